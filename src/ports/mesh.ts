@@ -1,0 +1,80 @@
+// The port through which a peer speaks with the others: control messages on direct streams, gossip on
+// topics, and bulk bytes by name. Identity comes from the connection or the signature.
+import type { Hash, PeerId, RunId, Version } from '../core/ids.js'
+import type { Manifest, Message, Topic } from '../core/messages.js'
+
+/** First words on a new connection, before a peer knows the run or is known in it. */
+export interface Hello {
+  /** The run it belongs to; null for a peer that wants to be told. */
+  readonly run: RunId | null
+  /** Canonical JSON of the run configuration in its swarm file; null if it came without one. */
+  readonly config: string | null
+  readonly name: string
+}
+export type HelloAnswer =
+  | {
+      readonly accepted: true
+      readonly genesis: string
+      readonly leader: PeerId | null
+      readonly leaderAddresses: readonly string[]
+    }
+  | { readonly accepted: false; readonly reason: string }
+
+/** What can be fetched over a direct stream. */
+export type BulkName =
+  /** Parameters of a version: fp32, little-endian, flat. */
+  | { readonly kind: 'theta'; readonly version: Version }
+  /** A snapshot: ledger state and whole outer state at a version. */
+  | { readonly kind: 'snapshot'; readonly version: Version }
+  /** A contribution's payload. */
+  | { readonly kind: 'payload'; readonly hash: Hash }
+
+/** Answers a donor's requests; null where it does not hold the thing. */
+export type BulkSource = (name: BulkName) => Uint8Array | null
+
+export type Purpose = 'control' | 'gossip' | 'bulk'
+export interface Traffic {
+  readonly sent: Readonly<Record<Purpose, number>>
+  readonly received: Readonly<Record<Purpose, number>>
+  /** Application bytes that crossed to or from a peer of another cluster. */
+  readonly interClusterSent: number
+  readonly interClusterReceived: number
+}
+
+export interface MeshHandlers {
+  message(from: PeerId, message: Message): void
+  /** A contribution whose chunks all arrived and match its manifest's hashes. */
+  contribution(from: PeerId, manifest: Manifest, payload: Uint8Array): void
+  /** A manifest whose chunks did not all arrive by gossip in time: to be pulled. */
+  incomplete(from: PeerId, manifest: Manifest): void
+  connected(peer: PeerId): void
+  disconnected(peer: PeerId): void
+  /** Something was dropped: malformed, oversized, forged, another run's. */
+  refused(from: PeerId | null, what: string, reason: string): void
+  hello(from: PeerId, hello: Hello): HelloAnswer
+}
+
+export interface Mesh {
+  readonly self: PeerId
+  /** Own multiaddrs with the peer id. */
+  addresses(): readonly string[]
+  peers(): readonly PeerId[]
+  /** Which cluster a peer is in, for emulated links and the count of inter-cluster bytes. */
+  place(peer: PeerId, cluster: string): void
+  /** Starts speaking for a run: topics, control and bulk of that run only. */
+  enter(run: RunId, cluster: string): void
+  /** Dials an address; rejects with a message that says what failed and for which address. */
+  dial(address: string): Promise<PeerId>
+  hello(peer: PeerId, hello: Hello): Promise<HelloAnswer>
+  /** Queues a control message; false if the peer is not connected or its bounded queue is full. */
+  send(peer: PeerId, message: Message): boolean
+  subscribe(topic: Topic): void
+  publish(topic: Topic, message: Message): void
+  /** Publishes a contribution in paced chunks on a gradients topic; resolves when the last one left. */
+  publishContribution(topic: Topic, manifest: Manifest, payload: Uint8Array): Promise<void>
+  /** Fetches bytes from one of `donors`, tried in order, resuming where the last one stopped. The digest, where given, is SHA-256 of the whole. */
+  fetch(name: BulkName, donors: readonly PeerId[], expected: Hash | null): Promise<Uint8Array>
+  serve(source: BulkSource): void
+  traffic(): Traffic
+  close(): Promise<void>
+}

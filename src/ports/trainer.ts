@@ -1,0 +1,104 @@
+// The port through which a peer trains: one engine in one thread, driven round by round.
+import type { InnerConfig, ModelChoice } from '../swarmfile/schema.js'
+
+/** The tokens of a corpus after the held-out part was cut off; on shared memory, so threads need no copy. */
+export interface TokenSplit {
+  readonly train: Uint16Array
+  readonly heldOut: Uint16Array
+  readonly vocabulary: number
+}
+
+export interface TrainerSetup {
+  readonly model: ModelChoice
+  readonly inner: InnerConfig
+  readonly seed: number
+  readonly tokens: TokenSplit
+  readonly shards: number
+  /** Total local steps scheduled on each shard, T_i of Eq. 3. */
+  readonly scheduleSteps: readonly number[]
+  /** Engine name, or `auto`. */
+  readonly engine: string
+  readonly threads: number
+  /** Stretches each step to stand for a slower device; 1 is full speed. */
+  readonly slowdown: number
+}
+
+export interface EngineInfo {
+  /** e.g. `wasm`. */
+  readonly name: string
+  /** Why this one, in words. */
+  readonly reason: string
+  readonly threads: number
+  readonly parameters: number
+}
+
+/** AdamW's state: it belongs to the worker, is never sent and never reset between rounds. */
+export interface InnerState {
+  readonly m: Float32Array
+  readonly v: Float32Array
+  /** Updates taken so far; bias corrections follow from it. */
+  readonly updates: number
+}
+
+export interface Round {
+  /** Parameters to start from, flat. Not modified. */
+  readonly theta: Float32Array
+  readonly shard: number
+  /** Local steps reserved on the shard before this round. */
+  readonly position: number
+  readonly steps: number
+}
+
+export interface StepReport {
+  /** 1-based within the round. */
+  readonly step: number
+  /** nats per token. */
+  readonly loss: number
+  readonly learningRate: number
+  readonly ms: number
+}
+
+export interface RoundResult {
+  /** theta_start - theta_end, flat. */
+  readonly gradient: Float32Array
+  readonly inner: InnerState
+  readonly meanLoss: number
+  readonly steps: number
+  /** Wall-clock in local steps, emulated slowdown included; and that emulation alone. */
+  readonly trainMs: number
+  readonly emulatedMs: number
+}
+
+export interface Evaluation {
+  /** nats per token. */
+  readonly loss: number
+  readonly tokens: number
+}
+
+export class RoundAborted extends Error {
+  override readonly name = 'RoundAborted'
+}
+
+export interface Trainer {
+  readonly info: EngineInfo
+  /** Deterministic initial parameters of the run's seed. */
+  initial(): Promise<Float32Array>
+  /** Steps per second over a few discarded steps, emulated slowdown included. */
+  rehearse(theta: Float32Array): Promise<number>
+  /** Takes `steps` local steps. Rejects with RoundAborted after `abort`, leaving the inner state as it was. */
+  train(round: Round, onStep: (report: StepReport) => void): Promise<RoundResult>
+  abort(): void
+  /** Puts back a saved inner state after a restart. */
+  restore(inner: InnerState): Promise<void>
+  /** Mean loss over `batches` held-out batches, always the same ones. */
+  evaluate(theta: Float32Array, batches: number): Promise<Evaluation>
+  /** Continues `prompt` (token ids) by `length` tokens. */
+  generate(
+    theta: Float32Array,
+    prompt: readonly number[],
+    length: number,
+    temperature: number,
+    seed: number,
+  ): Promise<number[]>
+  close(): Promise<void>
+}
