@@ -31,6 +31,8 @@ export interface AdmitEntry {
   readonly name: string
   readonly cluster: string
   readonly replica: boolean
+  /** Local steps per second in the peer's rehearsal; null when it was not measured. */
+  readonly speed: number | null
 }
 /** A peer is no longer counted on; it may be admitted again. */
 export interface EvictEntry {
@@ -79,6 +81,8 @@ export interface ExpireEntry {
 export interface FinishEntry {
   readonly kind: 'finish'
   readonly reason: string
+  /** False when training could not go on. */
+  readonly ok: boolean
 }
 
 export type EntryBody =

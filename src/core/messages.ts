@@ -34,8 +34,8 @@ export interface Pulse {
   readonly type: 'pulse'
   readonly term: Term
   readonly index: Index
-  /** The version held and its digest; null while nothing is held. */
-  readonly held: { readonly version: Version; readonly digest: Hash } | null
+  /** The version held and the digest of its outer state; null while nothing is held. */
+  readonly held: { readonly version: Version; readonly stateDigest: Hash } | null
   readonly phase: 'idle' | 'fetching' | 'training' | 'offering'
   readonly assignment: AssignmentId | null
   readonly step: number
@@ -49,13 +49,22 @@ export interface Join {
   readonly speed: number | null
   /** The assignment whose finished contribution survived a restart, if any. */
   readonly holding: AssignmentId | null
+  /** Ledger index of the replica it still holds, if any. */
+  readonly index: Index | null
 }
 /** leader -> peer: you are in; start from this snapshot. */
 export interface Welcome {
   readonly type: 'welcome'
   readonly term: Term
   readonly replica: boolean
-  readonly snapshot: { readonly index: Index; readonly version: Version; readonly digest: Hash }
+  /** Outer state for a replica to fetch; null if what it holds can be brought up to date by entries. */
+  readonly snapshot: { readonly version: Version; readonly stateDigest: Hash } | null
+}
+/** leader -> peer: you are not taken in, and why. */
+export interface TurnedAway {
+  readonly type: 'turned-away'
+  readonly term: Term
+  readonly reason: string
 }
 /** Ledger entries in order, by gossip or as the answer to `want-entries`. */
 export interface Entries {
@@ -82,6 +91,12 @@ export interface Offer {
   readonly type: 'offer'
   readonly manifest: Manifest
 }
+/** worker -> leader: this round failed here and will not come. */
+export interface GiveUp {
+  readonly type: 'give-up'
+  readonly assignment: AssignmentId
+  readonly reason: string
+}
 /** validator -> leader. */
 export interface Validated {
   readonly type: 'validated'
@@ -101,6 +116,7 @@ export interface Farewell {
   readonly utilisation: number
   readonly emulated: number
   readonly bytesSent: Readonly<Record<string, number>>
+  readonly interClusterBytes: number
 }
 
 export type Message =
@@ -108,10 +124,12 @@ export type Message =
   | Pulse
   | Join
   | Welcome
+  | TurnedAway
   | Entries
   | WantEntries
   | VersionReady
   | Offer
+  | GiveUp
   | Validated
   | Leave
   | Farewell

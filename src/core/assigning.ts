@@ -1,0 +1,148 @@
+// When workers get new rounds (Alg. 2, 4, 5: the grace window) and which (Eq. 2 shard, Eq. 6 steps).
+import { fastestSpeed, localSteps, robustSpeed } from '../outer/dylu.js'
+import { graceMs } from '../outer/grace.js'
+import { stream, uniform } from '../outer/random.js'
+import { draw, probabilities } from '../outer/shard-sampling.js'
+import { deadlineMs, median, spread } from './deadlines.js'
+import { assignmentId, type PeerId } from './ids.js'
+import { consumedSteps, type LedgerState, type Member, nextInterval, presentMembers } from './ledger.js'
+import { propose } from './proposals.js'
+import { changeLead, emit, type Lead, type Turn } from './state.js'
+
+/** A worker's round is settled. The first arrival opens the window in which others may still join it. */
+export function arrive(turn: Turn, worker: PeerId): void {
+  const { lead } = turn.state
+  if (lead === null) return
+  const idle = lead.idle.includes(worker) ? lead.idle : [...lead.idle, worker]
+  if (lead.window === null) {
+    const afterMs = graceOf(turn, lead)
+    changeLead(turn, { window: { openedAt: turn.at }, closing: lead.closing || afterMs === 0 })
+    if (afterMs > 0) emit(turn, { type: 'set-timer', name: 'grace', afterMs })
+  }
+  changeLead(turn, { idle })
+  assignIfDue(turn)
+}
+
+/** A worker that may be given work: at once, unless a window is open in which others restart too. */
+export function enlist(turn: Turn, worker: PeerId): void {
+  const { lead } = turn.state
+  if (lead === null) return
+  const idle = lead.idle.includes(worker) ? lead.idle : [...lead.idle, worker]
+  changeLead(turn, { idle, closing: lead.closing || lead.window === null })
+  assignIfDue(turn)
+}
+
+/** The grace window is over. */
+export function onGraceOver(turn: Turn): void {
+  changeLead(turn, { closing: true })
+  assignIfDue(turn)
+}
+
+/** `startPeers` workers did not come in time: those who are there begin. */
+export function onGatherOver(turn: Turn): void {
+  changeLead(turn, { gatherOver: true })
+  assignIfDue(turn)
+}
+
+/**
+ * Gives every idle worker a round from the same version, once the window is closed (or nobody else can still
+ * arrive) and the outer step of every apply so far is done.
+ */
+export function assignIfDue(turn: Turn): void {
+  const { lead, replica, setup } = turn.state
+  if (lead === null || replica === null || lead.idle.length === 0 || lead.head.finished !== null) return
+  const present = presentMembers(lead.head)
+  const gathered = lead.gatherOver || lead.head.version > 0 || present.length >= setup.run.startPeers
+  if (!gathered) return
+  const othersMayArrive = Object.keys(lead.head.open).length > 0
+  if (!lead.closing && othersMayArrive) return
+  if (!lead.closing) changeLead(turn, { closing: true })
+  if (replica.applied < lead.head.version) return
+  const workers = lead.idle.filter((id) => lead.head.members[id]?.present === true)
+  const window = lead.head.window + 1
+  changeLead(turn, { idle: [], window: null, closing: false })
+  emit(turn, { type: 'cancel-timer', name: 'grace' })
+  for (const worker of workers) assign(turn, worker, window)
+}
+
+function assign(turn: Turn, worker: PeerId, window: number): void {
+  const { lead, replica, setup } = turn.state
+  if (lead === null || replica === null) return
+  const { head } = lead
+  const { run } = setup
+  const speed = speedOf(head.members[worker])
+  const fastest = fastestOf(head)
+  const wanted =
+    run.dylu && speed !== null && fastest !== null
+      ? localSteps(speed, fastest, run.localSteps)
+      : run.localSteps
+  const index = head.index + 1
+  const shard = drawShard(head, run.seed, index)
+  const { position, steps } = nextInterval(head.shards[shard], wanted)
+  const expected = { steps, speed, overheads: lead.overheads, expired: head.members[worker].expired }
+  const id = assignmentId(index)
+  propose(turn, {
+    kind: 'assign',
+    assignment: {
+      id,
+      worker,
+      base: replica.applied,
+      baseDigest: replica.digest,
+      shard,
+      position,
+      steps,
+      deadlineMs: deadlineMs(expected),
+    },
+    speed,
+    fastest,
+    window,
+  })
+  changeLead(turn, { assignedAt: { ...turn.state.lead?.assignedAt, [id]: turn.at } })
+}
+
+/** Eq. 2 on what was assigned, not on what came back: else two idle workers draw the same shard. */
+function drawShard({ shards }: LedgerState, seed: number, index: number): number {
+  const sizes = shards.map(({ size }) => size)
+  return draw(probabilities(sizes, shards.map(consumedSteps)), uniform(seed, stream.shardDraw, index))
+}
+
+/** Rounds past their deadline go back to their shards; the worker, if it is alive, gets another. */
+export function expireOverdue(turn: Turn): void {
+  const { lead } = turn.state
+  if (lead === null || lead.head.finished !== null) return
+  for (const { id, worker, deadlineMs: granted } of Object.values(lead.head.open)) {
+    const elapsed = turn.at - (lead.assignedAt[id] ?? turn.at)
+    if (elapsed <= granted) continue
+    const reason = `not back after ${Math.round(elapsed / 1000)} s`
+    propose(turn, { kind: 'expire', assignment: id, worker, reason })
+    enlist(turn, worker)
+  }
+}
+
+/** Length of the grace window from what was measured so far; 0 before anything was. */
+function graceOf(turn: Turn, lead: Lead): number {
+  const { run } = turn.state.setup
+  const speeds = speedsOf(lead.head)
+  if (run.grace === 'auto' && speeds.length === 0) return 0
+  return graceMs({
+    setting: run.grace,
+    slowestStepMs: 1000 / Math.min(...speeds),
+    transferSpreadMs: spread(lead.overheads),
+    roundMs: (run.localSteps / Math.max(...speeds)) * 1000 + median(lead.overheads),
+  })
+}
+
+/** The running estimate: the median of measured rounds, before the first the rehearsal. */
+export function speedOf({ speeds, rehearsed }: Member): number | null {
+  return robustSpeed(speeds) ?? rehearsed
+}
+
+function speedsOf(ledger: LedgerState): number[] {
+  return presentMembers(ledger)
+    .map(speedOf)
+    .filter((speed) => speed !== null)
+}
+
+function fastestOf(ledger: LedgerState): number | null {
+  return fastestSpeed(speedsOf(ledger))
+}

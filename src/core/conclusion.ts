@@ -1,0 +1,112 @@
+// The end of a run: the leader stops it, everyone brings in what is under way, gives account and ends.
+import { farewellMs } from './deadlines.js'
+import type { PeerId } from './ids.js'
+import { presentMembers } from './ledger.js'
+import type { Farewell } from './messages.js'
+import { change, changeLead, emit, type Lead, type Replica, report, type Turn } from './state.js'
+import { isValidator, validateIfDue } from './validator.js'
+import { stopWork } from './worker.js'
+
+/** The run is over by a committed entry: no more rounds here. */
+export function beginFinish(turn: Turn, { reason, ok }: { reason: string; ok: boolean }): void {
+  if (turn.state.finishing !== null) return
+  change(turn, { finishing: { reason, ok } })
+  stopWork(turn)
+  emit(turn, { type: 'set-timer', name: 'farewell', afterMs: farewellMs })
+  validateIfDue(turn)
+  concludeIfReady(turn)
+}
+
+/** Whatever this peer still owes the run (outer steps, the last validation), or was owed, may be in now. */
+export function concludeIfReady(turn: Turn): void {
+  const { state } = turn
+  if (state.finishing === null || state.ended || !isSettled(turn)) return
+  sayFarewell(turn)
+  if (state.lead === null) return end(turn)
+  const awaited = presentMembers(state.lead.head).filter(({ id }) => state.lead?.farewells[id] === undefined)
+  if (awaited.length === 0 && (finalLossKnown(turn) || state.validation.failed !== null)) conclude(turn)
+}
+
+/** Members gone without a word are not waited for any longer. */
+export function onFarewellTimeout(turn: Turn): void {
+  if (turn.state.finishing === null || turn.state.ended) return
+  sayFarewell(turn)
+  if (turn.state.lead === null) return end(turn)
+  report(turn, {
+    type: 'warning',
+    message: 'Not every peer gave its account in time; the summary is without them.',
+  })
+  conclude(turn)
+}
+
+export function onFarewell(turn: Turn, from: PeerId, farewell: Farewell): void {
+  const { lead } = turn.state
+  if (lead === null) return
+  changeLead(turn, { farewells: { ...lead.farewells, [from]: farewell } })
+  concludeIfReady(turn)
+}
+
+function isSettled({ state }: Turn): boolean {
+  const { replica, validation } = state
+  if (validation.running !== null) return false
+  if (replica === null) return true
+  if (replica.applied < replica.ledger.version) return false
+  return (
+    !isValidator(state) ||
+    validation.last?.version === replica.applied ||
+    validation.failed === replica.applied
+  )
+}
+
+function finalLossKnown({ state }: Turn): boolean {
+  return state.validation.last?.version === state.lead?.head.version
+}
+
+function sayFarewell(turn: Turn): void {
+  if (turn.state.saidFarewell) return
+  change(turn, { saidFarewell: true })
+  emit(turn, { type: 'say-farewell', to: turn.state.leader })
+}
+
+function conclude(turn: Turn): void {
+  const { lead, replica, validation, finishing } = turn.state
+  if (lead === null || replica === null || finishing === null) return
+  emit(turn, { type: 'checkpoint', version: replica.applied, loss: validation.last?.loss ?? null })
+  summarise(turn, lead, replica, finishing.reason)
+  end(turn)
+}
+
+function end(turn: Turn): void {
+  change(turn, { ended: true })
+  const { finishing } = turn.state
+  if (finishing === null) return
+  emit(turn, { type: 'end', outcome: finishing.ok ? 'finished' : 'failed', reason: finishing.reason })
+}
+
+function summarise(turn: Turn, lead: Lead, { ledger }: Replica, reason: string): void {
+  const { validation, setup } = turn.state
+  const loss = validation.last?.loss ?? null
+  const farewells = Object.entries(lead.farewells) as [PeerId, Farewell][]
+  const bytes: Record<string, number> = {}
+  for (const [, { bytesSent }] of farewells) {
+    for (const [purpose, count] of Object.entries(bytesSent)) bytes[purpose] = (bytes[purpose] ?? 0) + count
+  }
+  report(turn, {
+    type: 'run-finished',
+    reason,
+    versions: ledger.version,
+    steps: ledger.steps,
+    tokens: ledger.steps * setup.tokensPerStep,
+    lossBefore: validation.first,
+    loss,
+    perplexity: loss === null ? null : Math.exp(loss),
+    seconds: (turn.at - lead.startedAt) / 1000,
+    meanStaleness: ledger.version === 0 ? 0 : ledger.staleness.sum / ledger.version,
+    maxStaleness: ledger.staleness.max,
+    utilisation: Object.fromEntries(
+      farewells.map(([id, { utilisation }]) => [ledger.members[id]?.name ?? id, utilisation]),
+    ),
+    bytes,
+    interClusterBytes: farewells.reduce((sum, [, farewell]) => sum + farewell.interClusterBytes, 0),
+  })
+}

@@ -1,0 +1,52 @@
+// How long to wait for whom: durations derived from what was observed, each with its reason.
+
+/** Members answer every heartbeat; the network notices a closed connection long before. */
+export const heartbeatMs = 1_000
+/** Ten unanswered heartbeats: below that a busy machine or a full link would be taken for a lost one. */
+export const silenceMs = 10 * heartbeatMs
+/** Longest wait for `startPeers` workers before those present begin: process start, engine start and discovery take seconds. */
+export const gatherMs = 30_000
+/** A finished run waits this long for the last validation and the members' accounts. */
+export const farewellMs = 20_000
+/** A worker whose speed nobody has measured gets this long; its first round gives the measure. */
+const unmeasuredMs = 10 * 60_000
+/** A round may take three times as long as expected: a machine shared with other work slows by about that much. */
+const patience = 3
+/** Added to every deadline: the clock's grain, process scheduling and one re-offer. */
+const allowanceMs = 5_000
+
+export interface RoundExpectation {
+  readonly steps: number
+  /** Steps per second; null when not measured. */
+  readonly speed: number | null
+  /** ms of recent rounds that were not training. */
+  readonly overheads: readonly number[]
+  /** Assignments of this worker in a row that ran out of time: each doubles the next one's deadline. */
+  readonly expired: number
+}
+
+/** How long a worker may take for a round, in ms. */
+export function deadlineMs({ steps, speed, overheads, expired }: RoundExpectation): number {
+  const grace = 2 ** Math.min(expired, 6)
+  if (speed === null) return unmeasuredMs * grace
+  const expectedMs = (steps / speed) * 1000 + median(overheads)
+  return Math.ceil((patience * expectedMs + patience * spread(overheads) + allowanceMs) * grace)
+}
+
+/** How long a worker waits for a verdict before it offers again: doubled each time, half a minute at most. */
+export function reofferMs(offers: number): number {
+  return Math.min(30_000, 3 * heartbeatMs * 2 ** offers)
+}
+
+export function median(values: readonly number[]): number {
+  if (values.length === 0) return 0
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length >> 1
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+/** Median absolute deviation: one slow transfer does not move it. */
+export function spread(values: readonly number[]): number {
+  const centre = median(values)
+  return median(values.map((value) => Math.abs(value - centre)))
+}

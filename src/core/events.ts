@@ -1,0 +1,130 @@
+// What happens to a peer, and what it wants done: the two halves of `step(state, event) -> [state, effects]`.
+import type { ApplyEntry, Assignment, Entry } from './entries.js'
+import type { AssignmentId, Hash, Index, PeerId, Version } from './ids.js'
+import type { LedgerState } from './ledger.js'
+import type { Manifest, Message, Topic } from './messages.js'
+import type { Report } from './reports.js'
+
+/** Named so that setting a timer again moves it. */
+export type TimerName =
+  | 'heartbeat'
+  | 'grace'
+  | 'gather'
+  | 'rejoin'
+  | 'reoffer'
+  | 'retry-apply'
+  | 'time-limit'
+  | 'farewell'
+
+export type PeerEvent = {
+  /** Monotonic clock of this peer, ms. */
+  readonly at: number
+} & (
+  | {
+      /** Everything local is ready; `holding` names a finished contribution that survived a restart. */
+      readonly type: 'started'
+      readonly speed: number | null
+      readonly holding: Manifest | null
+    }
+  | { readonly type: 'message'; readonly from: PeerId; readonly message: Message }
+  | { readonly type: 'connected'; readonly peer: PeerId }
+  | { readonly type: 'disconnected'; readonly peer: PeerId }
+  | { readonly type: 'timer'; readonly name: TimerName }
+  /** The own journal is durable up to this entry. */
+  | { readonly type: 'appended'; readonly index: Index }
+  /** A contribution is here, checked (`problem` says what is wrong with it) and, if sound, durable. */
+  | {
+      readonly type: 'contribution'
+      readonly from: PeerId
+      readonly manifest: Manifest
+      readonly problem: string | null
+    }
+  /** Chunks of a contribution did not arrive by gossip. */
+  | { readonly type: 'contribution-incomplete'; readonly from: PeerId; readonly manifest: Manifest }
+  | { readonly type: 'pull-failed'; readonly manifest: Manifest; readonly reason: string }
+  | {
+      readonly type: 'outer-applied'
+      readonly version: Version
+      readonly digest: Hash
+      readonly stateDigest: Hash
+    }
+  | { readonly type: 'outer-failed'; readonly version: Version; readonly reason: string }
+  | {
+      readonly type: 'snapshot-installed'
+      readonly ledger: LedgerState
+      readonly digest: Hash
+      readonly stateDigest: Hash
+    }
+  | { readonly type: 'snapshot-failed'; readonly reason: string }
+  | { readonly type: 'theta-ready'; readonly version: Version }
+  | { readonly type: 'theta-failed'; readonly version: Version; readonly reason: string }
+  | {
+      readonly type: 'stepped'
+      readonly assignment: AssignmentId
+      readonly step: number
+      readonly loss: number
+      readonly ms: number
+    }
+  /** A round is done and its contribution durable. */
+  | { readonly type: 'trained'; readonly manifest: Manifest }
+  | { readonly type: 'training-failed'; readonly assignment: AssignmentId; readonly reason: string }
+  | { readonly type: 'validated'; readonly version: Version; readonly loss: number }
+  | { readonly type: 'validation-failed'; readonly version: Version; readonly reason: string }
+  | { readonly type: 'stop-requested' }
+)
+
+export type Effect =
+  | { readonly type: 'send'; readonly to: PeerId; readonly message: Message }
+  | { readonly type: 'publish'; readonly topic: Topic; readonly message: Message }
+  | { readonly type: 'subscribe'; readonly topic: Topic }
+  /** The leader learned which cluster a peer is in. */
+  | { readonly type: 'place'; readonly peer: PeerId; readonly cluster: string }
+  | { readonly type: 'set-timer'; readonly name: TimerName; readonly afterMs: number }
+  | { readonly type: 'cancel-timer'; readonly name: TimerName }
+  | { readonly type: 'append'; readonly entries: readonly Entry[] }
+  /** Take the outer step of a committed entry; the payload is local or with one of the donors. */
+  | {
+      readonly type: 'apply-outer'
+      readonly entry: ApplyEntry
+      /** The ledger's state after that entry: what a snapshot at this version holds. */
+      readonly ledger: LedgerState
+      readonly version: Version
+      readonly donors: readonly PeerId[]
+    }
+  | {
+      readonly type: 'fetch-snapshot'
+      readonly version: Version
+      readonly stateDigest: Hash
+      readonly donors: readonly PeerId[]
+    }
+  | {
+      readonly type: 'fetch-theta'
+      readonly version: Version
+      readonly digest: Hash
+      readonly donors: readonly PeerId[]
+    }
+  /** Pull a contribution's payload from its worker, check it and make it durable. */
+  | { readonly type: 'pull-contribution'; readonly from: PeerId; readonly manifest: Manifest }
+  | { readonly type: 'train'; readonly assignment: Assignment }
+  | { readonly type: 'abort-training' }
+  /** Publish a finished contribution on the gradients topic of the own cluster. */
+  | { readonly type: 'publish-contribution'; readonly topic: Topic; readonly manifest: Manifest }
+  /** The verdict on the own contribution is known; its record is no longer needed. */
+  | {
+      readonly type: 'forget-contribution'
+      readonly assignment: AssignmentId
+      readonly outcome: 'apply' | 'refuse' | 'expire'
+    }
+  | {
+      readonly type: 'validate'
+      readonly version: Version
+    }
+  | { readonly type: 'checkpoint'; readonly version: Version; readonly loss: number | null }
+  | { readonly type: 'say-farewell'; readonly to: PeerId }
+  | { readonly type: 'report'; readonly report: Report }
+  /** The peer's part is over. */
+  | {
+      readonly type: 'end'
+      readonly outcome: 'finished' | 'failed' | 'stopped' | 'turned-away'
+      readonly reason: string
+    }

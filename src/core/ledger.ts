@@ -1,0 +1,214 @@
+// The part of the outer state that is not a vector: a deterministic function of the ledger's entries.
+// Everything in it is plain data, so that a snapshot is its JSON.
+import type { Assignment, Entry } from './entries.js'
+import type { AssignmentId, Index, PeerId, Term, Version } from './ids.js'
+
+/** Measured speeds kept per worker; their median is its running estimate (Eq. 6 wants a robust one). */
+const speedsKept = 5
+
+export interface Member {
+  readonly id: PeerId
+  readonly name: string
+  readonly cluster: string
+  readonly replica: boolean
+  /** False after an eviction, until admitted again. */
+  readonly present: boolean
+  /** Steps per second in the rehearsal before joining; counts until a round was measured. */
+  readonly rehearsed: number | null
+  /** Measured steps per second of the latest rounds, oldest first. */
+  readonly speeds: readonly number[]
+  /** Local steps applied. */
+  readonly steps: number
+  readonly contributions: number
+  /** Assignments in a row that ran out of time. */
+  readonly expired: number
+  /** How the worker's latest assignment ended. */
+  readonly settled: {
+    readonly assignment: AssignmentId
+    readonly outcome: 'apply' | 'refuse' | 'expire'
+  } | null
+}
+
+/** A stretch of a shard, in local steps. */
+export interface Interval {
+  readonly position: number
+  readonly steps: number
+}
+
+export interface Shard {
+  /** Sequences in it, |D_i| of Eq. 2. */
+  readonly size: number
+  /** Local steps assigned from its start on; n_i is this minus what was given back, times the batch. */
+  readonly reserved: number
+  /** Intervals of lost workers, to be trained by others. */
+  readonly returned: readonly Interval[]
+}
+
+export interface LedgerState {
+  readonly index: Index
+  readonly term: Term
+  readonly leader: PeerId | null
+  readonly version: Version
+  readonly members: Readonly<Record<PeerId, Member>>
+  readonly shards: readonly Shard[]
+  /** Assignments not settled yet; at most one per worker. */
+  readonly open: Readonly<Record<AssignmentId, Assignment>>
+  /** Number of the latest grace window that led to assignments. */
+  readonly window: number
+  /** Local steps applied, all workers together. */
+  readonly steps: number
+  readonly staleness: { readonly sum: number; readonly max: number }
+  readonly finished: { readonly reason: string; readonly ok: boolean } | null
+}
+
+export function emptyLedger(shardSizes: readonly number[]): LedgerState {
+  return {
+    index: 0,
+    term: 0,
+    leader: null,
+    version: 0,
+    members: {},
+    shards: shardSizes.map((size) => ({ size, reserved: 0, returned: [] })),
+    open: {},
+    window: 0,
+    steps: 0,
+    staleness: { sum: 0, max: 0 },
+    finished: null,
+  }
+}
+
+/** The state after one more entry. Throws on an entry out of order: the caller lost its place. */
+export function applyEntry(state: LedgerState, entry: Entry): LedgerState {
+  if (entry.index !== state.index + 1) {
+    throw new Error(`Ledger entry ${entry.index} does not follow entry ${state.index}.`)
+  }
+  if (entry.term < state.term) {
+    throw new Error(`Ledger entry ${entry.index} has term ${entry.term}, but term ${state.term} has begun.`)
+  }
+  return { ...applyBody(state, entry), index: entry.index, term: entry.term }
+}
+
+function applyBody(state: LedgerState, entry: Entry): LedgerState {
+  switch (entry.kind) {
+    case 'no-op':
+      return { ...state, leader: entry.leader, finished: null }
+    case 'admit': {
+      const known = state.members[entry.peer]
+      return withMember(state, {
+        id: entry.peer,
+        name: entry.name,
+        cluster: entry.cluster,
+        replica: entry.replica,
+        present: true,
+        rehearsed: entry.speed ?? known?.rehearsed ?? null,
+        speeds: known?.speeds ?? [],
+        steps: known?.steps ?? 0,
+        contributions: known?.contributions ?? 0,
+        expired: 0,
+        settled: known?.settled ?? null,
+      })
+    }
+    case 'evict': {
+      const member = state.members[entry.peer]
+      return member === undefined ? state : withMember(state, { ...member, present: false })
+    }
+    case 'assign':
+      return {
+        ...reserve(state, entry.assignment),
+        open: { ...state.open, [entry.assignment.id]: entry.assignment },
+        window: entry.window,
+      }
+    case 'apply': {
+      const settled = settle(state, entry.assignment, 'apply')
+      const member = settled.members[entry.worker]
+      const credited =
+        member === undefined
+          ? settled
+          : withMember(settled, {
+              ...member,
+              speeds: [...member.speeds, entry.speed].slice(-speedsKept),
+              steps: member.steps + entry.steps,
+              contributions: member.contributions + 1,
+              expired: 0,
+            })
+      return {
+        ...credited,
+        version: state.version + 1,
+        steps: state.steps + entry.steps,
+        staleness: {
+          sum: state.staleness.sum + entry.staleness,
+          max: Math.max(state.staleness.max, entry.staleness),
+        },
+      }
+    }
+    case 'refuse':
+      return giveBack(settle(state, entry.assignment, 'refuse'), state.open[entry.assignment])
+    case 'expire': {
+      const settled = giveBack(settle(state, entry.assignment, 'expire'), state.open[entry.assignment])
+      const member = settled.members[entry.worker]
+      return member === undefined ? settled : withMember(settled, { ...member, expired: member.expired + 1 })
+    }
+    case 'finish':
+      return { ...state, finished: { reason: entry.reason, ok: entry.ok } }
+  }
+}
+
+/** The worker's assignment that is not settled, if it has one. */
+export function openAssignmentOf(state: LedgerState, worker: PeerId): Assignment | null {
+  return Object.values(state.open).find((assignment) => assignment.worker === worker) ?? null
+}
+
+export function presentMembers(state: LedgerState): readonly Member[] {
+  return Object.values(state.members).filter((member) => member.present)
+}
+
+/** The next stretch of a shard: what a lost worker left, before new ground. */
+export function nextInterval(shard: Shard, steps: number): Interval {
+  const left = shard.returned[0]
+  return left === undefined
+    ? { position: shard.reserved, steps }
+    : { position: left.position, steps: Math.min(left.steps, steps) }
+}
+
+/** n_i of Eq. 2 in local steps: assigned and not given back. */
+export function consumedSteps(shard: Shard): number {
+  return shard.reserved - shard.returned.reduce((sum, interval) => sum + interval.steps, 0)
+}
+
+function withMember(state: LedgerState, member: Member): LedgerState {
+  return { ...state, members: { ...state.members, [member.id]: member } }
+}
+
+function withShard(state: LedgerState, index: number, shard: Shard): LedgerState {
+  return { ...state, shards: state.shards.map((old, i) => (i === index ? shard : old)) }
+}
+
+function reserve(state: LedgerState, { shard: index, position, steps }: Assignment): LedgerState {
+  const shard = state.shards[index]
+  const left = shard.returned.find((interval) => interval.position === position)
+  if (left === undefined) return withShard(state, index, { ...shard, reserved: position + steps })
+  const rest = { position: position + steps, steps: left.steps - steps }
+  const returned = shard.returned.flatMap((interval) =>
+    interval !== left ? [interval] : rest.steps > 0 ? [rest] : [],
+  )
+  return withShard(state, index, { ...shard, returned })
+}
+
+function giveBack(state: LedgerState, assignment: Assignment | undefined): LedgerState {
+  if (assignment === undefined) return state
+  const shard = state.shards[assignment.shard]
+  const interval = { position: assignment.position, steps: assignment.steps }
+  return withShard(state, assignment.shard, { ...shard, returned: [...shard.returned, interval] })
+}
+
+function settle(state: LedgerState, id: AssignmentId, outcome: 'apply' | 'refuse' | 'expire'): LedgerState {
+  const { [id]: assignment, ...open } = state.open
+  if (assignment === undefined) {
+    throw new Error(`Assignment ${id} is settled a second time; the first verdict counts.`)
+  }
+  const member = state.members[assignment.worker]
+  const settled = { ...state, open }
+  return member === undefined
+    ? settled
+    : withMember(settled, { ...member, settled: { assignment: id, outcome } })
+}

@@ -1,0 +1,108 @@
+// A replica takes committed entries in order and the outer step of every `apply`, one at a time.
+import type { Entry } from './entries.js'
+import type { Hash, PeerId, Version } from './ids.js'
+import { applyEntry, type LedgerState } from './ledger.js'
+import { change, changeReplica, emit, keepNewest, report, type Turn } from './state.js'
+
+/** Entries kept for peers that are behind; older ones are covered by a snapshot. */
+const logKept = 4_096
+/** Announced digests kept for comparison; a replica further behind than this starts from a snapshot. */
+const announcedKept = 256
+/** An outer step whose payload could not be had is tried again after this long: donors may come back. */
+const retryMs = 1_000
+
+/** Adds one committed entry; the caller has made sure that it is the next one. */
+export function commitToReplica(turn: Turn, entry: Entry): void {
+  const replica = turn.state.replica
+  if (replica === null) return
+  const ledger = applyEntry(replica.ledger, entry)
+  changeReplica(turn, { ledger, log: [...replica.log, entry].slice(-logKept) })
+  if (entry.kind === 'apply') {
+    changeReplica(turn, { queue: [...replica.queue, { entry, ledger }] })
+    pump(turn)
+  }
+}
+
+/** The vectors of the next version are there: whether they are the leader's, bit for bit, is checked here. */
+export function onOuterApplied(turn: Turn, version: Version, digest: Hash, stateDigest: Hash): boolean {
+  const replica = turn.state.replica
+  if (replica === null || version !== replica.applied + 1) return false
+  changeReplica(turn, { applied: version, digest, stateDigest, busy: false, queue: replica.queue.slice(1) })
+  report(turn, { type: 'digest', version, digest, stateDigest })
+  if (!agrees(turn, version)) return false
+  pump(turn)
+  return true
+}
+
+export function onOuterFailed(turn: Turn, version: Version, reason: string): void {
+  const replica = turn.state.replica
+  if (replica === null || version !== replica.applied + 1) return
+  changeReplica(turn, { busy: false })
+  report(turn, {
+    type: 'warning',
+    message: `Version ${version} could not be made yet: ${reason}. Trying again.`,
+  })
+  emit(turn, { type: 'set-timer', name: 'retry-apply', afterMs: retryMs })
+}
+
+/** Takes up a fetched snapshot; entries after it are asked for by the caller. */
+export function installSnapshot(turn: Turn, ledger: LedgerState, digest: Hash, stateDigest: Hash): void {
+  change(turn, {
+    installing: false,
+    replica: {
+      ledger,
+      log: [],
+      applied: ledger.version,
+      digest,
+      stateDigest,
+      queue: [],
+      busy: false,
+      askedAt: null,
+    },
+  })
+  report(turn, { type: 'digest', version: ledger.version, digest, stateDigest })
+}
+
+/** The leader says what a version's digests are. */
+export function onVersionAnnounced(turn: Turn, version: Version, digest: Hash, stateDigest: Hash): void {
+  const announced = keepNewest({ ...turn.state.announced, [version]: { digest, stateDigest } }, announcedKept)
+  change(turn, { announced })
+  if (turn.state.replica?.applied === version) agrees(turn, version)
+}
+
+/** Starts the next outer step unless one is running. */
+export function pump(turn: Turn): void {
+  const replica = turn.state.replica
+  if (replica === null || replica.busy || replica.queue.length === 0) return
+  const { entry, ledger } = replica.queue[0]
+  changeReplica(turn, { busy: true })
+  const donors = [turn.state.leader, entry.worker].filter((peer) => peer !== turn.state.setup.self.id)
+  emit(turn, { type: 'apply-outer', entry, ledger, version: ledger.version, donors })
+}
+
+/** Asks the leader for a snapshot to replace what is held. */
+export function fetchSnapshot(turn: Turn, version: Version, stateDigest: Hash, donor: PeerId): void {
+  change(turn, { installing: true, replica: null })
+  emit(turn, { type: 'fetch-snapshot', version, stateDigest, donors: [donor] })
+}
+
+/** A replica whose state differs from the leader's stops using it, says so, and joins afresh. */
+function agrees(turn: Turn, version: Version): boolean {
+  const { replica, announced, lead, leader } = turn.state
+  const expected = announced[version]
+  if (replica === null || lead !== null || expected === undefined) return true
+  if (expected.stateDigest === replica.stateDigest) return true
+  report(turn, {
+    type: 'refused',
+    what: 'own outer state',
+    from: null,
+    reason: `version ${version} has digest ${replica.stateDigest.slice(0, 12)} here and ${expected.stateDigest.slice(0, 12)} at the leader; starting again from the leader's snapshot`,
+  })
+  change(turn, { replica: null, joined: false })
+  emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: 0 }, { type: 'abort-training' })
+  emit(turn, {
+    type: 'report',
+    report: { type: 'warning', message: `Left the replicas; asking ${leader.slice(-6)} for a snapshot.` },
+  })
+  return false
+}

@@ -1,0 +1,178 @@
+// A worker's round: take an assignment, get its base version, train, offer, wait for the verdict.
+import { learningRateAt } from '../outer/learning-rate.js'
+import { reofferMs } from './deadlines.js'
+import type { Assignment, Entry, Verdict } from './entries.js'
+import type { AssignmentId, Version } from './ids.js'
+import type { Manifest, Pulse } from './messages.js'
+import { change, changeWorker, emit, type PeerState, report, type Turn } from './state.js'
+
+/** Takes from a ledger entry what concerns this worker; the same entry may come by several ways. */
+export function workerOnEntry(turn: Turn, entry: Entry): void {
+  const self = turn.state.setup.self.id
+  switch (entry.kind) {
+    case 'assign':
+      if (entry.assignment.worker === self) takeUp(turn, entry.assignment, entry.index)
+      break
+    case 'apply':
+    case 'refuse':
+    case 'expire':
+      if (entry.worker === self) onVerdict(turn, entry)
+      break
+    case 'evict':
+      if (entry.peer === self && turn.state.finishing === null) rejoin(turn, entry.reason)
+      break
+    case 'no-op':
+    case 'admit':
+    case 'finish':
+      break
+    default:
+      entry satisfies never
+  }
+}
+
+function takeUp(turn: Turn, assignment: Assignment, index: number): void {
+  const { worker, finishing } = turn.state
+  if (index <= worker.newest || finishing !== null) return
+  if (worker.now.phase === 'training') emit(turn, { type: 'abort-training' })
+  emit(turn, { type: 'cancel-timer', name: 'reoffer' })
+  changeWorker(turn, { now: { phase: 'fetching', assignment }, newest: index })
+  getBase(turn)
+}
+
+/** Trains at once if the base version is held; else waits for the own replica, or fetches it. */
+export function getBase(turn: Turn): void {
+  const { worker, replica, installing, leader, setup } = turn.state
+  if (worker.now.phase !== 'fetching') return
+  const { assignment } = worker.now
+  if (replica?.applied === assignment.base) return begin(turn, assignment)
+  const willHold = installing || (replica !== null && replica.applied < assignment.base)
+  if (willHold) return
+  const donors = [leader].filter((peer) => peer !== setup.self.id)
+  emit(turn, { type: 'fetch-theta', version: assignment.base, digest: assignment.baseDigest, donors })
+}
+
+export function onThetaReady(turn: Turn, version: Version): void {
+  const { now } = turn.state.worker
+  if (now.phase === 'fetching' && now.assignment.base === version) begin(turn, now.assignment)
+}
+
+/** The leader expires the assignment and gives another; until then there is nothing to train. */
+export function onThetaFailed(turn: Turn, version: Version, reason: string): void {
+  const { now } = turn.state.worker
+  if (now.phase !== 'fetching' || now.assignment.base !== version) return
+  report(turn, { type: 'warning', message: `Version ${version} could not be fetched: ${reason}` })
+  changeWorker(turn, { now: { phase: 'idle' }, newest: turn.state.worker.newest - 1 })
+}
+
+function begin(turn: Turn, assignment: Assignment): void {
+  changeWorker(turn, { now: { phase: 'training', assignment, step: 0 } })
+  emit(turn, { type: 'train', assignment })
+}
+
+export function onStepped(turn: Turn, id: AssignmentId, step: number, loss: number, ms: number): void {
+  const { now } = turn.state.worker
+  if (now.phase !== 'training' || now.assignment.id !== id) return
+  changeWorker(turn, { now: { ...now, step } })
+  const { base: version, steps } = now.assignment
+  report(turn, { type: 'step-loss', assignment: id, version, step, steps, loss, ms })
+}
+
+/** The contribution is durable: it is kept, and offered again, until its verdict is known. */
+export function onTrained(turn: Turn, manifest: Manifest): void {
+  const { now } = turn.state.worker
+  if (now.phase !== 'training' || now.assignment.id !== manifest.assignment) return
+  const { assignment, bytes, codec, norm, loss } = manifest
+  report(turn, { type: 'contributed', assignment, bytes, codec, norm, loss })
+  offer(turn, manifest)
+}
+
+export function offer(turn: Turn, manifest: Manifest): void {
+  const cluster = turn.state.setup.self.cluster
+  changeWorker(turn, { now: { phase: 'offering', manifest, offers: 0 }, speed: manifest.speed })
+  emit(
+    turn,
+    { type: 'publish-contribution', topic: { kind: 'gradients', cluster }, manifest },
+    { type: 'set-timer', name: 'reoffer', afterMs: reofferMs(0) },
+  )
+}
+
+/** No verdict yet: gossip may have lost chunks, or the leader may be another one. */
+export function onReofferDue(turn: Turn): void {
+  const { worker, leader } = turn.state
+  if (worker.now.phase !== 'offering') return
+  const offers = worker.now.offers + 1
+  changeWorker(turn, { now: { ...worker.now, offers } })
+  emit(turn, { type: 'send', to: leader, message: { type: 'offer', manifest: worker.now.manifest } })
+  emit(turn, { type: 'set-timer', name: 'reoffer', afterMs: reofferMs(offers) })
+}
+
+/** A round that failed here (a loss that is not finite, an engine error) is never sent. */
+export function onTrainingFailed(turn: Turn, id: AssignmentId, reason: string): void {
+  const { now } = turn.state.worker
+  if (now.phase !== 'training' || now.assignment.id !== id) return
+  const { setup, leader } = turn.state
+  report(turn, { type: 'refused', what: 'own round', from: setup.self.name, reason })
+  changeWorker(turn, { now: { phase: 'idle' } })
+  emit(turn, { type: 'send', to: leader, message: { type: 'give-up', assignment: id, reason } })
+}
+
+function onVerdict(turn: Turn, verdict: Verdict): void {
+  const { now } = turn.state.worker
+  const current = currentAssignment(turn.state)
+  if (current !== verdict.assignment) return
+  if (now.phase === 'training') emit(turn, { type: 'abort-training' })
+  if (now.phase === 'offering') {
+    emit(turn, { type: 'cancel-timer', name: 'reoffer' })
+    emit(turn, { type: 'forget-contribution', assignment: verdict.assignment, outcome: verdict.kind })
+  }
+  changeWorker(turn, { now: { phase: 'idle' } })
+}
+
+function rejoin(turn: Turn, reason: string): void {
+  report(turn, {
+    type: 'warning',
+    message: `The leader let this peer go (${reason}); asking to be taken in again.`,
+  })
+  change(turn, { joined: false })
+  emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: 0 })
+}
+
+/** Leaves whatever the worker was at; the durable contribution, if there is one, stays on disk. */
+export function stopWork(turn: Turn): void {
+  const { phase } = turn.state.worker.now
+  if (phase === 'training') emit(turn, { type: 'abort-training' })
+  if (phase === 'offering') emit(turn, { type: 'cancel-timer', name: 'reoffer' })
+  changeWorker(turn, { now: { phase: 'idle' } })
+}
+
+export function currentAssignment({ worker: { now } }: PeerState): AssignmentId | null {
+  switch (now.phase) {
+    case 'idle':
+      return null
+    case 'fetching':
+    case 'training':
+      return now.assignment.id
+    case 'offering':
+      return now.manifest.assignment
+  }
+}
+
+/** What a worker answers to a heartbeat. */
+export function pulse(state: PeerState): Pulse {
+  const { replica, worker, term } = state
+  return {
+    type: 'pulse',
+    term,
+    index: replica?.ledger.index ?? 0,
+    held: replica === null ? null : { version: replica.applied, stateDigest: replica.stateDigest },
+    phase: worker.now.phase,
+    assignment: currentAssignment(state),
+    step: worker.now.phase === 'training' ? worker.now.step : 0,
+  }
+}
+
+/** Learning rate of an assignment's first step, for the record. */
+export function firstLearningRate({ setup }: PeerState, { shard, position }: Assignment): number {
+  const { learningRate: peak, minLearningRate: min, warmupSteps } = setup.run.inner
+  return learningRateAt(position, { peak, min, warmupSteps, totalSteps: setup.scheduleSteps[shard] })
+}

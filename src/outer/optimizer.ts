@@ -1,0 +1,29 @@
+// The outer optimizers by name, and the state a run starts from.
+import { closest } from 'fastest-levenshtein'
+import { UserError } from '../core/user-error.js'
+import { delayedNesterov } from './delayed-nesterov.js'
+import { nesterov } from './nesterov.js'
+import { sgd } from './sgd.js'
+import type { OuterOptimizer, OuterState } from './strategy.js'
+
+export type { OuterOptimizer, OuterState } from './strategy.js'
+
+const optimizers: readonly OuterOptimizer[] = [delayedNesterov, nesterov, sgd]
+export const outerOptimizerNames: readonly string[] = optimizers.map(({ name }) => name)
+
+/** @throws UserError that names the nearest method and all others, if there is none of this name */
+export function outerOptimizer(name: string): OuterOptimizer {
+  const found = optimizers.find((optimizer) => optimizer.name === name)
+  if (found !== undefined) return found
+  throw new UserError(
+    'config',
+    `there is no outer optimizer '${name}' (run.outer.method)`,
+    `did you mean '${closest(name, outerOptimizerNames)}'? Known: ${outerOptimizerNames.join(', ')}`,
+  )
+}
+
+/** The state before the first contribution: a copy of `theta`, slots of zeros, phase 0. */
+export function initialState(theta: Float32Array, optimizer: OuterOptimizer): OuterState {
+  const slots = Object.fromEntries(optimizer.slots.map((slot) => [slot, new Float32Array(theta.length)]))
+  return { theta: theta.slice(), slots, phase: 0 }
+}
