@@ -1,6 +1,6 @@
 // The outer optimizers by name, and the state a run starts from.
-import { closest } from 'fastest-levenshtein'
 import { UserError } from '../core/user-error.js'
+import { nearest } from '../swarmfile/nearest.js'
 import { delayedNesterov } from './delayed-nesterov.js'
 import { nesterov } from './nesterov.js'
 import { sgd } from './sgd.js'
@@ -11,14 +11,16 @@ export type { OuterOptimizer, OuterState } from './strategy.js'
 const optimizers: readonly OuterOptimizer[] = [delayedNesterov, nesterov, sgd]
 export const outerOptimizerNames: readonly string[] = optimizers.map(({ name }) => name)
 
-/** @throws UserError that names the nearest method and all others, if there is none of this name */
+/** @throws UserError that names what was probably meant and all methods, if there is none of this name */
 export function outerOptimizer(name: string): OuterOptimizer {
   const found = optimizers.find((optimizer) => optimizer.name === name)
   if (found !== undefined) return found
+  const near = nearest(name, outerOptimizerNames)
+  const guess = near === null ? '' : `did you mean '${near}'? `
   throw new UserError(
     'config',
     `there is no outer optimizer '${name}' (run.outer.method)`,
-    `did you mean '${closest(name, outerOptimizerNames)}'? Known: ${outerOptimizerNames.join(', ')}`,
+    `${guess}use one of: ${outerOptimizerNames.join(', ')}`,
   )
 }
 
