@@ -1,0 +1,42 @@
+// What executes a model: an engine holds parameters on its device, takes training steps and computes logits.
+import type { InnerState } from '../ports/trainer.js'
+
+export interface Engine {
+  /** e.g. `wasm`. */
+  readonly name: string
+  /** Why this one, in words. */
+  readonly reason: string
+  /** Compute threads in use. */
+  readonly threads: number
+  /** Copies parameters and inner state to the device, where steps advance them. The copies are the session's. */
+  train(theta: Float32Array, inner: InnerState): TrainingSession
+  /** Copies parameters to the device for evaluation and generation. */
+  infer(theta: Float32Array): InferenceSession
+}
+
+export interface StepMetrics {
+  /** nats per token, before the update. */
+  readonly loss: number
+  /** Global norm of the gradient, before clipping. */
+  readonly norm: number
+}
+
+export interface TrainingSession {
+  /**
+   * One optimizer step on `tokens`, [B, T + 1] flat. Where loss or norm is not finite the state stays as it was
+   * and the metrics show it.
+   */
+  step(tokens: Int32Array, learningRate: number): Promise<StepMetrics>
+  /** Copies of the current parameters and inner state. */
+  read(): Promise<{ theta: Float32Array; inner: InnerState }>
+  /** Frees the device's memory. */
+  dispose(): void
+}
+
+export interface InferenceSession {
+  /** Mean cross-entropy of `tokens`, rows of T + 1 flat, in nats per token. */
+  loss(tokens: Int32Array): Promise<number>
+  /** Logits [V] of the token after `tokens`, at most T of them. */
+  nextLogits(tokens: readonly number[]): Promise<Float32Array>
+  dispose(): void
+}

@@ -1,0 +1,202 @@
+// The trainer that a peer's main thread holds: every call is carried out by the training thread.
+import { SHARE_ENV, Worker } from 'node:worker_threads'
+import { UserError } from '../core/user-error.js'
+import {
+  type EngineInfo,
+  type Evaluation,
+  type InnerState,
+  type Round,
+  RoundAborted,
+  type RoundResult,
+  type StepReport,
+  type Trainer,
+  type TrainerSetup,
+} from '../ports/trainer.js'
+import {
+  type Answer,
+  type Call,
+  type CallName,
+  type Calls,
+  fromWords,
+  START,
+  type ThreadSetup,
+} from './calls.js'
+import { shared } from './shared.js'
+
+interface Pending {
+  readonly name: CallName | 'start'
+  resolve(value: unknown): void
+  reject(error: Error): void
+  readonly onStep?: (report: StepReport) => void
+}
+
+/** Ids that no call has: nothing aborted yet. START is not a call to `train`. */
+const NOTHING = START
+
+/** The thread's program. */
+const program = new URL('./thread.js', import.meta.url)
+
+/**
+ * Starts a training thread.
+ * @param entry what the thread runs; a parameter so that tests can run one that dies
+ * @throws UserError when the engine cannot be had or the model's sizes do not fit together
+ */
+export async function openTrainer(setup: TrainerSetup, entry: URL = program): Promise<Trainer> {
+  const thread = new TrainingThread(setup, entry)
+  try {
+    const info = await thread.started
+    return new ThreadTrainer(thread, info)
+  } catch (error) {
+    await thread.close()
+    throw error
+  }
+}
+
+class ThreadTrainer implements Trainer {
+  constructor(
+    private readonly thread: TrainingThread,
+    readonly info: EngineInfo,
+  ) {}
+
+  initial(): Promise<Float32Array> {
+    return this.thread.call('initial', () => null)
+  }
+  rehearse(theta: Float32Array): Promise<number> {
+    return this.thread.call('rehearse', async () => ({ theta: await shared(theta) }))
+  }
+  train(round: Round, onStep: (report: StepReport) => void): Promise<RoundResult> {
+    return this.thread.call('train', async () => ({ ...round, theta: await shared(round.theta) }), onStep)
+  }
+  abort(): void {
+    this.thread.abort()
+  }
+  async restore({ m, v, updates }: InnerState): Promise<void> {
+    await this.thread.call('restore', async () => ({ m: await shared(m), v: await shared(v), updates }))
+  }
+  evaluate(theta: Float32Array, batches: number): Promise<Evaluation> {
+    return this.thread.call('evaluate', async () => ({ theta: await shared(theta), batches }))
+  }
+  generate(
+    theta: Float32Array,
+    prompt: readonly number[],
+    length: number,
+    temperature: number,
+    seed: number,
+  ): Promise<number[]> {
+    const takes = async () => ({ theta: await shared(theta), prompt, length, temperature, seed })
+    return this.thread.call('generate', takes)
+  }
+  close(): Promise<void> {
+    return this.thread.close()
+  }
+}
+
+/** The worker and the calls that wait for it. */
+class TrainingThread {
+  readonly started: Promise<EngineInfo>
+  readonly #worker: Worker
+  readonly #aborted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+  readonly #pending = new Map<number, Pending>()
+  #lastId = START
+  /** Ids of the round under way, and of the last one that was aborted. */
+  #round = NOTHING
+  #abortedRound = NOTHING
+  /** Why no more calls are taken. */
+  #ended: Error | null = null
+  /** Calls leave in the order in which they were made, also where copying takes a while. */
+  #sent: Promise<void> = Promise.resolve()
+
+  constructor(setup: TrainerSetup, entry: URL) {
+    const workerData: ThreadSetup = { setup, aborted: this.#aborted }
+    // With a copied environment, native libraries would not see the variables that the thread sets for them.
+    this.#worker = new Worker(entry, { workerData, env: SHARE_ENV })
+    this.started = new Promise((resolve, reject) => {
+      const start: Pending = { name: 'start', resolve: resolve as (value: unknown) => void, reject }
+      this.#pending.set(START, start)
+    })
+    this.#worker.on('message', (answer: Answer) => this.#receive(answer))
+    this.#worker.on('error', (error) => this.#end(threadDied(error.message, error)))
+    this.#worker.on('exit', (code) => this.#end(threadDied(`it ended with code ${code}`)))
+  }
+
+  /** Makes a call; `prepare` gives what it takes. */
+  call<Name extends CallName>(
+    name: Name,
+    prepare: () => Calls[Name]['takes'] | Promise<Calls[Name]['takes']>,
+    onStep?: (report: StepReport) => void,
+  ): Promise<Calls[Name]['gives']> {
+    if (this.#ended !== null) return Promise.reject(this.#ended)
+    if (name === 'train' && this.#round !== NOTHING && this.#round !== this.#abortedRound) {
+      return Promise.reject(new Error('a round is under way already: abort it or wait for it'))
+    }
+    this.#lastId += 1
+    const id = this.#lastId
+    const undo = this.#abortedRound
+    if (name === 'train') this.#round = id
+    return new Promise((resolve, reject) => {
+      this.#pending.set(id, { name, resolve: resolve as (value: unknown) => void, reject, onStep })
+      this.#sent = this.#sent.then(async () => {
+        try {
+          this.#worker.postMessage({ id, name, takes: await prepare(), undo } as Call)
+        } catch (error) {
+          this.#settle(id)?.reject(error as Error)
+        }
+      })
+    })
+  }
+
+  abort(): void {
+    if (this.#round === NOTHING) return
+    this.#abortedRound = this.#round
+    Atomics.store(this.#aborted, 0, this.#round)
+    Atomics.notify(this.#aborted, 0)
+  }
+
+  async close(): Promise<void> {
+    this.abort()
+    this.#end(new RoundAborted('the trainer was closed'))
+    await this.#worker.terminate()
+  }
+
+  #receive(answer: Answer): void {
+    switch (answer.kind) {
+      case 'step':
+        if (answer.id !== this.#abortedRound) this.#pending.get(answer.id)?.onStep?.(answer.report)
+        return
+      case 'failed':
+        this.#settle(answer.id)?.reject(fromWords(answer.error))
+        return
+      case 'done': {
+        const call = this.#settle(answer.id)
+        // It finished before it saw the abort; the next call tells the thread to undo it.
+        const tooLate = call?.name === 'train' && answer.id === this.#abortedRound
+        if (tooLate) call.reject(new RoundAborted('aborted as the round finished'))
+        else call?.resolve(answer.gives)
+        return
+      }
+    }
+  }
+
+  #settle(id: number): Pending | undefined {
+    const call = this.#pending.get(id)
+    this.#pending.delete(id)
+    if (id === this.#round) this.#round = NOTHING
+    return call
+  }
+
+  /** Rejects every call, now and later. */
+  #end(reason: Error): void {
+    this.#ended ??= reason
+    for (const call of this.#pending.values()) call.reject(this.#ended)
+    this.#pending.clear()
+  }
+}
+
+function threadDied(why: string, cause?: Error): UserError {
+  return new UserError(
+    'engine',
+    `the training thread died: ${why}`,
+    'start the peer again with --resume; if it was out of memory, choose a smaller model or batch',
+    { cause },
+  )
+}
