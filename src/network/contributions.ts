@@ -1,0 +1,184 @@
+// Contributions over gossip: published in paced chunks, assembled from them, reported when chunks are lost.
+import { EventEmitter } from 'node:events'
+import type { Hash, PeerId, RunId } from '../core/ids.js'
+import type { Manifest } from '../core/messages.js'
+import { Assembly, cut, flawOf } from '../wire/chunks.js'
+import { seal } from '../wire/envelope.js'
+import type { ChunkFrame, ContributionFrame } from '../wire/frames.js'
+import { sha256, sha256InSlices } from './digest.js'
+import type { Gossip } from './gossip.js'
+
+/** A chunk is late after so many usual gaps between chunks, within these bounds; the most before any gap is known. */
+const QUIET = { gaps: 16, leastMs: 1_000, mostMs: 5_000 } as const
+/** Contributions assembled at a time for one author; a further one displaces the oldest. */
+const OPEN_PER_AUTHOR = 4
+/** Chunks kept for an author whose manifest has not come yet: they overtake it by a few at most. */
+const EARLY_CHUNKS = 16
+/** Settled payloads remembered, so that late chunks open nothing. */
+const REMEMBERED = 256
+
+/** Up to so many subscribers get every chunk from the author itself: they need not know each other. */
+const DIRECT_SUBSCRIBERS = 4
+
+/** Publishes a contribution on a topic; resolves when the last chunk left. */
+export async function publishContribution(
+  gossip: Gossip,
+  run: RunId,
+  topic: string,
+  manifest: Manifest,
+  payload: Uint8Array,
+): Promise<void> {
+  const flaw = payload.byteLength === manifest.bytes ? flawOf(manifest) : 'its payload has another length'
+  if (flaw !== null)
+    throw new Error(`The contribution to ${manifest.assignment} cannot be published: ${flaw}.`)
+  const frame: ContributionFrame = { type: 'contribution', manifest }
+  const recipients = await gossip.publish(topic, seal(run, frame), 'everyone')
+  if (recipients === 0) throw new NobodyListens(topic)
+  const reach = gossip.subscribers(topic).length <= DIRECT_SUBSCRIBERS ? 'everyone' : 'mesh'
+  for (const [index, bytes] of cut(payload, manifest.chunkBytes).entries()) {
+    await gossip.room(topic)
+    const chunk: ChunkFrame = { type: 'chunk', payload: manifest.payload, index, bytes }
+    await gossip.publish(topic, seal(run, chunk), reach)
+  }
+}
+
+/** No connected peer subscribes to a topic: what is published there reaches nobody. */
+export class NobodyListens extends Error {
+  override readonly name = 'NobodyListens'
+  constructor(topic: string) {
+    super(`No connected peer subscribes to ${topic}; offer the contribution to the leader directly.`)
+  }
+}
+
+interface Open {
+  readonly manifest: Manifest
+  readonly assembly: Assembly
+  lastMs: number
+  /** Longest of the usual gaps between chunks: a decaying maximum. */
+  gapMs: number | null
+  timer: NodeJS.Timeout | undefined
+}
+
+interface Author {
+  readonly open: Map<Hash, Open>
+  early: ChunkFrame[]
+}
+
+interface Events {
+  complete: [author: PeerId, manifest: Manifest, payload: Uint8Array]
+  incomplete: [author: PeerId, manifest: Manifest]
+  refused: [author: PeerId, what: string, reason: string]
+}
+
+/** Puts contributions together, one author's chunks never into another's. */
+export class Contributions extends EventEmitter<Events> {
+  readonly #authors = new Map<PeerId, Author>()
+  readonly #settled = new Set<string>()
+
+  begin(author: PeerId, manifest: Manifest): void {
+    const { open, early } = this.#author(author)
+    if (open.has(manifest.payload)) return
+    const flaw = flawOf(manifest)
+    if (flaw !== null) {
+      this.emit('refused', author, 'manifest', flaw)
+      return
+    }
+    // Announced anew, as after a restart: then it comes anew.
+    this.#settled.delete(key(author, manifest.payload))
+    if (open.size >= OPEN_PER_AUTHOR) this.#giveUp(author, open.values().next().value as Open)
+    const entry: Open = {
+      manifest,
+      assembly: new Assembly(manifest, sha256),
+      lastMs: performance.now(),
+      gapMs: null,
+      timer: undefined,
+    }
+    open.set(manifest.payload, entry)
+    this.#await(author, entry)
+    this.#author(author).early = early.filter((chunk) => chunk.payload !== manifest.payload)
+    for (const chunk of early) if (chunk.payload === manifest.payload) this.chunk(author, chunk)
+  }
+
+  chunk(author: PeerId, chunk: ChunkFrame): void {
+    if (this.#settled.has(key(author, chunk.payload))) return
+    const { open, early } = this.#author(author)
+    const entry = open.get(chunk.payload)
+    if (entry === undefined) {
+      if (early.length < EARLY_CHUNKS) early.push({ ...chunk, bytes: chunk.bytes.slice() })
+      return
+    }
+    const acceptance = entry.assembly.accept(chunk.index, chunk.bytes)
+    switch (acceptance) {
+      case 'stored':
+        this.#stored(author, entry)
+        return
+      case 'duplicate':
+        return
+      case 'out-of-range':
+      case 'wrong-size':
+      case 'wrong-hash':
+        this.emit('refused', author, `chunk ${chunk.index} of ${entry.manifest.assignment}`, acceptance)
+        return
+    }
+  }
+
+  close(): void {
+    for (const { open } of this.#authors.values()) {
+      for (const { timer } of open.values()) clearTimeout(timer)
+    }
+    this.#authors.clear()
+    this.removeAllListeners()
+  }
+
+  #author(author: PeerId): Author {
+    let record = this.#authors.get(author)
+    if (record === undefined) {
+      record = { open: new Map(), early: [] }
+      this.#authors.set(author, record)
+    }
+    return record
+  }
+
+  #stored(author: PeerId, entry: Open): void {
+    const nowMs = performance.now()
+    entry.gapMs = Math.max(nowMs - entry.lastMs, (entry.gapMs ?? 0) * 0.9)
+    entry.lastMs = nowMs
+    if (entry.assembly.complete) void this.#complete(author, entry)
+    else this.#await(author, entry)
+  }
+
+  /** Every chunk is the manifest's; that the manifest names their whole by its hash is checked here. */
+  async #complete(author: PeerId, entry: Open): Promise<void> {
+    this.#settle(author, entry)
+    const payload = entry.assembly.payload()
+    if ((await sha256InSlices(payload)) === entry.manifest.payload) {
+      this.emit('complete', author, entry.manifest, payload)
+    } else {
+      this.emit('refused', author, 'contribution', 'its chunks do not make up the payload that it names')
+    }
+  }
+
+  #await(author: PeerId, entry: Open): void {
+    clearTimeout(entry.timer)
+    const usualMs = entry.gapMs === null ? QUIET.mostMs : QUIET.gaps * entry.gapMs
+    const quietMs = Math.min(QUIET.mostMs, Math.max(QUIET.leastMs, usualMs))
+    entry.timer = setTimeout(() => this.#giveUp(author, entry), quietMs)
+  }
+
+  #giveUp(author: PeerId, entry: Open): void {
+    this.#settle(author, entry)
+    this.emit('incomplete', author, entry.manifest)
+  }
+
+  #settle(author: PeerId, entry: Open): void {
+    clearTimeout(entry.timer)
+    this.#author(author).open.delete(entry.manifest.payload)
+    this.#settled.add(key(author, entry.manifest.payload))
+    for (const oldest of this.#settled) {
+      if (this.#settled.size <= REMEMBERED) break
+      this.#settled.delete(oldest)
+    }
+  }
+}
+
+const key = (author: PeerId, payload: Hash): string => `${author} ${payload}`

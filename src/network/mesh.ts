@@ -1,0 +1,444 @@
+// The mesh: the port's methods over one libp2p node and its protocols.
+import './polyfill.js'
+import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import type { Connection, PeerId as RemoteId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { Libp2p } from 'libp2p'
+import { peerId as asPeerId, type Hash, type PeerId, type RunId } from '../core/ids.js'
+import type { Manifest, Message, Topic } from '../core/messages.js'
+import { UserError } from '../core/user-error.js'
+import type { BulkName, BulkSource, Hello, HelloAnswer, Mesh, MeshHandlers, Traffic } from '../ports/mesh.js'
+import type { LinkConfig } from '../swarmfile/schema.js'
+import { CONTROL_CAP_BYTES } from '../wire/codec.js'
+import { ForeignMessage, open, seal } from '../wire/envelope.js'
+import { FRAME_CAP_BYTES, type GradientFrame, gradientFrameSchema } from '../wire/frames.js'
+import { messageSchema } from '../wire/schemas.js'
+import { Contributions, publishContribution } from './contributions.js'
+import { CONTROL_PROTOCOL, Control } from './control.js'
+import { BULK_PROTOCOL, BULK_STREAMS, Donor } from './donor.js'
+import { Fetcher } from './fetch.js'
+import { Gate } from './gate.js'
+import { Gossip } from './gossip.js'
+import { Greeter, HELLO_PROTOCOL } from './hello.js'
+import { Links } from './links.js'
+import { Liveness } from './liveness.js'
+import { Meter } from './meter.js'
+import { startNode } from './node.js'
+import { Rejoin } from './rejoin.js'
+import { Scores } from './scores.js'
+import { topicName } from './topics.js'
+import { TrafficCount } from './traffic.js'
+
+export interface MeshOptions {
+  /** This peer's identity, from `generateIdentity`; a restarted peer needs the same one. */
+  readonly privateKey: Uint8Array
+  /** Multiaddrs to listen on; port 0 takes any free one. */
+  readonly listen: readonly string[]
+  /** Multiaddrs to call on until they answer. */
+  readonly bootstrap?: readonly string[]
+  /** Finds peers on the local network. */
+  readonly mdns: boolean
+  readonly handlers: MeshHandlers
+  /** Links to emulate between clusters. */
+  readonly links: readonly LinkConfig[]
+  /** This peer's own cluster, as far as it is known before a run is entered. */
+  readonly cluster: string
+  readonly log: (message: string) => void
+}
+
+/** How long queued control messages may take to leave when a peer closes. */
+const FLUSH_MS = 300
+/** How long libp2p may take to stop; what is left then dies with the process. */
+const STOP_MS = 600
+
+/** A new identity, to be kept. */
+export async function generateIdentity(): Promise<Uint8Array> {
+  return privateKeyToProtobuf(await generateKeyPair('Ed25519'))
+}
+
+/**
+ * Starts the network of one peer.
+ * @throws UserError when an address cannot be listened on
+ */
+export async function createMesh(options: MeshOptions): Promise<Mesh> {
+  const mesh = new Libp2pMesh(options)
+  await mesh.start()
+  return mesh
+}
+
+class Libp2pMesh implements Mesh {
+  readonly #handlers: MeshHandlers
+  readonly #nowMs = () => performance.now()
+  readonly #gate = new Gate(this.#nowMs)
+  readonly #scores = new Scores(this.#nowMs)
+  readonly #links: Links
+  readonly #traffic: TrafficCount
+  readonly #gossip: Gossip
+  readonly #greeter: Greeter
+  readonly #control: Control
+  readonly #donor: Donor
+  readonly #fetcher: Fetcher
+  readonly #contributions = new Contributions()
+  readonly #liveness: Liveness
+  #rejoin!: Rejoin
+  #node!: Libp2p
+  #run: RunId | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(private readonly options: MeshOptions) {
+    this.#handlers = surfacing(options.handlers)
+    this.#links = new Links(options.links, options.cluster)
+    this.#traffic = new TrafficCount((peer) => this.#links.crosses(peer))
+    const meter = new Meter(this.#traffic, this.#links, (peer) => this.#liveness.heard(peer))
+    const malformed = (what: string) => (from: PeerId, error: unknown) => this.#offended(from, what, error)
+    this.#gossip = new Gossip(
+      meter,
+      this.#scores,
+      () => this.#run,
+      (author, frame) => this.#gossiped(author, frame as GradientFrame),
+    )
+    this.#greeter = new Greeter(meter, (from, hello) => this.#answer(from, hello), malformed('hello'))
+    this.#control = new Control(
+      meter,
+      (peer) => this.#connectionTo(peer),
+      (from, bytes) => this.#received(from, bytes),
+      malformed('control message'),
+    )
+    this.#donor = new Donor(meter, () => this.#run, malformed('bulk request'))
+    this.#fetcher = new Fetcher(
+      meter,
+      (peer) => this.#connect(peer),
+      (from, what, reason) => this.#offended(from, what, reason),
+    )
+    this.#contributions.on('complete', (author, manifest, payload) =>
+      this.#handlers.contribution(author, manifest, payload),
+    )
+    this.#contributions.on('incomplete', (author, manifest) => this.#handlers.incomplete(author, manifest))
+    this.#contributions.on('refused', (author, what, reason) => this.#offended(author, what, reason))
+    this.#liveness = new Liveness({
+      peers: () => this.peers(),
+      beat: (peer) => void this.#control.send(peer, new Uint8Array(0)),
+      gossips: (peer) => this.#gossip.reaches(peer),
+      drop: (peer, reason) => this.#drop(peer, reason),
+    })
+  }
+
+  async start(): Promise<void> {
+    const { privateKey, listen, mdns } = this.options
+    try {
+      this.#node = await startNode({
+        privateKey,
+        listen,
+        mdns,
+        gate: this.#gate,
+        gossip: this.#gossip,
+        found: (peer) => this.#rejoin?.found(peer),
+      })
+    } catch (error) {
+      this.#liveness.close()
+      throw error
+    }
+    const node = this.#node
+    await node.handle(HELLO_PROTOCOL, this.#greeter.handle, { maxInboundStreams: 8 })
+    await node.handle(CONTROL_PROTOCOL, this.#control.handle, { maxInboundStreams: 8 })
+    await node.handle(BULK_PROTOCOL, this.#donor.handle, { maxInboundStreams: BULK_STREAMS })
+    this.#rejoin = new Rejoin(
+      {
+        self: this.self,
+        isConnected: (peer) => this.#connectionTo(peer) !== undefined,
+        welcomes: (peer) => this.#gate.welcomes(peer),
+        dial: (addresses) => node.dial(addresses),
+        log: this.options.log,
+      },
+      this.options.bootstrap ?? [],
+    )
+    node.addEventListener('peer:connect', ({ detail }) => this.#connected(detail))
+    node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail))
+    node.addEventListener('peer:identify', ({ detail: { peerId, listenAddrs } }) =>
+      this.#rejoin.learn(asPeerId(peerId.toString()), listenAddrs.map(String)),
+    )
+  }
+
+  get self(): PeerId {
+    return asPeerId(this.#node.peerId.toString())
+  }
+
+  addresses(): readonly string[] {
+    return this.#node.getMultiaddrs().map(String)
+  }
+
+  peers(): readonly PeerId[] {
+    return this.#node.getPeers().map((peer) => asPeerId(peer.toString()))
+  }
+
+  place(peer: PeerId, cluster: string): void {
+    this.#links.place(peer, cluster)
+  }
+
+  enter(run: RunId, cluster: string): void {
+    if (this.#run !== null && this.#run !== run) {
+      throw new Error(
+        `The network already speaks for run ${this.#run}; another one needs a network of its own.`,
+      )
+    }
+    this.#run = run
+    this.#links.settle(cluster)
+  }
+
+  async dial(address: string): Promise<PeerId> {
+    let target: Multiaddr
+    try {
+      target = multiaddr(address)
+    } catch (error) {
+      throw new UserError(
+        'usage',
+        `"${address}" is not an address: ${error instanceof Error ? error.message : String(error)}.`,
+        'Give a multiaddr such as /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo..., as the other peer prints it.',
+      )
+    }
+    try {
+      const connection = await this.#node.dial(target)
+      const peer = asPeerId(connection.remotePeer.toString())
+      this.#rejoin.learn(peer, [address])
+      return peer
+    } catch (error) {
+      throw new UserError(
+        'network',
+        `Cannot reach ${address}: ${innermost(error)}.`,
+        'Check that the peer is running, that the address is current, and that no firewall is in between.',
+        { cause: error },
+      )
+    }
+  }
+
+  async hello(peer: PeerId, hello: Hello): Promise<HelloAnswer> {
+    const connection = this.#connectionTo(peer)
+    if (connection === undefined) throw new Error(`Cannot say hello to ${peer}: it is not connected.`)
+    const answer = await this.#greeter.greet(connection, hello)
+    if (answer.accepted) {
+      this.#gate.setOurs(peer)
+    } else if (!answer.later) {
+      this.#gate.setForeign(peer, answer.reason)
+      void this.#node.hangUp(peerIdFromString(peer)).catch(() => {})
+    }
+    return answer
+  }
+
+  send(peer: PeerId, message: Message): boolean {
+    const bytes = seal(this.#entered(), message)
+    if (bytes.byteLength > CONTROL_CAP_BYTES) {
+      throw new RangeError(
+        `A ${message.type} message of ${bytes.byteLength} bytes: at most ${CONTROL_CAP_BYTES} can be sent; split it.`,
+      )
+    }
+    return this.#control.send(peer, bytes)
+  }
+
+  subscribe(topic: Topic): void {
+    this.#gossip.subscribe(this.#topic(topic))
+  }
+
+  publish(topic: Topic, message: Message): void {
+    const bytes = seal(this.#entered(), message)
+    if (bytes.byteLength > CONTROL_CAP_BYTES) {
+      throw new RangeError(
+        `A ${message.type} message of ${bytes.byteLength} bytes: at most ${CONTROL_CAP_BYTES} can be published; split it.`,
+      )
+    }
+    this.#gossip
+      .publish(this.#topic(topic), bytes, 'everyone')
+      .catch((error) => this.#handlers.refused(null, `publishing ${message.type}`, innermost(error)))
+  }
+
+  publishContribution(topic: Topic, manifest: Manifest, payload: Uint8Array): Promise<void> {
+    return publishContribution(this.#gossip, this.#entered(), this.#topic(topic), manifest, payload)
+  }
+
+  fetch(name: BulkName, donors: readonly PeerId[], expected: Hash | null): Promise<Uint8Array> {
+    const digest = expected ?? (name.kind === 'payload' ? name.hash : null)
+    return this.#fetcher.fetch(this.#entered(), name, donors, digest)
+  }
+
+  serve(source: BulkSource): void {
+    this.#donor.serve(source)
+  }
+
+  traffic(): Traffic {
+    return this.#traffic.snapshot()
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    this.#rejoin.close()
+    this.#liveness.close()
+    this.#contributions.close()
+    this.#fetcher.close()
+    await within(FLUSH_MS, this.#control.flush())
+    this.#links.close()
+    // A stream that waits for a window would keep its connection, and gossipsub, from closing.
+    for (const connection of this.#node.getConnections()) {
+      for (const stream of connection.streams) {
+        if (stream.protocol !== CONTROL_PROTOCOL) stream.abort(new Error('this peer is closing'))
+      }
+    }
+    await within(STOP_MS, Promise.resolve(this.#node.stop()))
+  }
+
+  #entered(): RunId {
+    if (this.#run === null) throw new Error('No run has been entered yet.')
+    return this.#run
+  }
+
+  #topic(topic: Topic): string {
+    const run = this.#entered()
+    const name = topicName(run, topic)
+    const gradients = topic.kind === 'gradients'
+    this.#gossip.allow(name, (sender, author, bytes) => {
+      try {
+        const frame = gradients
+          ? open<GradientFrame>(bytes, run, gradientFrameSchema, FRAME_CAP_BYTES)
+          : open<Message>(bytes, run, messageSchema, CONTROL_CAP_BYTES)
+        return frame
+      } catch (error) {
+        // The sender passed on what it should have dropped, whoever wrote it.
+        this.#offended(sender, `gossip of ${author}`, error)
+        return null
+      }
+    })
+    return name
+  }
+
+  #gossiped(author: PeerId, frame: GradientFrame): void {
+    switch (frame.type) {
+      case 'contribution':
+        this.#contributions.begin(author, frame.manifest)
+        return
+      case 'chunk':
+        this.#contributions.chunk(author, frame)
+        return
+      default:
+        this.#handlers.message(author, frame)
+    }
+  }
+
+  #received(from: PeerId, bytes: Uint8Array): void {
+    if (this.#run === null) {
+      this.#handlers.refused(from, 'control message', 'it came before this peer has entered a run')
+      return
+    }
+    let message: Message
+    try {
+      message = open(bytes, this.#run, messageSchema, CONTROL_CAP_BYTES)
+    } catch (error) {
+      if (!(error instanceof ForeignMessage)) this.#offended(from, 'control message', error)
+      else {
+        this.#gate.setForeign(from, error.reason)
+        this.#handlers.refused(from, 'control message', error.reason)
+      }
+      return
+    }
+    this.#handlers.message(from, message)
+  }
+
+  #answer(from: PeerId, hello: Hello): HelloAnswer {
+    const answer = this.#handlers.hello(from, hello)
+    if (answer.accepted) this.#gate.setOurs(from)
+    else if (!answer.later) {
+      this.#gate.setForeign(from, answer.reason)
+      this.#handlers.refused(from, 'hello', answer.reason)
+    }
+    return answer
+  }
+
+  /** Counts what had to be dropped against whoever sent it, and cuts off who does it again and again. */
+  #offended(from: PeerId, what: string, error: unknown): void {
+    this.#handlers.refused(from, what, innermost(error))
+    if (!this.#scores.offend(from)) return
+    this.#gate.ban(from)
+    this.#handlers.refused(from, 'peer', 'it sent too much that had to be dropped, and is cut off')
+    this.#drop(from, 'it misbehaved')
+  }
+
+  #drop(peer: PeerId, reason: string): void {
+    this.options.log(`dropping ${peer}: ${reason}`)
+    for (const connection of this.#node.getConnections(peerIdFromString(peer))) {
+      connection.abort(new Error(reason))
+    }
+  }
+
+  #connected(remote: RemoteId): void {
+    const peer = asPeerId(remote.toString())
+    this.#liveness.heard(peer)
+    for (const { direction, remoteAddr } of this.#node.getConnections(remote)) {
+      if (direction === 'outbound') this.#rejoin.learn(peer, [remoteAddr.toString()])
+    }
+    this.#rejoin.connected(peer)
+    this.#handlers.connected(peer)
+  }
+
+  #disconnected(remote: RemoteId): void {
+    const peer = asPeerId(remote.toString())
+    this.#control.forget(peer)
+    this.#links.forget(peer)
+    this.#liveness.forget(peer)
+    if (this.#closing !== null) return
+    this.#rejoin.disconnected(peer)
+    this.#handlers.disconnected(peer)
+  }
+
+  #connectionTo(peer: PeerId): Connection | undefined {
+    return this.#node.getConnections(peerIdFromString(peer)).find(({ status }) => status === 'open')
+  }
+
+  async #connect(peer: PeerId): Promise<Connection> {
+    const connection = this.#connectionTo(peer)
+    if (connection !== undefined) return connection
+    if (this.#gate.isBanned(peer)) throw new Error('it was cut off')
+    return this.#node.dial(peerIdFromString(peer))
+  }
+}
+
+/** Handlers whose errors end the process instead of being taken for the fault of a stream or a peer. */
+function surfacing(handlers: MeshHandlers): MeshHandlers {
+  return {
+    message: (from, message) => queueMicrotask(() => handlers.message(from, message)),
+    contribution: (from, manifest, payload) =>
+      queueMicrotask(() => handlers.contribution(from, manifest, payload)),
+    incomplete: (from, manifest) => queueMicrotask(() => handlers.incomplete(from, manifest)),
+    connected: (peer) => queueMicrotask(() => handlers.connected(peer)),
+    disconnected: (peer) => queueMicrotask(() => handlers.disconnected(peer)),
+    refused: (from, what, reason) => queueMicrotask(() => handlers.refused(from, what, reason)),
+    hello: (from, hello) => {
+      try {
+        return handlers.hello(from, hello)
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error
+        })
+        return { accepted: false, reason: 'This peer has failed.', later: true }
+      }
+    },
+  }
+}
+
+/** Waits for something, but no longer than a time. */
+async function within(ms: number, done: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const timeout = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([done.catch(() => {}), timeout])
+  clearTimeout(timer)
+}
+
+/** The message of the error that says most: libp2p wraps the causes of a failed dial in one another. */
+function innermost(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0])
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? innermost(error.cause) : error.message
+}

@@ -1,0 +1,91 @@
+// The libp2p node: transports, encryption, discovery and every setting that a trap of libp2p asks for.
+import './polyfill.js'
+import { privateKeyFromProtobuf } from '@libp2p/crypto/keys'
+import { identify } from '@libp2p/identify'
+import type { PeerInfo } from '@libp2p/interface'
+import { mdns } from '@libp2p/mdns'
+import { noise } from '@libp2p/noise'
+import { tcp } from '@libp2p/tcp'
+import { yamux } from '@libp2p/yamux'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { UserError } from '../core/user-error.js'
+import type { Gate } from './gate.js'
+import type { Gossip } from './gossip.js'
+
+/** One tag for all of skein: who belongs to which run is found out by hello. */
+const MDNS_TAG = '_skein._udp.local'
+
+export interface NodeOptions {
+  /** libp2p's protobuf form of a private key; the same key gives the same identity. */
+  readonly privateKey: Uint8Array
+  readonly listen: readonly string[]
+  readonly mdns: boolean
+  readonly gate: Gate
+  readonly gossip: Gossip
+  /** A peer's answer on the local network; comes again with every answer. */
+  readonly found: (peer: PeerInfo) => void
+}
+
+/**
+ * Starts a node.
+ * @throws UserError when an address cannot be listened on
+ */
+export async function startNode(options: NodeOptions): Promise<Libp2p> {
+  const discovery: typeof mdns = (init) => (components) => {
+    const service = mdns(init)(components)
+    // libp2p announces a peer once, but one that restarts has new addresses.
+    service.addEventListener('peer', ({ detail }) => options.found(detail))
+    return service
+  }
+  const node = await createLibp2p({
+    privateKey: privateKeyFromProtobuf(options.privateKey),
+    addresses: { listen: [...options.listen] },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux()],
+    connectionGater: options.gate.gater,
+    // It would kill healthy connections that are merely busy: 67 % of a mesh lost. Liveness is ours.
+    connectionMonitor: { abortConnectionOnPingFailure: false },
+    connectionManager: {
+      // At 5 per second and host, 26 of 31 local dials failed.
+      inboundConnectionThreshold: 1000,
+      maxIncomingPendingConnections: 1000,
+      // Reconnecting is ours too: libp2p gives up after 31 s.
+      reconnectRetries: 0,
+    },
+    peerDiscovery: options.mdns ? [discovery({ serviceTag: MDNS_TAG })] : [],
+    services: { identify: identify(), gossip: options.gossip.service },
+    start: false,
+  })
+  try {
+    await node.start()
+  } catch (error) {
+    await Promise.resolve(node.stop()).catch(() => {})
+    throw listenError(error, options.listen)
+  }
+  return node
+}
+
+function listenError(error: unknown, listen: readonly string[]): unknown {
+  const message = error instanceof Error ? error.message : String(error)
+  const busy = /EADDRINUSE/.test(message)
+  const taken = listen.filter((address) => message.includes(address))
+  const addresses = (taken.length > 0 ? taken : listen).join(', ')
+  if (busy) {
+    return new UserError(
+      'network',
+      `Cannot listen on ${addresses}: the port is in use.`,
+      'Stop the program that uses it, or choose another port (0 takes any free one).',
+      { cause: error },
+    )
+  }
+  if (error instanceof Error && error.name === 'UnsupportedListenAddressesError') {
+    return new UserError(
+      'network',
+      `Cannot listen on ${addresses}: ${message.replace(/\s+/g, ' ')}`,
+      'Give addresses of this machine, such as /ip4/127.0.0.1/tcp/0 or /ip4/0.0.0.0/tcp/4001.',
+      { cause: error },
+    )
+  }
+  return error
+}

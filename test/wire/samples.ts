@@ -1,0 +1,162 @@
+// Arbitrary messages, entries and manifests for the property tests.
+import fc from 'fast-check'
+import type { Entry } from '../../src/core/entries.js'
+import { assignmentId, hash, peerId, runId } from '../../src/core/ids.js'
+import type { Manifest, Message } from '../../src/core/messages.js'
+import type { BulkName, Hello, HelloAnswer } from '../../src/ports/mesh.js'
+import { CHUNK_BYTES } from '../../src/wire/chunks.js'
+
+/** Records with the usual prototype, which is what decoding gives. */
+export const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
+  fc.record(model, { noNullPrototype: true }) as fc.Arbitrary<T>
+
+const hex = (length: number) =>
+  fc.string({ minLength: length, maxLength: length, unit: fc.constantFrom(...'0123456789abcdef') })
+const base58 = '123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz'
+
+export const hashes = hex(64).map(hash)
+export const runs = hex(64).map(runId)
+export const peers = fc
+  .string({ minLength: 44, maxLength: 44, unit: fc.constantFrom(...base58) })
+  .map((tail) => peerId(`12D3KooW${tail}`))
+const whole = fc.nat({ max: 2 ** 31 - 1 })
+const large = fc.maxSafeNat()
+const number = fc.double({ noNaN: true, noDefaultInfinity: true })
+const positive = fc.double({ noNaN: true, noDefaultInfinity: true, min: 0 })
+const assignments = fc.nat({ max: 1e9 }).map(assignmentId)
+const text = fc.string({ maxLength: 200, unit: 'grapheme' }).filter((words) => words.length <= 2000)
+const names = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,31}$/)
+
+export const manifests: fc.Arbitrary<Manifest> = record({
+  assignment: assignments,
+  base: whole,
+  steps: whole,
+  codec: fc.constant('fp32' as const),
+  payload: hashes,
+  bytes: fc.integer({ min: 1, max: 2 ** 32 }),
+  chunkBytes: fc.constant(CHUNK_BYTES),
+  chunks: fc.array(hashes, { minLength: 1, maxLength: 20 }),
+  norm: positive,
+  speed: positive,
+  loss: number,
+})
+
+const place = { index: fc.integer({ min: 1, max: 2 ** 31 }), term: whole }
+const settled = { assignment: assignments, worker: peers, reason: text }
+export const entries: fc.Arbitrary<Entry> = fc.oneof(
+  record({ ...place, kind: fc.constant('no-op' as const), leader: peers, reason: text }),
+  record({
+    ...place,
+    kind: fc.constant('admit' as const),
+    peer: peers,
+    name: names,
+    cluster: names,
+    replica: fc.boolean(),
+    speed: fc.option(positive),
+  }),
+  record({ ...place, kind: fc.constant('evict' as const), peer: peers, reason: text }),
+  record({
+    ...place,
+    kind: fc.constant('assign' as const),
+    assignment: record({
+      id: assignments,
+      worker: peers,
+      base: whole,
+      baseDigest: hashes,
+      shard: whole,
+      position: large,
+      steps: fc.integer({ min: 1, max: 1e6 }),
+      deadlineMs: positive,
+    }),
+    speed: fc.option(positive),
+    fastest: fc.option(positive),
+    window: whole,
+  }),
+  record({
+    ...place,
+    kind: fc.constant('apply' as const),
+    assignment: assignments,
+    worker: peers,
+    payload: hashes,
+    staleness: whole,
+    weight: number,
+    steps: whole,
+    speed: positive,
+    loss: number,
+  }),
+  record({ ...place, kind: fc.constant('refuse' as const), ...settled }),
+  record({ ...place, kind: fc.constant('expire' as const), ...settled }),
+  record({ ...place, kind: fc.constant('finish' as const), reason: text, ok: fc.boolean() }),
+)
+
+const heldVersion = record({ version: whole, stateDigest: hashes })
+export const messages: fc.Arbitrary<Message> = fc.oneof(
+  record({ type: fc.constant('heartbeat' as const), term: whole, index: whole, version: whole }),
+  record({
+    type: fc.constant('pulse' as const),
+    term: whole,
+    index: whole,
+    held: fc.option(heldVersion),
+    phase: fc.constantFrom('idle' as const, 'fetching' as const, 'training' as const, 'offering' as const),
+    assignment: fc.option(assignments),
+    step: whole,
+  }),
+  record({
+    type: fc.constant('join' as const),
+    name: names,
+    cluster: names,
+    speed: fc.option(positive),
+    holding: fc.option(assignments),
+    index: fc.option(whole),
+  }),
+  record({
+    type: fc.constant('welcome' as const),
+    term: whole,
+    replica: fc.boolean(),
+    snapshot: fc.option(heldVersion),
+  }),
+  record({
+    type: fc.constant('entries' as const),
+    term: whole,
+    entries: fc.array(entries, { maxLength: 20 }),
+  }),
+  record({ type: fc.constant('want-entries' as const), from: whole }),
+  record({
+    type: fc.constant('version' as const),
+    term: whole,
+    version: whole,
+    digest: hashes,
+    stateDigest: hashes,
+  }),
+  record({ type: fc.constant('offer' as const), manifest: manifests }),
+  record({ type: fc.constant('give-up' as const), assignment: assignments, reason: text }),
+  record({ type: fc.constant('validated' as const), version: whole, loss: number }),
+  record({ type: fc.constant('leave' as const), reason: text }),
+  record({
+    type: fc.constant('farewell' as const),
+    utilisation: positive,
+    emulated: positive,
+    bytesSent: fc.dictionary(names, positive, { maxKeys: 5, noNullPrototype: true }),
+    interClusterBytes: positive,
+  }),
+)
+
+export const hellos: fc.Arbitrary<Hello> = record({
+  run: fc.option(runs),
+  config: fc.option(text),
+  name: names,
+})
+export const helloAnswers: fc.Arbitrary<HelloAnswer> = fc.oneof(
+  record({
+    accepted: fc.constant(true as const),
+    genesis: text,
+    leader: fc.option(peers),
+    leaderAddresses: fc.array(fc.constant('/ip4/127.0.0.1/tcp/4001'), { maxLength: 4 }),
+  }),
+  record({ accepted: fc.constant(false as const), reason: text, later: fc.boolean() }),
+)
+export const bulkNames: fc.Arbitrary<BulkName> = fc.oneof(
+  record({ kind: fc.constant('theta' as const), version: whole }),
+  record({ kind: fc.constant('snapshot' as const), version: whole }),
+  record({ kind: fc.constant('payload' as const), hash: hashes }),
+)
