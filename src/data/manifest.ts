@@ -1,0 +1,60 @@
+// What a run trains on, by content: part of the run's id, so that two peers never train on different texts unawares.
+import { createHash } from 'node:crypto'
+import type { TokenSplit } from '../ports/trainer.js'
+import type { DataManifest } from '../swarmfile/genesis.js'
+
+/** Little-endian bytes of the token ids: hashed in pieces, because hashes refuse shared memory. */
+const pieceTokens = 2 ** 20
+
+/** The manifest of a split: it covers the text, the tokenizer and what is held out. */
+export function dataManifest({ train, heldOut, vocabulary }: TokenSplit): DataManifest {
+  const hash = createHash('sha256')
+  for (const tokens of [train, heldOut]) {
+    for (let start = 0; start < tokens.length; start += pieceTokens) {
+      const piece = tokens.slice(start, start + pieceTokens)
+      hash.update(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
+    }
+  }
+  return {
+    sha256: hash.digest('hex'),
+    vocabulary,
+    trainTokens: train.length,
+    heldOutTokens: heldOut.length,
+  }
+}
+
+/**
+ * How this peer's data differs from the run's, in words that name the remedy; null if it does not.
+ *
+ * @param source this peer's corpus: its path, or `the built-in corpus`
+ * @param runCorpus what the run's configuration calls its corpus: `builtin`, or the founder's path
+ */
+export function manifestDifference(
+  mine: DataManifest,
+  source: string,
+  run: DataManifest,
+  runCorpus: string,
+): string | null {
+  const theirs = runCorpus === 'builtin' ? 'the built-in corpus' : `what its founder has at ${runCorpus}`
+  const remedy =
+    runCorpus === 'builtin'
+      ? 'leave --corpus out'
+      : `copy that corpus to this machine and pass --corpus with its path`
+  const what = differingFacts(mine, run)
+  return what === null
+    ? null
+    : `this peer's corpus is ${source}, the run trains on ${theirs}: ${what}; ${remedy}`
+}
+
+function differingFacts(mine: DataManifest, run: DataManifest): string | null {
+  if (mine.vocabulary !== run.vocabulary) {
+    return `its tokenizer has ${mine.vocabulary} tokens here and ${run.vocabulary} there`
+  }
+  const [here, there] = [mine, run].map(({ trainTokens, heldOutTokens }) => trainTokens + heldOutTokens)
+  if (here !== there) return `${here} tokens here and ${there} there`
+  if (mine.heldOutTokens !== run.heldOutTokens) {
+    return `${mine.heldOutTokens} tokens are held out here and ${run.heldOutTokens} there`
+  }
+  if (mine.sha256 === run.sha256) return null
+  return `as long, but other text (SHA-256 ${mine.sha256.slice(0, 12)} here, ${run.sha256.slice(0, 12)} there)`
+}
