@@ -1,0 +1,106 @@
+// What the schema cannot say about one key alone: names that must agree, sizes that must fit.
+import type { Problem } from './issues.js'
+import { runSchema } from './schema.js'
+
+// The checks read the file as written, not as parsed, so that they also speak when single values are
+// wrong; whatever has the wrong type is the schema's to complain about and is passed over here.
+type Loose = Readonly<Record<string, unknown>>
+const group = (value: unknown): Loose =>
+  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Loose) : {}
+const list = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [])
+const names = (value: unknown): readonly unknown[] => list(value).map((entry) => group(entry).name)
+const isText = (value: unknown): value is string => typeof value === 'string'
+
+const defaults = runSchema.parse({})
+
+/** Every disagreement between keys of the file. */
+export function crossChecks(raw: unknown): readonly Problem[] {
+  const file = group(raw)
+  return [
+    ...repeated('clusters', names(file.clusters)),
+    ...repeated('peers', names(file.peers)),
+    ...unknownClusters(file),
+    ...links(file),
+    ...sizes(file),
+    ...validator(file),
+    ...stopRule(file),
+  ]
+}
+
+function repeated(key: string, found: readonly unknown[]): readonly Problem[] {
+  return found.flatMap((name, at) => {
+    const first = found.indexOf(name)
+    if (!isText(name) || first === at) return []
+    return [
+      { path: [key, at, 'name'], text: `${key}.${at}.name ${name} is already the name of ${key}.${first}` },
+    ]
+  })
+}
+
+function unknownClusters(file: Loose): readonly Problem[] {
+  const known = names(file.clusters)
+  return list(file.peers).flatMap((peer, at) => {
+    const cluster = group(peer).cluster
+    if (!isText(cluster) || known.includes(cluster)) return []
+    const text = `peers.${at}.cluster ${cluster} is not one of the clusters (${known.filter(isText).join(', ')})`
+    return [{ path: ['peers', at, 'cluster'], text }]
+  })
+}
+
+function links(file: Loose): readonly Problem[] {
+  const known = names(file.clusters)
+  const seen = new Map<string, number>()
+  return list(file.links).flatMap((link, at) => {
+    const ends = list(group(link).between)
+    const path = ['links', at, 'between']
+    if (ends.length !== 2 || !ends.every(isText)) return []
+    const strangers = ends.filter((end) => !known.includes(end))
+    if (strangers.length > 0)
+      return strangers.map((end) => ({
+        path,
+        text: `links.${at}.between names ${end}, which is not one of the clusters (${known.filter(isText).join(', ')})`,
+      }))
+    if (ends[0] === ends[1])
+      return [{ path, text: `links.${at}.between joins ${ends[0]} to itself; a link joins two clusters` }]
+    const pair = [...ends].sort().join(' ')
+    const first = seen.get(pair)
+    seen.set(pair, first ?? at)
+    if (first === undefined) return []
+    return [{ path, text: `links.${at}.between joins the same clusters as links.${first}` }]
+  })
+}
+
+function sizes(file: Loose): readonly Problem[] {
+  const run = group(file.run)
+  const peers = list(file.peers).length
+  const problems: Problem[] = []
+  // The default number of replicas means "as many as there are, up to it"; a number written down is meant.
+  if (typeof run.replicas === 'number' && run.replicas > peers && peers > 0)
+    problems.push({
+      path: ['run', 'replicas'],
+      text: `run.replicas is ${run.replicas}, but the file lists ${peers} ${peers === 1 ? 'peer' : 'peers'}`,
+    })
+  const shards = group(run.data).shards ?? defaults.data.shards
+  if (typeof shards === 'number' && shards < peers)
+    problems.push({
+      path: ['run', 'data', 'shards'],
+      text: `run.data.shards is ${shards}, but the file lists ${peers} peers; each needs a shard of its own`,
+    })
+  return problems
+}
+
+function validator(file: Loose): readonly Problem[] {
+  const by = group(group(file.run).validation).by
+  const known = names(file.peers)
+  if (!isText(by) || known.includes(by)) return []
+  const text = `run.validation.by ${by} is not one of the peers (${known.filter(isText).join(', ')})`
+  return [{ path: ['run', 'validation', 'by'], text }]
+}
+
+function stopRule(file: Loose): readonly Problem[] {
+  const stop = group(file.run).stop
+  if (stop === undefined || stop === null || typeof stop !== 'object' || Array.isArray(stop)) return []
+  if (Object.values(stop).some((value) => value !== null)) return []
+  const text = 'run.stop names no rule; give one of versions, steps, tokens, loss, minutes'
+  return [{ path: ['run', 'stop'], text }]
+}

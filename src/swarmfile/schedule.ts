@@ -1,0 +1,13 @@
+// How many local steps a run's learning-rate schedule spans, all shards together.
+import type { RunConfig } from './schema.js'
+
+/** Without a limit in steps, tokens or versions the schedule spans this many rounds of the fastest worker. */
+const roundsWithoutLimit = 1_000
+
+/** `inner.scheduleSteps`, else what the stop rule allows: exact for steps and tokens, an upper bound for versions. */
+export function scheduledSteps({ inner, stop, localSteps }: RunConfig, tokensPerStep: number): number {
+  if (inner.scheduleSteps !== undefined) return inner.scheduleSteps
+  if (stop.steps !== undefined) return stop.steps
+  if (stop.tokens !== undefined) return Math.ceil(stop.tokens / tokensPerStep)
+  return (stop.versions ?? roundsWithoutLimit) * localSteps
+}
