@@ -1,0 +1,116 @@
+// `skein join ADDRESS-OR-TICKET`: a peer that joins a run from elsewhere, with no file.
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Command } from 'commander'
+import { UserError } from '../core/user-error.js'
+import type { PeerOptions } from '../node/options.js'
+import { parseOwnSettings } from '../swarmfile/own-settings.js'
+import { isTicket, readTicket } from '../wire/ticket.js'
+import { commandLine, resumeArguments } from './command-line.js'
+import type { CommandContext, ExitCode } from './context.js'
+import { runAndShow } from './peer-run.js'
+import { announcedFolder } from './run-folder-note.js'
+import { addBootstrap, addRunOptions, type RunOptions, threadsFor } from './run-options.js'
+
+interface JoinOptions extends RunOptions {
+  readonly name?: string
+  readonly bootstrap: readonly string[]
+}
+
+/** Adds the command. */
+export function addJoin(program: Command, context: CommandContext, exit: (code: ExitCode) => void): void {
+  const command = program
+    .command('join')
+    .argument('<address-or-ticket>', 'multiaddr of any peer of the run, or the ticket that it printed')
+    .summary('joins a run from elsewhere, with no file')
+    .description(
+      'Joins a running training from elsewhere on this network: the run tells model, data and optimizer. Ctrl-C stops and saves.',
+    )
+    .option(
+      '--name <name>',
+      'name of this peer, unique in the run; example: --name attic (default: made from the name of this machine)',
+    )
+    .action(async (target: string) =>
+      exit(await join(context, target, command.optsWithGlobals<JoinOptions>())),
+    )
+  addBootstrap(addRunOptions(command)).addHelpText(
+    'after',
+    `
+Here --set takes the peer's own keys only, slowdown and listen; --seed is the run's and is refused.
+
+Examples:
+  skein join /ip4/192.168.0.7/tcp/4001 --name attic
+  skein join skein1... --cluster south --set slowdown=2`,
+  )
+}
+
+async function join(context: CommandContext, target: string, options: JoinOptions): Promise<ExitCode> {
+  if (options.seed !== undefined)
+    throw new UserError(
+      'usage',
+      '--seed: the seed belongs to the run and was fixed when it was founded',
+      'leave it out; the run tells it to every peer that joins',
+    )
+  if (options.resume && options.name === undefined)
+    throw new UserError(
+      'usage',
+      '--resume needs --name: a peer resumes under the name it had in the run',
+      'give --name as the command line printed on stopping does',
+    )
+  const own = parseOwnSettings(options.set)
+  const place = readTarget(target)
+  const request = { name: place.name, out: options.out ?? null, resume: options.resume }
+  const folder = announcedFolder(context.io, request)
+  const name = peerName(options.name)
+  const peer: PeerOptions = {
+    swarm: null,
+    name,
+    cluster: options.cluster ?? null,
+    founder: false,
+    bootstrap: [...place.addresses, ...options.bootstrap],
+    run: place.run,
+    listen: own.listen,
+    slowdown: own.slowdown,
+    corpus: options.corpus ?? null,
+    folder,
+    resume: options.resume,
+    engine: options.engine,
+    threads: threadsFor(options.threads, 1),
+    stopAfter: null,
+    mdns: true,
+    verbose: options.verbose,
+  }
+  const resume = ['join', target, '--name', name, ...resumeArguments(options, folder)]
+  return runAndShow(context, { peer, json: options.json, resume: commandLine(resume) })
+}
+
+interface Target {
+  /** Name of the run where the ticket tells it. */
+  readonly name: string
+  readonly run: string | null
+  readonly addresses: readonly string[]
+}
+
+function readTarget(target: string): Target {
+  if (isTicket(target)) return readTicket(target)
+  if (target.startsWith('/')) return { name: 'joined', run: null, addresses: [target] }
+  throw new UserError(
+    'usage',
+    `${target} is neither a multiaddr nor a ticket`,
+    'give an address such as /ip4/192.168.0.7/tcp/4001, or the ticket (skein1...) that a peer of the run printed',
+  )
+}
+
+/** The name given, or one of this machine that another peer on it will not have too. */
+function peerName(given: string | undefined): string {
+  if (given === undefined) {
+    const machine = hostname()
+      .toLowerCase()
+      .replace(/[^a-z0-9-]+/g, '-')
+      .replace(/^-+/, '')
+      .slice(0, 24)
+    return `${machine || 'peer'}-${randomBytes(2).toString('hex')}`
+  }
+  if (/^[a-z0-9][a-z0-9-]{0,31}$/i.test(given)) return given
+  throw new UserError('usage', `--name ${given} is not a name`, 'use letters, digits and hyphens, 32 at most')
+}

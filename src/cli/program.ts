@@ -1,0 +1,56 @@
+// The command line: all commands, and how mistakes on it are answered.
+import { existsSync, readFileSync } from 'node:fs'
+import { Command } from 'commander'
+import type { CommandContext, ExitCode } from './context.js'
+import { printError } from './errors.js'
+import { addEval } from './eval.js'
+import { addJoin } from './join.js'
+import { addPeer } from './peer.js'
+import { addSample } from './sample.js'
+import { addUp } from './up.js'
+
+/** Runs one command line (without `node` and script) and returns the exit code. Errors are printed, not thrown. */
+export async function runCommandLine(args: readonly string[], context: CommandContext): Promise<ExitCode> {
+  let code: ExitCode = 0
+  const program = buildProgram(context, (result) => {
+    code = result
+  })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return code
+  } catch (error) {
+    return printError(error, context.io.stderr, args.includes('--verbose'))
+  }
+}
+
+function buildProgram(context: CommandContext, exit: (code: ExitCode) => void): Command {
+  const program = new Command('skein')
+    .description('Trains one language model on many machines that differ in speed and come and go.')
+    .version(version())
+    .option('--verbose', 'writes the diagnostic log to stderr, and the stack of an error', false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void context.io.stdout.write(text),
+      writeErr: (text) => void context.io.stderr.write(text),
+      // Printed by printError, with the exit code of a mistake on the command line.
+      outputError: () => {},
+    })
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText(
+      'after',
+      '\nExample:\n  skein up peers/trio.yaml\n\n`skein help COMMAND` explains a command.',
+    )
+  addUp(program, context, exit)
+  addPeer(program, context, exit)
+  addJoin(program, context, exit)
+  addSample(program, context, exit)
+  addEval(program, context, exit)
+  return program
+}
+
+/** From the nearest package.json above the compiled file. */
+function version(from = new URL('.', import.meta.url)): string {
+  const path = new URL('package.json', from)
+  if (existsSync(path)) return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
+  return version(new URL('..', from))
+}

@@ -1,0 +1,103 @@
+// The options that `up`, `peer` and `join` share, each with an example.
+import { availableParallelism } from 'node:os'
+import { type Command, InvalidArgumentError } from 'commander'
+import { UserError } from '../core/user-error.js'
+import type { SwarmFile } from '../swarmfile/schema.js'
+
+export interface RunOptions {
+  readonly corpus?: string
+  readonly out?: string
+  readonly engine: string
+  readonly threads?: number
+  readonly cluster?: string
+  readonly seed?: number
+  readonly set: readonly string[]
+  readonly resume: boolean
+  readonly json: boolean
+  readonly verbose: boolean
+  readonly stopAfter?: number
+}
+
+/** Adds the options of a command that runs peers. */
+export function addRunOptions(command: Command): Command {
+  return command
+    .option(
+      '--corpus <path>',
+      'text to train on instead of the one the file names: a text file, a folder, JSON Lines, gzipped JSON Lines; example: --corpus ~/books',
+    )
+    .option(
+      '--out <dir>',
+      'run folder for checkpoints and events.jsonl; example: --out runs/first (default: runs/NAME, then runs/NAME-2, ...)',
+    )
+    .option('--engine <name>', 'what executes the model; example: --engine wasm', 'auto')
+    .option(
+      '--threads <n>',
+      'compute threads of each peer; example: --threads 2 (default: cores shared among the local peers)',
+      wholeNumber(1),
+    )
+    .option('--cluster <name>', 'cluster to be in, of those the run knows; example: --cluster south')
+    .option(
+      '--seed <n>',
+      'seed of initial parameters, data order and draws: --set run.seed=N; example: --seed 7',
+      wholeNumber(0),
+    )
+    .option(
+      '--set <key=value>',
+      'sets any key of the swarm file, lists by number from 0, may be repeated; example: --set run.localSteps=50 --set peers.1.slowdown=2',
+      collect,
+      [],
+    )
+    .option('--resume', 'goes on with a run where it stopped: of --out, or the newest of that name', false)
+    .option('--json', 'prints the events and nothing else, one JSON object to a line', false)
+}
+
+/** Adds `--stop-after`. */
+export function addStopAfter(command: Command): Command {
+  return command.option(
+    '--stop-after <versions>',
+    'ends the run after so many versions; example: --stop-after 12 (default: what the file says)',
+    wholeNumber(1),
+  )
+}
+
+/** Adds `--bootstrap`. */
+export function addBootstrap(command: Command): Command {
+  return command.option(
+    '--bootstrap <address>',
+    'multiaddr of a peer to call on, may be repeated; example: --bootstrap /ip4/192.168.0.7/tcp/4001',
+    collect,
+    [],
+  )
+}
+
+/** Collects a repeatable option. */
+export const collect = (text: string, before: readonly string[]): string[] => [...before, text]
+
+/** Reads a whole number of at least `least`. */
+export const wholeNumber = (least: number) => (text: string) => {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < least)
+    throw new InvalidArgumentError(`Expected a whole number of at least ${least}.`)
+  return value
+}
+
+/** `--seed` and `--cluster` as what they are short for; explicit `--set` comes later and wins. */
+export function assignmentsOf({ seed, set }: Pick<RunOptions, 'seed' | 'set'>): readonly string[] {
+  return [...(seed === undefined ? [] : [`run.seed=${seed}`]), ...set]
+}
+
+/** Compute threads of one peer where several share this machine. */
+export function threadsFor(asked: number | undefined, localPeers: number): number {
+  return asked ?? Math.max(1, Math.floor(availableParallelism() / Math.max(1, localPeers)))
+}
+
+/** Refuses a cluster that the file does not have. */
+export function checkCluster(cluster: string | undefined, swarm: SwarmFile): void {
+  const known = swarm.clusters.map(({ name }) => name)
+  if (cluster === undefined || known.includes(cluster)) return
+  throw new UserError(
+    'usage',
+    `--cluster ${cluster}: the file knows no such cluster`,
+    `choose one of ${known.join(', ')}, or add it to the clusters of the file`,
+  )
+}

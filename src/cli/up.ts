@@ -1,0 +1,155 @@
+// `skein up FILE`: every peer of a swarm file that belongs on this machine, one process each.
+import type { Command } from 'commander'
+import { UserError } from '../core/user-error.js'
+import { unseenSwarm } from '../observe/swarm-view.js'
+import type { SwarmFile } from '../swarmfile/schema.js'
+import { startChild } from './child-process.js'
+import { commandLine, resumeArguments } from './command-line.js'
+import type { CommandContext, ExitCode } from './context.js'
+import { Display } from './display.js'
+import { withEarlierEvents } from './earlier-events.js'
+import { INTERRUPTED, onInterrupt } from './interrupts.js'
+import { afterRunCommands } from './next-commands.js'
+import { announcedFolder } from './run-folder-note.js'
+import {
+  addRunOptions,
+  addStopAfter,
+  assignmentsOf,
+  checkCluster,
+  type RunOptions,
+  threadsFor,
+} from './run-options.js'
+import { Supervisor, type SwarmEnd } from './supervisor.js'
+import { readSwarmFile } from './swarm-source.js'
+
+/** Adds the command. */
+export function addUp(program: Command, context: CommandContext, exit: (code: ExitCode) => void): void {
+  const command = program
+    .command('up')
+    .argument('<file>', 'swarm file, as in peers/trio.yaml')
+    .summary('starts every peer of a swarm file on this machine and shows the swarm')
+    .description(
+      'Starts every peer that a swarm file lists for this machine, one process each, shows the swarm and ends with the run. Ctrl-C stops and saves.',
+    )
+    .action(async (file: string) => exit(await up(context, file, command.optsWithGlobals<RunOptions>())))
+  addStopAfter(addRunOptions(command)).addHelpText(
+    'after',
+    `
+Examples:
+  skein up peers/trio.yaml
+  skein up peers/trio.yaml --corpus ~/books --set run.stop.versions=200
+  skein up peers/trio.yaml --out runs/trio --resume`,
+  )
+}
+
+async function up(context: CommandContext, file: string, options: RunOptions): Promise<ExitCode> {
+  const swarm = readSwarmFile(file, assignmentsOf(options))
+  checkCluster(options.cluster, swarm)
+  const local = localPeers(swarm, file)
+  const folder = announcedFolder(context.io, {
+    name: swarm.name,
+    out: options.out ?? null,
+    resume: options.resume,
+  })
+  const known = swarm.peers.map(({ name, cluster }) => ({
+    name,
+    cluster: local.includes(name) ? (options.cluster ?? cluster) : cluster,
+  }))
+  const unseen = unseenSwarm(known, options.stopAfter ?? null)
+  const state = options.resume ? await withEarlierEvents(unseen, folder) : unseen
+  const display = new Display(context.io, options, state)
+  const supervisor = new Supervisor({
+    peers: local,
+    founder: local.includes(swarm.peers[0].name) ? swarm.peers[0].name : null,
+    startPeers: swarm.run.startPeers,
+    start: (name, bootstrap, listener) => {
+      const args = peerArguments(file, name, bootstrap, folder, local.length, options)
+      const echo = options.verbose ? (text: string) => void context.io.stderr.write(text) : null
+      return startChild(context.script, args, listener, echo)
+    },
+    record: (record) => display.record(record),
+    note: (text) => display.note(text),
+  })
+  const end = await supervised(context, supervisor, display)
+  const resume = commandLine(['up', file, ...resumeArguments(options, folder)])
+  return report(end, display, folder, resume)
+}
+
+/** Runs the swarm to its end, stopping it on Ctrl-C and when nobody reads what it prints. */
+async function supervised(
+  context: CommandContext,
+  supervisor: Supervisor,
+  display: Display,
+): Promise<SwarmEnd> {
+  let unread = false
+  context.io.whenClosed(() => {
+    if (unread) return
+    unread = true
+    display.silence()
+    supervisor.interrupt(1)
+  })
+  const done = onInterrupt((times) => {
+    display.note(times === 1 ? 'stopping and saving; Ctrl-C again ends at once' : 'ending at once')
+    supervisor.interrupt(times)
+  })
+  try {
+    return await supervisor.run()
+  } finally {
+    done()
+  }
+}
+
+function report(end: SwarmEnd, display: Display, folder: string, resume: string): ExitCode {
+  switch (end.kind) {
+    case 'finished':
+      display.summarize(folder, afterRunCommands(folder))
+      return 0
+    case 'stopped':
+      display.summarize(folder, [resume])
+      return INTERRUPTED
+    case 'failed':
+      display.close()
+      throw end.error
+  }
+}
+
+function localPeers(swarm: SwarmFile, file: string): readonly string[] {
+  const local = swarm.peers.filter((peer) => peer.local).map((peer) => peer.name)
+  if (local.length > 0) return local
+  throw new UserError(
+    'config',
+    `${file} lists no peer for this machine: each has local: false`,
+    'start single peers with skein peer FILE --name NAME, or set local: true where they belong here',
+  )
+}
+
+/** The arguments of a peer's own process: this command's, with what it worked out. */
+function peerArguments(
+  file: string,
+  name: string,
+  bootstrap: readonly string[],
+  folder: string,
+  localPeers: number,
+  options: RunOptions,
+): readonly string[] {
+  const { corpus, engine, threads, cluster, resume, stopAfter, verbose } = options
+  const given: readonly [string, string | number | undefined][] = [
+    ['--name', name],
+    ['--out', folder],
+    ['--engine', engine],
+    ['--threads', threadsFor(threads, localPeers)],
+    ['--corpus', corpus],
+    ['--cluster', cluster],
+    ['--stop-after', stopAfter],
+    ...bootstrap.map((address): [string, string] => ['--bootstrap', address]),
+    ...assignmentsOf(options).map((assignment): [string, string] => ['--set', assignment]),
+  ]
+  return [
+    'peer',
+    file,
+    '--report-to-parent',
+    ...given.flatMap(([option, value]) => (value === undefined ? [] : [option, String(value)])),
+    ...(resume ? ['--resume'] : []),
+    ...(verbose ? ['--verbose'] : []),
+  ]
+}

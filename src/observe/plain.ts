@@ -1,0 +1,128 @@
+// The plain view: one readable line for each noteworthy record, for logs and pipes.
+import type { EventRecord } from '../core/reports.js'
+import { clean, cleanLines, count, duration, loss, perplexity } from './format.js'
+import { progressText } from './frame.js'
+import { progressOf, type SwarmState } from './swarm-view.js'
+import type { Screen, View } from './view.js'
+
+// While nothing else happens a line every few seconds shows that training goes on.
+const QUIET_MS = 3000
+
+export class PlainView implements View {
+  #startedMs: number | null = null
+  #nowMs = 0
+  #shownMs: number | null = null
+  readonly #shownOnce = new Set<string>()
+
+  constructor(readonly screen: Screen) {}
+
+  record(state: SwarmState, record: EventRecord): void {
+    this.#startedMs ??= state.startedMs
+    this.#nowMs = state.nowMs ?? 0
+    const line = this.#line(state, record)
+    if (line === null) return
+    this.#print(`${clean(record.peer).padEnd(8)}  ${clean(line)}`)
+  }
+
+  note(text: string): void {
+    for (const line of cleanLines(text).split('\n')) this.#print(line)
+  }
+
+  close(): void {}
+
+  #print(line: string): void {
+    this.#shownMs = this.#nowMs
+    const gone = this.#startedMs === null ? 0 : this.#nowMs - this.#startedMs
+    this.screen.write(`${duration(gone).padStart(6)}  ${line}\n`)
+  }
+
+  /** What to say of a record; null where it says nothing new. */
+  #line(state: SwarmState, record: EventRecord): string | null {
+    switch (record.type) {
+      case 'run-started':
+        return this.#once('run', () => startLine(record))
+      case 'listening':
+        return `listens on ${record.addresses.join(' ') || 'no address'}`
+      case 'engine':
+        return `trains on ${record.engine} with ${record.threads} ${record.threads === 1 ? 'thread' : 'threads'}, ${record.stepsPerSecond.toFixed(2)} steps/s (${record.reason})`
+      case 'joined':
+        return this.#once(
+          `joined ${record.id}`,
+          () => `${record.name} joined cluster ${record.cluster} as ${record.replica ? 'replica' : 'worker'}`,
+        )
+      case 'left':
+        this.#shownOnce.delete(`joined ${record.id}`)
+        return this.#once(
+          `left ${record.id} ${state.version}`,
+          () => `${record.name} left (${record.reason})`,
+        )
+      case 'leader':
+        return this.#once(
+          `leader ${record.term}`,
+          () => `${record.leader} leads term ${record.term} (${record.reason})`,
+        )
+      case 'step-loss':
+        return this.#stepLine(record)
+      case 'applied':
+        return this.#once(`applied ${record.version}`, () => appliedLine(state, record))
+      case 'expired':
+        return this.#once(
+          `expired ${record.assignment}`,
+          () => `${record.assignment} of ${record.worker} expired (${record.reason})`,
+        )
+      case 'validated':
+        return this.#once(
+          `validated ${record.version}`,
+          () =>
+            `validation at version ${record.version}: ${loss(record.loss)} nats per token, perplexity ${perplexity(record.perplexity)}`,
+        )
+      case 'checkpoint':
+        return `checkpoint of version ${record.version} at ${record.path}`
+      case 'refused':
+        return `refused ${record.what}${record.from === null ? '' : ` from ${record.from}`}: ${record.reason}`
+      case 'warning':
+        return `warning: ${record.message}`
+      case 'peer-finished':
+        return `ends after ${record.steps} steps, ${Math.round(record.utilisation * 100)} % of its time training`
+      case 'run-finished':
+        return this.#once('finished', () => `run finished: ${record.reason}`)
+      // The summary shows the sample; the rest is for the live view and for scripts.
+      case 'sample':
+      case 'assigned':
+      case 'contributed':
+      case 'digest':
+      case 'status':
+        return null
+      default:
+        return ((_: never) => null)(record)
+    }
+  }
+
+  /** Facts that several peers report are told once. */
+  #once(key: string, line: () => string): string | null {
+    if (this.#shownOnce.has(key)) return null
+    this.#shownOnce.add(key)
+    return line()
+  }
+
+  #stepLine(record: Extract<EventRecord, { type: 'step-loss' }>): string | null {
+    const first = !this.#shownOnce.has('step-loss')
+    this.#shownOnce.add('step-loss')
+    if (!first && this.#shownMs !== null && this.#nowMs - this.#shownMs < QUIET_MS) return null
+    return `step ${record.step} of ${record.steps} on version ${record.version}: loss ${loss(record.loss)}, ${Math.round(record.ms)} ms`
+  }
+}
+
+function startLine(record: Extract<EventRecord, { type: 'run-started' }>): string {
+  const verb = record.resumed ? 'resumes' : 'starts'
+  return `${verb} run ${record.name} (${record.run.slice(0, 8)}), ${count(record.parameters)} parameters`
+}
+
+function appliedLine(state: SwarmState, record: Extract<EventRecord, { type: 'applied' }>): string {
+  const progress = progressOf(state)
+  const place =
+    progress?.unit === 'versions'
+      ? progressText({ ...progress, done: record.version })
+      : `version ${record.version}`
+  return `${place}: ${record.steps} steps of ${record.worker}, loss ${loss(record.loss)}, staleness ${record.staleness}, ${record.speed.toFixed(2)} steps/s`
+}

@@ -1,0 +1,86 @@
+// Runs command lines in real processes.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const script = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+export const realMain = script('../../src/cli/main.js')
+export const withFakes = script('./fixtures/skein-with-fakes.js')
+
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Running {
+  readonly process: ChildProcess
+  readonly ended: Promise<Ended>
+  /** Resolves once stdout holds `text`. */
+  shows(text: string): Promise<void>
+}
+
+/** Starts `node main ARGS` in `folder`. */
+export function start(
+  main: string,
+  args: readonly string[],
+  folder: string,
+  env: NodeJS.ProcessEnv = {},
+): Running {
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: folder,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk
+  })
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk
+  })
+  const ended = new Promise<Ended>((resolve) => {
+    child.on('close', (code) => resolve({ code, stdout, stderr }))
+  })
+  const shows = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (stdout.includes(text)) resolve()
+      }
+      child.stdout.on('data', look)
+      child.on('close', () => reject(new Error(`ended without showing ${text}:\n${stdout}\n${stderr}`)))
+      look()
+    })
+  return { process: child, ended, shows }
+}
+
+export const run = (
+  main: string,
+  args: readonly string[],
+  folder: string,
+  env?: NodeJS.ProcessEnv,
+): Promise<Ended> => start(main, args, folder, env).ended
+
+/** A fresh folder that holds swarm files with the given peers, first the founder. */
+export class Workplace {
+  readonly folder = mkdtempSync(join(tmpdir(), 'skein-cli-'))
+
+  swarm(peers: readonly string[], run = ''): string {
+    const lines = [
+      'name: fake',
+      'clusters: [{ name: a }, { name: b }]',
+      'peers:',
+      ...peers.map((name) => `  - { name: ${name}, cluster: a }`),
+      run,
+    ]
+    writeFileSync(join(this.folder, 'fake.yaml'), lines.join('\n'))
+    return 'fake.yaml'
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true })
+  }
+}
