@@ -3,11 +3,21 @@ import { fastestSpeed, localSteps, robustSpeed } from '../outer/dylu.js'
 import { graceMs } from '../outer/grace.js'
 import { stream, uniform } from '../outer/random.js'
 import { draw, probabilities } from '../outer/shard-sampling.js'
-import { deadlineMs, median, spread } from './deadlines.js'
-import { assignmentId, type PeerId } from './ids.js'
-import { consumedSteps, type LedgerState, type Member, nextInterval, presentMembers } from './ledger.js'
+import { deadlineMs, median, restMs, spread } from './deadlines.js'
+import { type AssignmentId, assignmentId, type PeerId } from './ids.js'
+import {
+  consumedSteps,
+  type LedgerState,
+  type Member,
+  nextInterval,
+  openAssignmentOf,
+  presentMembers,
+} from './ledger.js'
 import { propose } from './proposals.js'
 import { changeLead, emit, type Lead, type Turn } from './state.js'
+
+/** A worker that failed this often in a row will fail again; when all have, the run cannot go on. */
+const failuresInARow = 3
 
 /** A worker's round is settled. The first arrival opens the window in which others may still join it. */
 export function arrive(turn: Turn, worker: PeerId): void {
@@ -23,17 +33,60 @@ export function arrive(turn: Turn, worker: PeerId): void {
   assignIfDue(turn)
 }
 
-/** A worker that may be given work: at once, unless a window is open in which others restart too. */
+/** A worker without work gets some: at once, unless a window is open in which others restart too. */
 export function enlist(turn: Turn, worker: PeerId): void {
   const { lead } = turn.state
-  if (lead === null) return
-  const idle = lead.idle.includes(worker) ? lead.idle : [...lead.idle, worker]
-  changeLead(turn, { idle, closing: lead.closing || lead.window === null })
+  if (lead === null || lead.idle.includes(worker) || lead.resting[worker] !== undefined) return
+  if (lead.head.members[worker]?.present !== true || openAssignmentOf(lead.head, worker) !== null) return
+  changeLead(turn, { idle: [...lead.idle, worker], closing: lead.closing || lead.window === null })
   assignIfDue(turn)
 }
 
-/** The grace window is over. */
+/** A worker leaves those who wait; a window without any of them is none. */
+export function withdraw(turn: Turn, worker: PeerId): void {
+  const { lead } = turn.state
+  if (lead === null) return
+  const idle = lead.idle.filter((id) => id !== worker)
+  changeLead(turn, { idle })
+  if (idle.length === 0) closeWindow(turn)
+}
+
+/**
+ * A worker's round came to nothing, by its own word or by what it sent. It rests before the next, or one that
+ * always fails would fill the ledger; when all fail, the run is over.
+ */
+export function fail(
+  turn: Turn,
+  worker: PeerId,
+  kind: 'expire' | 'refuse',
+  assignment: AssignmentId,
+  reason: string,
+): void {
+  propose(turn, { kind, assignment, worker, reason })
+  const { lead } = turn.state
+  if (lead === null) return
+  if (presentMembers(lead.head).every(({ failures }) => failures >= failuresInARow)) {
+    return propose(turn, { kind: 'finish', reason: `every worker failed: ${reason}`, ok: false })
+  }
+  const forMs = restMs(lead.head.members[worker].failures)
+  if (forMs === 0) return enlist(turn, worker)
+  changeLead(turn, { resting: { ...lead.resting, [worker]: turn.at + forMs } })
+  assignIfDue(turn)
+}
+
+/** Runs with every heartbeat: workers that have rested get work again. */
+export function wakeRested(turn: Turn): void {
+  for (const [worker, until] of Object.entries(turn.state.lead?.resting ?? {}) as [PeerId, number][]) {
+    if (until > turn.at) continue
+    const { [worker]: _, ...resting } = turn.state.lead?.resting ?? {}
+    changeLead(turn, { resting })
+    enlist(turn, worker)
+  }
+}
+
+/** The grace window is over. A timer that fires after its window was closed for another reason means nothing. */
 export function onGraceOver(turn: Turn): void {
+  if (turn.state.lead === null || turn.state.lead.window === null) return
   changeLead(turn, { closing: true })
   assignIfDue(turn)
 }
@@ -51,27 +104,32 @@ export function onGatherOver(turn: Turn): void {
 export function assignIfDue(turn: Turn): void {
   const { lead, replica, setup } = turn.state
   if (lead === null || replica === null || lead.idle.length === 0 || lead.head.finished !== null) return
-  const present = presentMembers(lead.head)
-  const gathered = lead.gatherOver || lead.head.version > 0 || present.length >= setup.run.startPeers
+  const gathered =
+    lead.gatherOver || lead.head.version > 0 || presentMembers(lead.head).length >= setup.run.startPeers
   if (!gathered) return
   const othersMayArrive = Object.keys(lead.head.open).length > 0
   if (!lead.closing && othersMayArrive) return
   if (!lead.closing) changeLead(turn, { closing: true })
   if (replica.applied < lead.head.version) return
-  const workers = lead.idle.filter((id) => lead.head.members[id]?.present === true)
+  const workers = lead.idle
+  const fastest = fastestOf(lead.head)
   const window = lead.head.window + 1
-  changeLead(turn, { idle: [], window: null, closing: false })
-  emit(turn, { type: 'cancel-timer', name: 'grace' })
-  for (const worker of workers) assign(turn, worker, window)
+  changeLead(turn, { idle: [] })
+  closeWindow(turn)
+  for (const worker of workers) assign(turn, worker, fastest, window)
 }
 
-function assign(turn: Turn, worker: PeerId, window: number): void {
+function closeWindow(turn: Turn): void {
+  if (turn.state.lead?.window != null) emit(turn, { type: 'cancel-timer', name: 'grace' })
+  changeLead(turn, { window: null, closing: false })
+}
+
+function assign(turn: Turn, worker: PeerId, fastest: number | null, window: number): void {
   const { lead, replica, setup } = turn.state
   if (lead === null || replica === null) return
   const { head } = lead
   const { run } = setup
   const speed = speedOf(head.members[worker])
-  const fastest = fastestOf(head)
   const wanted =
     run.dylu && speed !== null && fastest !== null
       ? localSteps(speed, fastest, run.localSteps)
@@ -79,7 +137,8 @@ function assign(turn: Turn, worker: PeerId, window: number): void {
   const index = head.index + 1
   const shard = drawShard(head, run.seed, index)
   const { position, steps } = nextInterval(head.shards[shard], wanted)
-  const expected = { steps, speed, overheads: lead.overheads, expired: head.members[worker].expired }
+  const { failures } = head.members[worker]
+  const expected = { steps, speed, overheads: lead.overheads, failures }
   const id = assignmentId(index)
   propose(turn, {
     kind: 'assign',
@@ -111,7 +170,7 @@ export function expireOverdue(turn: Turn): void {
   const { lead } = turn.state
   if (lead === null || lead.head.finished !== null) return
   for (const { id, worker, deadlineMs: granted } of Object.values(lead.head.open)) {
-    const elapsed = turn.at - (lead.assignedAt[id] ?? turn.at)
+    const elapsed = turn.at - (lead.assignedAt[id] ?? lead.startedAt)
     if (elapsed <= granted) continue
     const reason = `not back after ${Math.round(elapsed / 1000)} s`
     propose(turn, { kind: 'expire', assignment: id, worker, reason })
@@ -132,9 +191,10 @@ function graceOf(turn: Turn, lead: Lead): number {
   })
 }
 
-/** The running estimate: the median of measured rounds, before the first the rehearsal. */
+/** The running estimate: the median of measured rounds, before the first the rehearsal. Speed 0 is no measure. */
 export function speedOf({ speeds, rehearsed }: Member): number | null {
-  return robustSpeed(speeds) ?? rehearsed
+  const speed = robustSpeed(speeds) ?? rehearsed
+  return speed !== null && speed > 0 ? speed : null
 }
 
 function speedsOf(ledger: LedgerState): number[] {

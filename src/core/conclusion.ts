@@ -24,7 +24,8 @@ export function concludeIfReady(turn: Turn): void {
   sayFarewell(turn)
   if (state.lead === null) return end(turn)
   const awaited = presentMembers(state.lead.head).filter(({ id }) => state.lead?.farewells[id] === undefined)
-  if (awaited.length === 0 && (finalLossKnown(turn) || state.validation.failed !== null)) conclude(turn)
+  // Its account is the last thing a validator sends: the final loss is in by then, or will not come.
+  if (awaited.length === 0) conclude(turn)
 }
 
 /** Members gone without a word are not waited for any longer. */
@@ -41,25 +42,21 @@ export function onFarewellTimeout(turn: Turn): void {
 
 export function onFarewell(turn: Turn, from: PeerId, farewell: Farewell): void {
   const { lead } = turn.state
-  if (lead === null) return
+  if (lead === null || lead.head.members[from] === undefined) return
   changeLead(turn, { farewells: { ...lead.farewells, [from]: farewell } })
   concludeIfReady(turn)
 }
 
 function isSettled({ state }: Turn): boolean {
-  const { replica, validation } = state
-  if (validation.running !== null) return false
+  const { replica, validation, installing } = state
+  if (validation.running !== null || installing) return false
   if (replica === null) return true
-  if (replica.applied < replica.ledger.version) return false
+  if (replica.ledger.finished === null || replica.applied < replica.ledger.version) return false
   return (
     !isValidator(state) ||
     validation.last?.version === replica.applied ||
     validation.failed === replica.applied
   )
-}
-
-function finalLossKnown({ state }: Turn): boolean {
-  return state.validation.last?.version === state.lead?.head.version
 }
 
 function sayFarewell(turn: Turn): void {

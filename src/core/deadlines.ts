@@ -2,6 +2,8 @@
 
 /** Members answer every heartbeat; the network notices a closed connection long before. */
 export const heartbeatMs = 1_000
+/** A leader whose own clock skipped more than this was not running: it can judge nobody by the time that passed. */
+export const lateBeatMs = 3 * heartbeatMs
 /** Ten unanswered heartbeats: below that a busy machine or a full link would be taken for a lost one. */
 export const silenceMs = 10 * heartbeatMs
 /** Longest wait for `startPeers` workers before those present begin: process start, engine start and discovery take seconds. */
@@ -21,16 +23,21 @@ export interface RoundExpectation {
   readonly speed: number | null
   /** ms of recent rounds that were not training. */
   readonly overheads: readonly number[]
-  /** Assignments of this worker in a row that ran out of time: each doubles the next one's deadline. */
-  readonly expired: number
+  /** Assignments of this worker in a row that came to nothing: each doubles the next one's deadline. */
+  readonly failures: number
 }
 
 /** How long a worker may take for a round, in ms. */
-export function deadlineMs({ steps, speed, overheads, expired }: RoundExpectation): number {
-  const grace = 2 ** Math.min(expired, 6)
+export function deadlineMs({ steps, speed, overheads, failures }: RoundExpectation): number {
+  const grace = 2 ** Math.min(failures, 6)
   if (speed === null) return unmeasuredMs * grace
   const expectedMs = (steps / speed) * 1000 + median(overheads)
   return Math.ceil((patience * expectedMs + patience * spread(overheads) + allowanceMs) * grace)
+}
+
+/** One round that came to nothing is an accident; from the second in a row on a worker rests, twice as long each time. */
+export function restMs(failures: number): number {
+  return failures < 2 ? 0 : Math.min(60_000, heartbeatMs * 2 ** (failures - 2))
 }
 
 /** How long a worker waits for a verdict before it offers again: doubled each time, half a minute at most. */

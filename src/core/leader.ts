@@ -1,20 +1,22 @@
 // The leader: proposes entries, lets them out once they are durable, and knows who is there.
 
-import { assignIfDue, enlist, expireOverdue } from './assigning.js'
+import { assignIfDue, enlist, expireOverdue, wakeRested, withdraw } from './assigning.js'
 import { beginFinish, concludeIfReady } from './conclusion.js'
-import { gatherMs, heartbeatMs, silenceMs } from './deadlines.js'
-import type { Entry } from './entries.js'
-import type { Index, PeerId, Version } from './ids.js'
+import { gatherMs, heartbeatMs, lateBeatMs, silenceMs } from './deadlines.js'
+import type { Assignment, Entry } from './entries.js'
+import type { AssignmentId, Index, PeerId, Term, Version } from './ids.js'
 import { type LedgerState, openAssignmentOf, presentMembers } from './ledger.js'
-import type { Join, Message, Pulse } from './messages.js'
+import type { Join, Message, Pulse, Topic } from './messages.js'
 import { nameOf, propose, sendEntries } from './proposals.js'
-import { commitToReplica } from './replica.js'
+import { commitToReplica, rememberAnnounced } from './replica.js'
 import { change, changeLead, emit, type Lead, report, type Turn } from './state.js'
 import { stopReason } from './stop.js'
 import { firstLearningRate, workerOnEntry } from './worker.js'
 
 /** Entries per message: 100 of them stay well below the 64 KiB that a control message may have. */
 const entriesPerMessage = 100
+/** Messages in answer to one request for entries: what more is missing is asked for when these are in. */
+const messagesPerAnswer = 10
 
 /** Begins a term. Its first entry is a no-op: nothing of an earlier term counts before it is committed. */
 export function lead(turn: Turn, reason: string): void {
@@ -27,12 +29,14 @@ export function lead(turn: Turn, reason: string): void {
     head: replica.ledger,
     proposed: [],
     startedAt: turn.at,
+    beatAt: turn.at,
     idle: [],
     window: null,
     closing: false,
     gatherOver: false,
     heardAt: Object.fromEntries(presentMembers(replica.ledger).map(({ id }) => [id, turn.at])),
-    assignedAt: Object.fromEntries(Object.keys(replica.ledger.open).map((id) => [id, turn.at])),
+    assignedAt: {},
+    resting: {},
     overheads: [],
     pulling: [],
     farewells: {},
@@ -71,17 +75,18 @@ function commit(turn: Turn, entry: Entry): void {
 /** All entries go to the replicas; what concerns a cluster's workers goes to that cluster too. */
 function publish(turn: Turn, entries: readonly Entry[]): void {
   const { lead, setup } = turn.state
-  if (lead === null || entries.length === 0) return
-  emit(turn, {
-    type: 'publish',
-    topic: { kind: 'ledger' },
-    message: { type: 'entries', term: lead.term, entries },
-  })
+  if (lead === null) return
+  publishOn(turn, { kind: 'ledger' }, lead.term, entries)
   for (const cluster of setup.clusters) {
     const theirs = entries.filter((entry) => concerns(entry, cluster, lead.head))
-    if (theirs.length === 0) continue
-    const message = { type: 'entries', term: lead.term, entries: theirs } as const
-    emit(turn, { type: 'publish', topic: { kind: 'assignments', cluster }, message })
+    publishOn(turn, { kind: 'assignments', cluster }, lead.term, theirs)
+  }
+}
+
+function publishOn(turn: Turn, topic: Topic, term: Term, entries: readonly Entry[]): void {
+  for (let first = 0; first < entries.length; first += entriesPerMessage) {
+    const some = entries.slice(first, first + entriesPerMessage)
+    emit(turn, { type: 'publish', topic, message: { type: 'entries', term, entries: some } })
   }
 }
 
@@ -106,33 +111,54 @@ function concerns(entry: Entry, cluster: string, { members }: LedgerState): bool
 /** Admits a peer, or tells one that is in already where things stand. */
 export function onJoin(turn: Turn, from: PeerId, join: Join): void {
   const { lead, setup } = turn.state
-  if (lead === null || lead.head.finished !== null) return
-  heard(turn, from)
+  if (lead === null) return
+  if (lead.head.finished !== null) return tellItIsOver(turn, from)
   const sameName = presentMembers(lead.head).find(({ id, name }) => name === join.name && id !== from)
   const problem = !setup.clusters.includes(join.cluster)
     ? `cluster '${join.cluster}' is not one of this run's: ${setup.clusters.join(', ')}`
     : sameName !== undefined
       ? `another peer of this run is named '${join.name}'; choose a different --name`
       : null
-  if (problem !== null) {
-    report(turn, { type: 'refused', what: 'join', from: join.name, reason: problem })
-    emit(turn, { type: 'send', to: from, message: { type: 'turned-away', term: lead.term, reason: problem } })
-    return
-  }
+  if (problem !== null) return turnAway(turn, from, join.name, problem)
   emit(turn, { type: 'place', peer: from, cluster: join.cluster })
-  const open = openAssignmentOf(lead.head, from)
-  if (open !== null && open.id !== join.holding) {
-    propose(turn, {
-      kind: 'expire',
-      assignment: open.id,
-      worker: from,
-      reason: 'the worker started again without it',
-    })
-  }
   const member = lead.head.members[from]
-  if (member?.present !== true) admit(turn, from, join)
-  else welcome(turn, from, join.index)
-  if (open === null || open.id !== join.holding) enlist(turn, from)
+  const asBefore = member?.present === true && member.name === join.name && member.cluster === join.cluster
+  if (asBefore) welcome(turn, from, join.index)
+  else admit(turn, from, join)
+  heard(turn, from)
+  const open = openAssignmentOf(lead.head, from)
+  if (open === null) enlist(turn, from)
+  else if (open.id !== join.holding) remind(turn, from, open)
+}
+
+function turnAway(turn: Turn, from: PeerId, name: string, reason: string): void {
+  report(turn, { type: 'refused', what: 'join', from: name, reason })
+  emit(turn, { type: 'send', to: from, message: { type: 'turned-away', term: turn.state.term, reason } })
+}
+
+/** Once the end is committed: who belongs to the run ends with it, who does not need not wait for it. */
+function tellItIsOver(turn: Turn, from: PeerId): void {
+  const { lead, replica } = turn.state
+  const over = replica?.ledger.finished
+  if (lead === null || over == null) return
+  if (lead.head.members[from] === undefined)
+    return turnAway(turn, from, nameOf(turn, from), `the run is over: ${over.reason}`)
+  sendFinish(turn, from)
+}
+
+function sendFinish(turn: Turn, to: PeerId): void {
+  const finish = turn.state.replica?.log.findLast((entry) => entry.kind === 'finish')
+  if (finish !== undefined) sendEntries(turn, to, [finish])
+}
+
+/** Sends an assignment that did not arrive, or was lost in a restart, once more; its interval stays its own. */
+function remind(turn: Turn, worker: PeerId, { id }: Assignment): void {
+  const entry = turn.state.replica?.log.findLast(
+    (candidate) => candidate.kind === 'assign' && candidate.assignment.id === id,
+  )
+  if (entry === undefined) return
+  if (worker === turn.state.setup.self.id) workerOnEntry(turn, entry)
+  else sendEntries(turn, worker, [entry])
 }
 
 function admit(turn: Turn, peer: PeerId, { name, cluster, speed }: Join): void {
@@ -147,24 +173,28 @@ function admit(turn: Turn, peer: PeerId, { name, cluster, speed }: Join): void {
 function welcome(turn: Turn, peer: PeerId, heldIndex: Index | null = null): void {
   const { lead, replica, setup } = turn.state
   if (lead === null || replica === null || peer === setup.self.id) return
-  const member = lead.head.members[peer]
+  // Its admission is not durable yet: it is welcomed when it is.
+  const member = replica.ledger.members[peer]
+  if (member?.present !== true) return
   const oldest = replica.log[0]?.index ?? replica.ledger.index + 1
   const current = heldIndex !== null && heldIndex + 1 >= oldest && heldIndex <= replica.ledger.index
   const snapshot =
-    member?.replica === true && !current
-      ? { version: replica.applied, stateDigest: replica.stateDigest }
-      : null
-  const message = { type: 'welcome', term: lead.term, replica: member?.replica === true, snapshot } as const
+    member.replica && !current ? { version: replica.applied, stateDigest: replica.stateDigest } : null
+  const message = { type: 'welcome', term: lead.term, replica: member.replica, snapshot } as const
   emit(turn, { type: 'send', to: peer, message })
 }
 
 export function onWantEntries(turn: Turn, from: PeerId, first: Index): void {
   const { lead, replica } = turn.state
-  if (lead === null || replica === null) return
+  if (lead === null || replica === null || lead.head.members[from]?.present !== true) return
   const oldest = replica.log[0]?.index ?? replica.ledger.index + 1
   if (first < oldest) return welcome(turn, from)
-  const wanted = replica.log.filter((entry) => entry.index >= first).slice(0, entriesPerMessage)
-  if (wanted.length > 0) sendEntries(turn, from, wanted)
+  for (let answer = 0; answer < messagesPerAnswer; answer++) {
+    const start = first - oldest + answer * entriesPerMessage
+    const wanted = replica.log.slice(start, start + entriesPerMessage)
+    if (wanted.length === 0) return
+    sendEntries(turn, from, wanted)
+  }
 }
 
 /** A member is alive. What its pulse shows to be missing there is sent again. */
@@ -173,21 +203,26 @@ export function onPulse(turn: Turn, from: PeerId, pulse: Pulse): void {
   if (lead === null || replica === null || lead.head.members[from]?.present !== true) return
   heard(turn, from)
   compareHeld(turn, from, pulse)
-  const finish = replica.log.findLast((entry) => entry.kind === 'finish')
-  if (replica.ledger.finished !== null && finish !== undefined) return sendEntries(turn, from, [finish])
-  const open = openAssignmentOf(replica.ledger, from)
-  if (pulse.phase !== 'idle' || open === null) return
-  // Gossip usually needs a few ms; a worker idle a heartbeat after its assignment has missed it.
-  if (turn.at - (lead.assignedAt[open.id] ?? turn.at) < heartbeatMs) return
-  const entry = replica.log.find(
-    (candidate) => candidate.kind === 'assign' && candidate.assignment.id === open.id,
-  )
-  if (entry !== undefined) sendEntries(turn, from, [entry])
+  if (replica.ledger.finished !== null) return sendFinish(turn, from)
+  const open = openAssignmentOf(lead.head, from)
+  // A leader that took over, or came back, does not know who waits for work.
+  if (open === null) return pulse.phase === 'idle' ? enlist(turn, from) : undefined
+  // Gossip usually needs a few ms; a worker at something else a heartbeat after its assignment has missed it.
+  if (pulse.assignment !== open.id && turn.at - givenAt(lead, open.id) >= heartbeatMs)
+    remind(turn, from, open)
 }
 
+function givenAt(lead: Lead, id: AssignmentId): number {
+  return lead.assignedAt[id] ?? lead.startedAt
+}
+
+/** A replica that missed the announcement of a version hears here that its own is another. */
 function compareHeld(turn: Turn, from: PeerId, { held }: Pulse): void {
-  const mine = held === null ? undefined : turn.state.announced[held.version]
+  const { announced, term } = turn.state
+  const mine = held === null ? undefined : announced[held.version]
   if (held === null || mine === undefined || mine.stateDigest === held.stateDigest) return
+  const message = { type: 'version', term, version: held.version, ...mine } as const
+  emit(turn, { type: 'send', to: from, message })
   const reason = `its version ${held.version} has digest ${held.stateDigest.slice(0, 12)}, not ${mine.stateDigest.slice(0, 12)}`
   report(turn, { type: 'refused', what: 'outer state', from: nameOf(turn, from), reason })
 }
@@ -197,6 +232,7 @@ export function onHeartbeatTimer(turn: Turn): void {
   const { lead, setup } = turn.state
   if (lead === null) return
   emit(turn, { type: 'set-timer', name: 'heartbeat', afterMs: heartbeatMs })
+  allowForStandstill(turn)
   const { ledger } = turn.state.replica ?? { ledger: lead.head }
   const heartbeat: Message = {
     type: 'heartbeat',
@@ -206,12 +242,45 @@ export function onHeartbeatTimer(turn: Turn): void {
   }
   for (const { id } of presentMembers(lead.head)) {
     if (id === setup.self.id) continue
-    const silentMs = turn.at - (lead.heardAt[id] ?? lead.startedAt)
+    const silentMs = turn.at - (turn.state.lead?.heardAt[id] ?? lead.startedAt)
     if (silentMs > silenceMs) letGo(turn, id, `silent for ${Math.round(silentMs / 1000)} s`)
     else emit(turn, { type: 'send', to: id, message: heartbeat })
   }
   expireOverdue(turn)
+  wakeRested(turn)
+  tidy(turn)
   stopIfDue(turn)
+}
+
+/** After a pause of the own process what the others sent lies unread: the pause is not held against them. */
+function allowForStandstill(turn: Turn): void {
+  const { lead } = turn.state
+  if (lead === null) return
+  const gapMs = turn.at - lead.beatAt
+  changeLead(turn, { beatAt: turn.at })
+  if (gapMs < lateBeatMs) return
+  const later = <Key extends string>(times: Readonly<Record<Key, number>>) =>
+    Object.fromEntries(Object.entries<number>(times).map(([key, at]) => [key, at + gapMs])) as Record<
+      Key,
+      number
+    >
+  changeLead(turn, { heardAt: later(lead.heardAt), assignedAt: later(lead.assignedAt) })
+}
+
+/** Forgets the times of those who are gone, so that they do not pile up. */
+function tidy(turn: Turn): void {
+  const { lead } = turn.state
+  if (lead === null) return
+  const { members, open } = lead.head
+  const only = <Key extends string>(times: Readonly<Record<Key, number>>, keep: (key: Key) => boolean) =>
+    Object.fromEntries((Object.entries(times) as [Key, number][]).filter(([key]) => keep(key))) as Record<
+      Key,
+      number
+    >
+  changeLead(turn, {
+    heardAt: only(lead.heardAt, (id) => members[id]?.present === true),
+    assignedAt: only(lead.assignedAt, (id) => open[id] !== undefined),
+  })
 }
 
 /** Evicts a member; what it was assigned goes to others. */
@@ -221,7 +290,7 @@ export function letGo(turn: Turn, peer: PeerId, reason: string): void {
   const open = openAssignmentOf(lead.head, peer)
   if (open !== null) propose(turn, { kind: 'expire', assignment: open.id, worker: peer, reason })
   propose(turn, { kind: 'evict', peer, reason })
-  changeLead(turn, { idle: lead.idle.filter((id) => id !== peer) })
+  withdraw(turn, peer)
   assignIfDue(turn)
   concludeIfReady(turn)
 }
@@ -231,6 +300,7 @@ export function announceVersion(turn: Turn, version: Version): void {
   const { lead, replica } = turn.state
   if (lead === null || replica === null) return
   const { digest, stateDigest } = replica
+  rememberAnnounced(turn, version, digest, stateDigest)
   const message = { type: 'version', term: lead.term, version, digest, stateDigest } as const
   emit(turn, { type: 'publish', topic: { kind: 'ledger' }, message })
   if (version % turn.state.setup.run.checkpoints.everyVersions === 0) {

@@ -20,8 +20,8 @@ export interface Member {
   /** Local steps applied. */
   readonly steps: number
   readonly contributions: number
-  /** Assignments in a row that ran out of time. */
-  readonly expired: number
+  /** Assignments in a row that came to nothing: expired or refused. */
+  readonly failures: number
   /** How the worker's latest assignment ended. */
   readonly settled: {
     readonly assignment: AssignmentId
@@ -104,7 +104,7 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
         speeds: known?.speeds ?? [],
         steps: known?.steps ?? 0,
         contributions: known?.contributions ?? 0,
-        expired: 0,
+        failures: 0,
         settled: known?.settled ?? null,
       })
     }
@@ -129,7 +129,7 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
               speeds: [...member.speeds, entry.speed].slice(-speedsKept),
               steps: member.steps + entry.steps,
               contributions: member.contributions + 1,
-              expired: 0,
+              failures: 0,
             })
       return {
         ...credited,
@@ -142,11 +142,12 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
       }
     }
     case 'refuse':
-      return giveBack(settle(state, entry.assignment, 'refuse'), state.open[entry.assignment])
     case 'expire': {
-      const settled = giveBack(settle(state, entry.assignment, 'expire'), state.open[entry.assignment])
+      const settled = giveBack(settle(state, entry.assignment, entry.kind), state.open[entry.assignment])
       const member = settled.members[entry.worker]
-      return member === undefined ? settled : withMember(settled, { ...member, expired: member.expired + 1 })
+      return member === undefined
+        ? settled
+        : withMember(settled, { ...member, failures: member.failures + 1 })
     }
     case 'finish':
       return { ...state, finished: { reason: entry.reason, ok: entry.ok } }
@@ -198,7 +199,21 @@ function giveBack(state: LedgerState, assignment: Assignment | undefined): Ledge
   if (assignment === undefined) return state
   const shard = state.shards[assignment.shard]
   const interval = { position: assignment.position, steps: assignment.steps }
-  return withShard(state, assignment.shard, { ...shard, returned: [...shard.returned, interval] })
+  return withShard(state, assignment.shard, joined({ ...shard, returned: [...shard.returned, interval] }))
+}
+
+/** Neighbouring intervals become one, and one at the end was never reserved: else they only ever get shorter. */
+function joined(shard: Shard): Shard {
+  const returned: Interval[] = []
+  for (const interval of [...shard.returned].sort((a, b) => a.position - b.position)) {
+    const last = returned.at(-1)
+    if (last !== undefined && last.position + last.steps === interval.position)
+      returned[returned.length - 1] = { position: last.position, steps: last.steps + interval.steps }
+    else returned.push(interval)
+  }
+  const end = returned.at(-1)
+  if (end === undefined || end.position + end.steps < shard.reserved) return { ...shard, returned }
+  return { ...shard, reserved: end.position, returned: returned.slice(0, -1) }
 }
 
 function settle(state: LedgerState, id: AssignmentId, outcome: 'apply' | 'refuse' | 'expire'): LedgerState {

@@ -1,6 +1,6 @@
 // A member of the swarm follows its leader: joins, answers heartbeats, takes entries in order, catches up.
 
-import { beginFinish } from './conclusion.js'
+import { beginFinish, concludeIfReady } from './conclusion.js'
 import { heartbeatMs, silenceMs } from './deadlines.js'
 import type { Entry } from './entries.js'
 import type { Hash, PeerId } from './ids.js'
@@ -9,15 +9,16 @@ import type { Entries, Heartbeat, Message, Topic, Welcome } from './messages.js'
 import { commitToReplica, fetchSnapshot, installSnapshot } from './replica.js'
 import { change, changeReplica, emit, report, type Turn } from './state.js'
 import { validateIfDue } from './validator.js'
-import { getBase, pulse, workerOnEntry } from './worker.js'
+import { currentAssignment, getBase, offerSoon, pulse, workerOnEntry } from './worker.js'
 
 /** Asks the leader to be taken in, and asks again until it does. */
 export function askToJoin(turn: Turn): void {
-  const { joined, leader, setup, connected, worker, holding, finishing, replica } = turn.state
-  if (joined || finishing !== null) return
+  const { joined, ready, leader, setup, connected, worker, finishing, replica } = turn.state
+  if (!ready || joined || finishing !== null) return
   if (connected.includes(leader) || leader === setup.self.id) {
     const { name, cluster } = setup.self
     const index = replica?.ledger.index ?? null
+    const holding = currentAssignment(turn.state)
     emit(turn, {
       type: 'send',
       to: leader,
@@ -57,17 +58,18 @@ export function fromLeader(turn: Turn, from: PeerId, message: Message & { term: 
     })
     return false
   }
+  if (message.term > turn.state.term) offerSoon(turn)
   change(turn, { term: message.term, heardLeaderAt: turn.at })
   return true
 }
 
 export function onWelcome(turn: Turn, from: PeerId, welcome: Welcome): void {
-  const { setup, joined } = turn.state
+  const { setup, joined, installing } = turn.state
   change(turn, { joined: true })
   emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: silenceMs })
-  emit(turn, { type: 'subscribe', topic: { kind: 'assignments', cluster: setup.self.cluster } })
   if (!welcome.replica) return
   if (!joined) for (const topic of replicaTopics(setup.clusters)) emit(turn, { type: 'subscribe', topic })
+  if (installing) return
   if (welcome.snapshot !== null)
     fetchSnapshot(turn, welcome.snapshot.version, welcome.snapshot.stateDigest, from)
   else askForEntries(turn)
@@ -91,6 +93,7 @@ export function onSnapshotInstalled(turn: Turn, ledger: LedgerState, digest: Has
   askForEntries(turn)
   getBase(turn)
   validateIfDue(turn)
+  concludeIfReady(turn)
 }
 
 export function onSnapshotFailed(turn: Turn, reason: string): void {
@@ -100,15 +103,21 @@ export function onSnapshotFailed(turn: Turn, reason: string): void {
   })
   change(turn, { installing: false, joined: false })
   emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: heartbeatMs })
+  concludeIfReady(turn)
 }
 
-/** Entries from the leader, by whatever way: the worker acts at once, the replica takes them in order. */
-export function onEntries(turn: Turn, message: Entries): void {
-  for (const entry of message.entries) {
+/**
+ * Entries from the leader, by whatever way: the worker acts at once, the replica takes them in order. A finish
+ * of an earlier term is history: the run was resumed since.
+ */
+export function onEntries(turn: Turn, { term, entries }: Entries): void {
+  for (const entry of entries) {
     workerOnEntry(turn, entry)
     follow(turn, entry)
-    if (entry.kind === 'finish') beginFinish(turn, entry)
+    if (entry.kind === 'finish' && entry.term === term) beginFinish(turn, entry)
   }
+  validateIfDue(turn)
+  concludeIfReady(turn)
 }
 
 function follow(turn: Turn, entry: Entry): void {

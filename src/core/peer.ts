@@ -31,8 +31,9 @@ import { onOuterApplied, onOuterFailed, onVersionAnnounced, pump } from './repli
 import { change, changeWorker, emit, type PeerSetup, type PeerState, report, type Turn } from './state.js'
 import { onValidated, onValidationFailed, recordValidation, validateIfDue } from './validator.js'
 import {
-  getBase,
+  beginIfHeld,
   offer,
+  offerSoon,
   onReofferDue,
   onStepped,
   onThetaFailed,
@@ -48,6 +49,7 @@ export function createPeer(setup: PeerSetup): PeerState {
     setup,
     term: held?.ledger.term ?? 0,
     leader: setup.voters[0],
+    ready: false,
     connected: [],
     joined: false,
     heardLeaderAt: 0,
@@ -63,10 +65,11 @@ export function createPeer(setup: PeerSetup): PeerState {
             stateDigest: held.stateDigest,
             queue: [],
             busy: false,
+            failures: 0,
             askedAt: null,
           },
     installing: false,
-    worker: { now: { phase: 'idle' }, newest: 0, speed: null },
+    worker: { now: { phase: 'idle' }, newest: 0, gaveUp: null, speed: null },
     lead: null,
     announced: {},
     validation: { first: null, last: null, running: null, failed: null },
@@ -86,7 +89,16 @@ export function step(state: PeerState, event: PeerEvent): [PeerState, readonly E
     if (next.type === 'send' && next.to === self) onMessage(turn, self, next.message)
     else outward.push(next)
   }
-  return [turn.state, outward]
+  return [turn.state, appendedTogether(outward)]
+}
+
+/** What one event adds to the ledger is one write, one flush and one message to each topic. */
+function appendedTogether(effects: readonly Effect[]): readonly Effect[] {
+  const entries = effects.flatMap((effect) => (effect.type === 'append' ? effect.entries : []))
+  const first = effects.findIndex(({ type }) => type === 'append')
+  return effects.flatMap((effect, i): Effect[] =>
+    effect.type !== 'append' ? [effect] : i === first ? [{ type: 'append', entries }] : [],
+  )
 }
 
 function handle(turn: Turn, event: PeerEvent): void {
@@ -113,7 +125,7 @@ function handle(turn: Turn, event: PeerEvent): void {
     case 'outer-applied':
       if (!onOuterApplied(turn, event.version, event.digest, event.stateDigest)) return
       announceVersion(turn, event.version)
-      getBase(turn)
+      beginIfHeld(turn)
       validateIfDue(turn)
       return concludeIfReady(turn)
     case 'outer-failed':
@@ -149,8 +161,9 @@ function handle(turn: Turn, event: PeerEvent): void {
 function onStarted(turn: Turn, { speed, holding }: Extract<PeerEvent, { type: 'started' }>): void {
   const { setup, replica } = turn.state
   changeWorker(turn, { speed })
-  change(turn, { heardLeaderAt: turn.at, holding: holding?.assignment ?? null })
+  change(turn, { ready: true, heardLeaderAt: turn.at, holding: holding?.assignment ?? null })
   if (holding !== null) changeWorker(turn, { now: { phase: 'offering', manifest: holding, offers: 0 } })
+  emit(turn, { type: 'subscribe', topic: { kind: 'assignments', cluster: setup.self.cluster } })
   if (replica !== null && setup.voters[0] === setup.self.id) {
     for (const topic of replicaTopics(setup.clusters)) emit(turn, { type: 'subscribe', topic })
     report(turn, {
@@ -162,6 +175,7 @@ function onStarted(turn: Turn, { speed, holding }: Extract<PeerEvent, { type: 's
     lead(turn, replica.ledger.index === 0 ? 'it founded the run' : 'it is the only voter and came back')
     announceVersion(turn, replica.applied)
     validateIfDue(turn)
+    offerWhatIsHeld(turn)
   }
   askToJoin(turn)
 }
@@ -169,7 +183,9 @@ function onStarted(turn: Turn, { speed, holding }: Extract<PeerEvent, { type: 's
 function onConnected(turn: Turn, peer: PeerId): void {
   const { connected, leader } = turn.state
   if (!connected.includes(peer)) change(turn, { connected: [...connected, peer] })
-  if (peer === leader) askToJoin(turn)
+  if (peer !== leader) return
+  askToJoin(turn)
+  offerSoon(turn)
 }
 
 function onTimer(turn: Turn, name: TimerName): void {
@@ -257,6 +273,10 @@ function onRemoteValidation(turn: Turn, from: PeerId, version: number, loss: num
       from: name ?? from,
       reason: `${expected} validates in this run`,
     })
+  }
+  if (version > leading.head.version) {
+    const reason = `version ${version} does not exist yet`
+    return report(turn, { type: 'refused', what: 'validation', from: name, reason })
   }
   recordValidation(turn, version, loss)
   afterValidation(turn)

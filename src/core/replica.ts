@@ -2,7 +2,7 @@
 import type { Entry } from './entries.js'
 import type { Hash, PeerId, Version } from './ids.js'
 import { applyEntry, type LedgerState } from './ledger.js'
-import { change, changeReplica, emit, keepNewest, report, type Turn } from './state.js'
+import { change, changeReplica, changeWorker, emit, keepNewest, report, type Turn } from './state.js'
 
 /** Entries kept for peers that are behind; older ones are covered by a snapshot. */
 const logKept = 4_096
@@ -10,6 +10,10 @@ const logKept = 4_096
 const announcedKept = 256
 /** An outer step whose payload could not be had is tried again after this long: donors may come back. */
 const retryMs = 1_000
+/** An outer step that failed this often will not succeed: its payload is covered by a snapshot, so take that. */
+const mostFailures = 10
+/** Outer steps waiting: a replica further behind than this would be sooner up to date by a snapshot. */
+const mostQueued = 256
 
 /** Adds one committed entry; the caller has made sure that it is the next one. */
 export function commitToReplica(turn: Turn, entry: Entry): void {
@@ -19,6 +23,8 @@ export function commitToReplica(turn: Turn, entry: Entry): void {
   changeReplica(turn, { ledger, log: [...replica.log, entry].slice(-logKept) })
   if (entry.kind === 'apply') {
     changeReplica(turn, { queue: [...replica.queue, { entry, ledger }] })
+    if (replica.queue.length >= mostQueued)
+      return startAfresh(turn, `it is ${replica.queue.length} versions behind`)
     pump(turn)
   }
 }
@@ -26,8 +32,9 @@ export function commitToReplica(turn: Turn, entry: Entry): void {
 /** The vectors of the next version are there: whether they are the leader's, bit for bit, is checked here. */
 export function onOuterApplied(turn: Turn, version: Version, digest: Hash, stateDigest: Hash): boolean {
   const replica = turn.state.replica
-  if (replica === null || version !== replica.applied + 1) return false
-  changeReplica(turn, { applied: version, digest, stateDigest, busy: false, queue: replica.queue.slice(1) })
+  if (replica === null || !replica.busy || version !== replica.applied + 1) return false
+  const queue = replica.queue.slice(1)
+  changeReplica(turn, { applied: version, digest, stateDigest, busy: false, queue, failures: 0 })
   report(turn, { type: 'digest', version, digest, stateDigest })
   if (!agrees(turn, version)) return false
   pump(turn)
@@ -36,8 +43,10 @@ export function onOuterApplied(turn: Turn, version: Version, digest: Hash, state
 
 export function onOuterFailed(turn: Turn, version: Version, reason: string): void {
   const replica = turn.state.replica
-  if (replica === null || version !== replica.applied + 1) return
-  changeReplica(turn, { busy: false })
+  if (replica === null || !replica.busy || version !== replica.applied + 1) return
+  changeReplica(turn, { busy: false, failures: replica.failures + 1 })
+  if (replica.failures + 1 >= mostFailures && turn.state.lead === null)
+    return startAfresh(turn, `version ${version} cannot be made here: ${reason}`)
   report(turn, {
     type: 'warning',
     message: `Version ${version} could not be made yet: ${reason}. Trying again.`,
@@ -57,6 +66,7 @@ export function installSnapshot(turn: Turn, ledger: LedgerState, digest: Hash, s
       stateDigest,
       queue: [],
       busy: false,
+      failures: 0,
       askedAt: null,
     },
   })
@@ -65,9 +75,13 @@ export function installSnapshot(turn: Turn, ledger: LedgerState, digest: Hash, s
 
 /** The leader says what a version's digests are. */
 export function onVersionAnnounced(turn: Turn, version: Version, digest: Hash, stateDigest: Hash): void {
+  rememberAnnounced(turn, version, digest, stateDigest)
+  if (turn.state.replica?.applied === version) agrees(turn, version)
+}
+
+export function rememberAnnounced(turn: Turn, version: Version, digest: Hash, stateDigest: Hash): void {
   const announced = keepNewest({ ...turn.state.announced, [version]: { digest, stateDigest } }, announcedKept)
   change(turn, { announced })
-  if (turn.state.replica?.applied === version) agrees(turn, version)
 }
 
 /** Starts the next outer step unless one is running. */
@@ -88,21 +102,30 @@ export function fetchSnapshot(turn: Turn, version: Version, stateDigest: Hash, d
 
 /** A replica whose state differs from the leader's stops using it, says so, and joins afresh. */
 function agrees(turn: Turn, version: Version): boolean {
-  const { replica, announced, lead, leader } = turn.state
+  const { replica, announced, lead } = turn.state
   const expected = announced[version]
   if (replica === null || lead !== null || expected === undefined) return true
   if (expected.stateDigest === replica.stateDigest) return true
+  const [here, there] = [replica.stateDigest, expected.stateDigest].map((digest) => digest.slice(0, 12))
+  startAfresh(turn, `version ${version} has digest ${here} here and ${there} at the leader`)
+  return false
+}
+
+/**
+ * Lets go of the own outer state and asks for the leader's snapshot. A round that starts from the own state is
+ * given up unheard: the leader gives it again.
+ */
+export function startAfresh(turn: Turn, reason: string): void {
+  const { now, newest } = turn.state.worker
   report(turn, {
     type: 'refused',
     what: 'own outer state',
     from: null,
-    reason: `version ${version} has digest ${replica.stateDigest.slice(0, 12)} here and ${expected.stateDigest.slice(0, 12)} at the leader; starting again from the leader's snapshot`,
+    reason: `${reason}; starting again from the leader's snapshot`,
   })
+  if (now.phase === 'training') emit(turn, { type: 'abort-training' })
+  if (now.phase === 'training' || now.phase === 'fetching')
+    changeWorker(turn, { now: { phase: 'idle' }, newest: newest - 1 })
   change(turn, { replica: null, joined: false })
-  emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: 0 }, { type: 'abort-training' })
-  emit(turn, {
-    type: 'report',
-    report: { type: 'warning', message: `Left the replicas; asking ${leader.slice(-6)} for a snapshot.` },
-  })
-  return false
+  emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: 0 })
 }

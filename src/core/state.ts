@@ -47,6 +47,8 @@ export interface Replica {
     readonly ledger: LedgerState
   }[]
   readonly busy: boolean
+  /** Outer steps in a row that could not be taken, for want of their payload. */
+  readonly failures: number
   /** When entries were last asked for; null when none are missing. */
   readonly askedAt: number | null
 }
@@ -61,6 +63,8 @@ export interface Worker {
   readonly now: WorkerPhase
   /** Ledger index of the newest assignment seen: older ones are not taken up again. */
   readonly newest: Index
+  /** The latest round that failed here, told again to a leader that still waits for it. */
+  readonly gaveUp: { readonly assignment: AssignmentId; readonly reason: string } | null
   readonly speed: number | null
 }
 
@@ -71,6 +75,8 @@ export interface Lead {
   readonly head: LedgerState
   readonly proposed: readonly Entry[]
   readonly startedAt: number
+  /** The latest own heartbeat: a gap shows that this process, not the others, stood still. */
+  readonly beatAt: number
   /** Workers that may be assigned, in the order they arrived. */
   readonly idle: readonly PeerId[]
   readonly window: { readonly openedAt: number } | null
@@ -78,11 +84,14 @@ export interface Lead {
   readonly closing: boolean
   readonly gatherOver: boolean
   readonly heardAt: Readonly<Record<PeerId, number>>
+  /** When this leader gave each open assignment; it knows no such time of its predecessors'. */
   readonly assignedAt: Readonly<Record<AssignmentId, number>>
+  /** Until when workers whose latest round came to nothing get no other. */
+  readonly resting: Readonly<Record<PeerId, number>>
   /** ms of the latest rounds that were neither training nor waiting: transfers and checks. */
   readonly overheads: readonly number[]
-  /** Payloads being pulled. */
-  readonly pulling: readonly Hash[]
+  /** Assignments whose payload is being pulled. */
+  readonly pulling: readonly AssignmentId[]
   readonly farewells: Readonly<Record<PeerId, Farewell>>
 }
 
@@ -98,6 +107,8 @@ export interface PeerState {
   readonly setup: PeerSetup
   readonly term: Term
   readonly leader: PeerId
+  /** Everything local is there: asking to be taken in before would bring work that cannot be done. */
+  readonly ready: boolean
   readonly connected: readonly PeerId[]
   /** Whether the leader took this peer in; asked again when it falls silent. */
   readonly joined: boolean

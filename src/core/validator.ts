@@ -14,9 +14,9 @@ export function validateIfDue(turn: Turn): void {
   const { replica, validation, setup } = state
   if (replica === null || !isValidator(state) || validation.running !== null) return
   const version = replica.applied
-  const last = state.finishing !== null && replica.queue.length === 0
+  const last = replica.ledger.finished !== null && replica.queue.length === 0
   const due = last || version % setup.run.validation.everyVersions === 0 || validation.first === null
-  if (!due || validation.last?.version === version) return
+  if (!due || validation.last?.version === version || validation.failed === version) return
   change(turn, { validation: { ...validation, running: version } })
   emit(turn, { type: 'validate', version })
 }

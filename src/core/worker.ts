@@ -4,6 +4,7 @@ import { reofferMs } from './deadlines.js'
 import type { Assignment, Entry, Verdict } from './entries.js'
 import type { AssignmentId, Version } from './ids.js'
 import type { Manifest, Pulse } from './messages.js'
+import { startAfresh } from './replica.js'
 import { change, changeWorker, emit, type PeerState, report, type Turn } from './state.js'
 
 /** Takes from a ledger entry what concerns this worker; the same entry may come by several ways. */
@@ -32,23 +33,36 @@ export function workerOnEntry(turn: Turn, entry: Entry): void {
 
 function takeUp(turn: Turn, assignment: Assignment, index: number): void {
   const { worker, finishing } = turn.state
-  if (index <= worker.newest || finishing !== null) return
+  if (finishing !== null) return
+  if (worker.gaveUp?.assignment === assignment.id) return giveUp(turn, assignment.id, worker.gaveUp.reason)
+  if (index <= worker.newest) return
   if (worker.now.phase === 'training') emit(turn, { type: 'abort-training' })
   emit(turn, { type: 'cancel-timer', name: 'reoffer' })
   changeWorker(turn, { now: { phase: 'fetching', assignment }, newest: index })
   getBase(turn)
 }
 
+/** Trains at once if the own replica holds the base version. It must be the leader's, or the work is for nothing. */
+export function beginIfHeld(turn: Turn): boolean {
+  const { worker, replica } = turn.state
+  if (worker.now.phase !== 'fetching' || replica?.applied !== worker.now.assignment.base) return false
+  const { assignment } = worker.now
+  if (replica.digest === assignment.baseDigest) begin(turn, assignment)
+  else startAfresh(turn, `version ${assignment.base} has another digest here than at the leader`)
+  return true
+}
+
 /** Trains at once if the base version is held; else waits for the own replica, or fetches it. */
 export function getBase(turn: Turn): void {
   const { worker, replica, installing, leader, setup } = turn.state
-  if (worker.now.phase !== 'fetching') return
+  if (worker.now.phase !== 'fetching' || beginIfHeld(turn)) return
   const { assignment } = worker.now
-  if (replica?.applied === assignment.base) return begin(turn, assignment)
   const willHold = installing || (replica !== null && replica.applied < assignment.base)
   if (willHold) return
-  const donors = [leader].filter((peer) => peer !== setup.self.id)
-  emit(turn, { type: 'fetch-theta', version: assignment.base, digest: assignment.baseDigest, donors })
+  const { base: version, baseDigest: digest } = assignment
+  // Only a leader that came back is past a version that it gave out: nobody has kept it.
+  if (leader === setup.self.id) return onThetaFailed(turn, version, 'the run is past it')
+  emit(turn, { type: 'fetch-theta', version, digest, donors: [leader] })
 }
 
 export function onThetaReady(turn: Turn, version: Version): void {
@@ -56,12 +70,13 @@ export function onThetaReady(turn: Turn, version: Version): void {
   if (now.phase === 'fetching' && now.assignment.base === version) begin(turn, now.assignment)
 }
 
-/** The leader expires the assignment and gives another; until then there is nothing to train. */
+/** Given up: the leader gives another, from a version that it holds. */
 export function onThetaFailed(turn: Turn, version: Version, reason: string): void {
   const { now } = turn.state.worker
   if (now.phase !== 'fetching' || now.assignment.base !== version) return
-  report(turn, { type: 'warning', message: `Version ${version} could not be fetched: ${reason}` })
-  changeWorker(turn, { now: { phase: 'idle' }, newest: turn.state.worker.newest - 1 })
+  const message = `version ${version} could not be fetched: ${reason}`
+  report(turn, { type: 'warning', message })
+  giveUp(turn, now.assignment.id, message)
 }
 
 function begin(turn: Turn, assignment: Assignment): void {
@@ -96,6 +111,14 @@ export function offer(turn: Turn, manifest: Manifest): void {
   )
 }
 
+/** The leader is another one, or within reach again: what is offered need not wait for its next turn. */
+export function offerSoon(turn: Turn): void {
+  const { now } = turn.state.worker
+  if (now.phase !== 'offering') return
+  changeWorker(turn, { now: { ...now, offers: 0 } })
+  emit(turn, { type: 'set-timer', name: 'reoffer', afterMs: 0 })
+}
+
 /** No verdict yet: gossip may have lost chunks, or the leader may be another one. */
 export function onReofferDue(turn: Turn): void {
   const { worker, leader } = turn.state
@@ -110,10 +133,13 @@ export function onReofferDue(turn: Turn): void {
 export function onTrainingFailed(turn: Turn, id: AssignmentId, reason: string): void {
   const { now } = turn.state.worker
   if (now.phase !== 'training' || now.assignment.id !== id) return
-  const { setup, leader } = turn.state
-  report(turn, { type: 'refused', what: 'own round', from: setup.self.name, reason })
-  changeWorker(turn, { now: { phase: 'idle' } })
-  emit(turn, { type: 'send', to: leader, message: { type: 'give-up', assignment: id, reason } })
+  report(turn, { type: 'refused', what: 'own round', from: turn.state.setup.self.name, reason })
+  giveUp(turn, id, reason)
+}
+
+function giveUp(turn: Turn, assignment: AssignmentId, reason: string): void {
+  changeWorker(turn, { now: { phase: 'idle' }, gaveUp: { assignment, reason } })
+  emit(turn, { type: 'send', to: turn.state.leader, message: { type: 'give-up', assignment, reason } })
 }
 
 function onVerdict(turn: Turn, verdict: Verdict): void {

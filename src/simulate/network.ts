@@ -38,7 +38,7 @@ export function gossipDelays(model: NetworkModel, between: boolean, dice: Dice):
   return Array.from({ length: copies }, () => delay(model, between, dice))
 }
 
-/** A direct stream keeps its order and loses nothing; it may be slow. */
+/** One-way delay of one message; a direct stream keeps the order of its messages besides. */
 export function delay(model: NetworkModel, between: boolean, dice: Dice): number {
   return (between ? model.betweenMs : model.latencyMs) + model.jitterMs * dice.roll()
 }

@@ -1,4 +1,5 @@
 // A whole swarm in one process: the production core on a virtual clock and a virtual network.
+import type { Assignment } from '../core/entries.js'
 import type { Effect, PeerEvent } from '../core/events.js'
 import { type PeerId, peerId } from '../core/ids.js'
 import type { Message, Topic } from '../core/messages.js'
@@ -24,9 +25,14 @@ export interface SimulationOptions {
   /** Length of the toy's parameter vector, and total local steps of its schedule. */
   readonly dimensions?: number
   readonly scheduleSteps?: number
+  /** What goes wrong in a round; nothing unless given. */
+  readonly sabotage?: (peer: string, assignment: Assignment) => Sabotage | null
   /** Called with everything that happens, for transcripts. */
   readonly trace?: (line: TraceLine) => void
 }
+
+/** The engine fails; the pseudo-gradient is not a number; its norm is not the one its manifest states. */
+export type Sabotage = 'engine-fails' | 'not-finite' | 'wrong-norm'
 
 export interface TraceLine {
   readonly at: number
@@ -48,7 +54,13 @@ export class SimulatedSwarm {
   readonly reports: SimulatedReport[] = []
   readonly peers = new Map<string, SimulatedPeer>()
   readonly task: QuadraticTask
-  readonly promises = new Promises()
+  readonly promises: Promises
+  /** Events handled by all peers together. */
+  events = 0
+  readonly #byId = new Map<PeerId, SimulatedPeer>()
+  readonly #cut = new Set<SimulatedPeer>()
+  /** When the latest message on each direct stream arrives: the next one does not overtake it. */
+  readonly #streams = new Map<string, number>()
   readonly #dice: Dice
   readonly #network: NetworkModel
   readonly #shardSizes: readonly number[]
@@ -63,8 +75,12 @@ export class SimulatedSwarm {
     const { learningRate: peak, minLearningRate: min, warmupSteps } = run.inner
     const schedule = { peak, min, warmupSteps, totalSteps: this.#scheduleSteps }
     this.task = new QuadraticTask(dimensions, run.data.shards, run.seed, schedule)
-    for (const device of devices)
-      this.peers.set(device.name, new SimulatedPeer(peerId(`id-${device.name}`), device))
+    this.promises = new Promises(run.data.shards)
+    for (const device of devices) {
+      const peer = new SimulatedPeer(peerId(`id-${device.name}`), device)
+      this.peers.set(device.name, peer)
+      this.#byId.set(peer.id, peer)
+    }
   }
 
   /** Starts a peer, for the first time or again from its disk. */
@@ -78,6 +94,7 @@ export class SimulatedSwarm {
       setup = { ...setup, held }
       versions.set(held.ledger.version, version)
     }
+    peer.outcome = null
     this.promises.forget(name)
     peer.memory = {
       state: createPeer(setup),
@@ -93,8 +110,12 @@ export class SimulatedSwarm {
       speed,
       holding: peer.disk.record?.manifest ?? null,
     })
+    this.#connect(peer)
+  }
+
+  #connect(peer: SimulatedPeer): void {
     for (const other of this.#running()) {
-      if (other === peer) continue
+      if (other === peer || !this.#reach(other, peer)) continue
       this.#later(peer, 1, { type: 'connected', peer: other.id })
       this.#later(other, 1, { type: 'connected', peer: peer.id })
     }
@@ -113,6 +134,35 @@ export class SimulatedSwarm {
     peer.memory.cancelTraining?.()
     peer.memory = null
     for (const other of this.#running()) this.#later(other, 1, { type: 'disconnected', peer: peer.id })
+  }
+
+  /** The disk is lost too; only a peer that is not running can lose it. */
+  wipe(name: string): void {
+    const { disk, memory } = this.#peer(name)
+    if (memory !== null) throw new Error(`${name} is running.`)
+    disk.journal.length = 0
+    disk.payloads.clear()
+    disk.record = null
+  }
+
+  /** Nothing gets from or to this peer until it is mended. What is on its way already arrives. */
+  cut(name: string): void {
+    const peer = this.#peer(name)
+    this.#cut.add(peer)
+    for (const other of this.#running()) {
+      if (other === peer) continue
+      this.#later(peer, 1, { type: 'disconnected', peer: other.id })
+      this.#later(other, 1, { type: 'disconnected', peer: peer.id })
+    }
+  }
+
+  mend(name: string): void {
+    const peer = this.#peer(name)
+    if (this.#cut.delete(peer) && peer.memory !== null && peer.outcome === null) this.#connect(peer)
+  }
+
+  #reach(a: SimulatedPeer, b: SimulatedPeer): boolean {
+    return !this.#cut.has(a) && !this.#cut.has(b)
   }
 
   stop(name: string): void {
@@ -172,10 +222,6 @@ export class SimulatedSwarm {
     return [...this.peers.values()].filter((peer) => peer.memory !== null && peer.outcome === null)
   }
 
-  #byId(id: PeerId): SimulatedPeer | undefined {
-    return [...this.peers.values()].find((peer) => peer.id === id)
-  }
-
   /** An event for a peer after some time, dropped if the peer's process is another one by then. */
   #later(peer: SimulatedPeer, afterMs: number, event: DistributiveOmit<PeerEvent, 'at'>): () => void {
     const { memory } = peer
@@ -191,6 +237,7 @@ export class SimulatedSwarm {
     if (memory === null || peer.outcome !== null) return
     const [state, effects] = step(memory.state, event)
     memory.state = state
+    this.events++
     this.promises.check(state)
     this.options.trace?.({ at: this.clock.now, peer: peer.name, event, effects })
     for (const effect of effects) this.#carryOut(peer, effect)
@@ -244,7 +291,7 @@ export class SimulatedSwarm {
       case 'publish-contribution':
         return this.#publishContribution(peer, effect)
       case 'forget-contribution':
-        peer.disk.record = null
+        if (peer.disk.record?.manifest.assignment === effect.assignment) peer.disk.record = null
         return
       case 'validate': {
         const held = memory.versions.get(effect.version)
@@ -284,9 +331,13 @@ export class SimulatedSwarm {
   }
 
   #send(from: SimulatedPeer, to: PeerId, message: Message): void {
-    const receiver = this.#byId(to)
-    if (receiver?.memory == null || receiver.outcome !== null) return
-    this.#later(receiver, this.#latency(from, receiver), { type: 'message', from: from.id, message })
+    const receiver = this.#byId.get(to)
+    if (receiver?.memory == null || receiver.outcome !== null || !this.#reach(from, receiver)) return
+    const stream = `${from.id} ${to}`
+    const now = this.clock.now
+    const arrives = Math.max(now + this.#latency(from, receiver), this.#streams.get(stream) ?? 0)
+    this.#streams.set(stream, arrives)
+    this.#later(receiver, arrives - now, { type: 'message', from: from.id, message })
   }
 
   #latency(a: SimulatedPeer, b: SimulatedPeer): number {
@@ -295,7 +346,9 @@ export class SimulatedSwarm {
 
   #subscribers(from: SimulatedPeer, topic: Topic): SimulatedPeer[] {
     const name = topicName(topic)
-    return this.#running().filter((peer) => peer !== from && peer.memory?.topics.has(name))
+    return this.#running().filter(
+      (peer) => peer !== from && peer.memory?.topics.has(name) && this.#reach(from, peer),
+    )
   }
 
   #publish(from: SimulatedPeer, topic: Topic, message: Message): void {
@@ -332,8 +385,9 @@ export class SimulatedSwarm {
   }
 
   #pull(peer: SimulatedPeer, { from, manifest }: Extract<Effect, { type: 'pull-contribution' }>): void {
-    const worker = this.#byId(from)
-    const record = worker?.memory == null ? null : worker.disk.record
+    const worker = this.#byId.get(from)
+    const there = worker?.memory != null && this.#reach(worker, peer)
+    const record = there ? worker.disk.record : null
     if (record?.manifest.payload !== manifest.payload) {
       this.#later(peer, 10, { type: 'pull-failed', manifest, reason: 'the worker does not hold it' })
       return
@@ -350,7 +404,9 @@ export class SimulatedSwarm {
     { entry, ledger, version, donors }: Extract<Effect, { type: 'apply-outer' }>,
   ): void {
     const local = peer.disk.payloads.get(entry.payload)
-    const donor = donors.map((id) => this.#byId(id)).find((other) => other?.disk.payloads.has(entry.payload))
+    const donor = donors
+      .map((id) => this.#donor(peer, id))
+      .find((other) => other?.disk.payloads.has(entry.payload))
     const gradient = local ?? donor?.disk.payloads.get(entry.payload)
     const before = peer.memory?.versions.get(version - 1)
     if (gradient === undefined || before === undefined) {
@@ -374,7 +430,7 @@ export class SimulatedSwarm {
     peer: SimulatedPeer,
     { version, donors }: Extract<Effect, { type: 'fetch-snapshot' }>,
   ): void {
-    const held = this.#byId(donors[0])?.held(version)
+    const held = this.#donor(peer, donors[0])?.held(version)
     const { memory } = peer
     if (held === undefined || memory === null) {
       this.#later(peer, 10, { type: 'snapshot-failed', reason: 'the donor does not hold it any more' })
@@ -391,11 +447,17 @@ export class SimulatedSwarm {
     })
   }
 
+  /** A running peer within reach. */
+  #donor(peer: SimulatedPeer, id: PeerId): SimulatedPeer | undefined {
+    const donor = this.#byId.get(id)
+    return donor?.memory != null && this.#reach(peer, donor) ? donor : undefined
+  }
+
   #fetchTheta(
     peer: SimulatedPeer,
     { version, digest, donors }: Extract<Effect, { type: 'fetch-theta' }>,
   ): void {
-    const held = peer.held(version) ?? this.#byId(donors[0])?.held(version)
+    const held = peer.held(version) ?? this.#donor(peer, donors[0])?.held(version)
     if (held === undefined || held.digest !== digest) {
       this.#later(peer, 10, { type: 'theta-failed', version, reason: 'the donor does not hold it any more' })
       return
@@ -412,8 +474,20 @@ export class SimulatedSwarm {
       throw new Error(`${peer.name} does not hold version ${assignment.base}.`)
     const { secondsPerStep } = peer.device
     memory.cancelTraining = this.clock.after(assignment.steps * secondsPerStep * 1000, () => {
+      const sabotage = this.options.sabotage?.(peer.name, assignment) ?? null
+      if (sabotage === 'engine-fails') {
+        const reason = 'the engine failed'
+        return this.#handle(peer, {
+          at: this.clock.now,
+          type: 'training-failed',
+          assignment: assignment.id,
+          reason,
+        })
+      }
       const { gradient, loss } = this.task.train(held.outer.theta, assignment)
-      const manifest = contributionOf(assignment, gradient, 1 / secondsPerStep, loss)
+      if (sabotage === 'not-finite') gradient[0] = Number.NaN
+      const sound = contributionOf(assignment, gradient, 1 / secondsPerStep, loss)
+      const manifest = sabotage === 'wrong-norm' ? { ...sound, norm: 2 * sound.norm } : sound
       this.#durably(peer, () => {
         peer.disk.record = { manifest, gradient }
         const { steps, id } = assignment
@@ -438,9 +512,8 @@ export class SimulatedSwarm {
       bytesSent: {},
       interClusterBytes: 0,
     }
-    const receiver = this.#byId(to)
-    if (receiver !== undefined)
-      this.#later(receiver, this.#latency(peer, receiver), { type: 'message', from: peer.id, message })
+    if (to === peer.id) this.#later(peer, 0, { type: 'message', from: peer.id, message })
+    else this.#send(peer, to, message)
   }
 }
 

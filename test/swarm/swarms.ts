@@ -1,6 +1,7 @@
 // Ready-made simulated swarms for the tests.
+import type { Message } from '../../src/core/messages.js'
+import { type SimulationOptions, SimulatedSwarm, type TraceLine } from '../../src/simulate/swarm.js'
 import { type RunConfig, runSchema } from '../../src/swarmfile/schema.js'
-import { type SimulationOptions, SimulatedSwarm } from '../../src/simulate/swarm.js'
 
 type RunInput = Parameters<typeof runSchema.parse>[0]
 
@@ -23,7 +24,45 @@ export const trio = [
   { name: 'carol', cluster: 'meadow', secondsPerStep: 0.25 },
 ]
 
-export function simulate(options: Partial<SimulationOptions> & { changes?: Record<string, unknown> } = {}): SimulatedSwarm {
+/** As many equal peers as asked for, the first of them the founder. */
+export const equals = (count: number, secondsPerStep = 0.1) =>
+  Array.from({ length: count }, (_, i) => ({ name: `peer-${i}`, cluster: 'lake', secondsPerStep }))
+
+export function simulate(
+  options: Partial<SimulationOptions> & { changes?: Record<string, unknown> } = {},
+): SimulatedSwarm {
   const { changes, ...rest } = options
   return new SimulatedSwarm({ run: runConfig({ startPeers: 3, ...changes }), devices: trio, ...rest })
+}
+
+/** A trace that remembers every message of one type as its receiver saw it. */
+export function record(lines: TraceLine[]): (line: TraceLine) => void {
+  return (line) => lines.push(line)
+}
+
+export function messagesTo<Type extends Message['type']>(
+  lines: readonly TraceLine[],
+  peer: string,
+  type: Type,
+): Extract<Message, { type: Type }>[] {
+  return lines.flatMap((line) =>
+    line.peer === peer && line.event.type === 'message' && line.event.message.type === type
+      ? [line.event.message as Extract<Message, { type: Type }>]
+      : [],
+  )
+}
+
+/** How each peer ended; null for one that has not. */
+export function outcomes(swarm: SimulatedSwarm): Record<string, string | null> {
+  return Object.fromEntries([...swarm.peers.values()].map(({ name, outcome }) => [name, outcome]))
+}
+
+/** Workers whose contributions were applied from some time on. */
+export function appliedSince(swarm: SimulatedSwarm, atMs: number): Set<string> {
+  return new Set(
+    swarm
+      .of('applied')
+      .filter(({ at }) => at >= atMs)
+      .map(({ worker }) => worker),
+  )
 }
