@@ -18,7 +18,12 @@ export type HelloAnswer =
       readonly leader: PeerId | null
       readonly leaderAddresses: readonly string[]
     }
-  | { readonly accepted: false; readonly reason: string }
+  | {
+      readonly accepted: false
+      readonly reason: string
+      /** It is not in a run itself yet: worth asking again. */
+      readonly later: boolean
+    }
 
 /** What can be fetched over a direct stream. */
 export type BulkName =

@@ -1,0 +1,92 @@
+// A run's beginning: its genesis, made once by the founder and kept in the run folder, and who is let in by it.
+import { randomUUID } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { PeerId } from '../core/ids.js'
+import { UserError } from '../core/user-error.js'
+import { builtinName } from '../data/corpus.js'
+import type { Hello, HelloAnswer } from '../ports/mesh.js'
+import { writeFileAtomically } from '../store/atomic.js'
+import { canonicalJson } from '../swarmfile/canonical-json.js'
+import {
+  type DataManifest,
+  type Genesis,
+  genesisDifference,
+  genesisText,
+  parseGenesis,
+  runIdOf,
+} from '../swarmfile/genesis.js'
+import type { RunConfig, SwarmFile } from '../swarmfile/schema.js'
+import { sha256 } from './outer-states.js'
+
+/** Makes a run of this swarm file; two runs founded from one file differ in founder and nonce. */
+export function foundRun(swarm: SwarmFile, data: DataManifest, founder: PeerId): Genesis {
+  const { name, clusters } = swarm
+  return { format: 1, name, run: portableRun(swarm.run), data, clusters, founder, nonce: randomUUID() }
+}
+
+export async function keepGenesis(path: string, genesis: Genesis): Promise<void> {
+  await writeFileAtomically(path, [new TextEncoder().encode(genesisText(genesis))])
+}
+
+/** The genesis of a run folder; null where there is none. */
+export async function loadGenesis(path: string): Promise<Genesis | null> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+  return parseGenesis(text)
+}
+
+/** A resumed run keeps its configuration; only its stop rule may be another. @throws UserError that names what differs */
+export function checkSameRun(genesis: Genesis, run: RunConfig): void {
+  const { stop: _, ...kept } = genesis.run
+  const { stop: __, ...asked } = portableRun(run)
+  const difference = genesisDifference(canonicalJson(kept), canonicalJson(asked))
+  if (difference === '') return
+  throw new UserError(
+    'refused',
+    `the run in this folder was founded with another configuration: ${difference} (first the run's, then the file's)`,
+    'undo the change to go on with that run, or leave --resume away to start a new one',
+  )
+}
+
+/** The configuration by which peers tell whether they mean the same run, as canonical JSON. */
+export function comparableRun(run: RunConfig): string {
+  return canonicalJson(portableRun(run))
+}
+
+/** Who may join: a peer that asks for this run, or for none and does not mean another. */
+export function answerHello(
+  genesis: Genesis,
+  leader: PeerId,
+  leaderAddresses: readonly string[],
+  hello: Hello,
+): HelloAnswer {
+  const reason = whyNot(genesis, hello)
+  if (reason !== null) return { accepted: false, reason, later: false }
+  return { accepted: true, genesis: genesisText(genesis), leader, leaderAddresses }
+}
+
+function whyNot(genesis: Genesis, { run, config }: Hello): string | null {
+  const id = runIdOf(genesis, sha256)
+  if (run !== null && run !== id)
+    return `this is run ${id.slice(0, 12)} ('${genesis.name}'), not run ${run.slice(0, 12)}`
+  if (config === null) return null
+  const difference = genesisDifference(canonicalJson(genesis.run), config)
+  return difference === ''
+    ? null
+    : `the configurations differ: ${difference} (first this run's, then the caller's)`
+}
+
+/** What a run's configuration calls a corpus that is not the built-in one: its path is each machine's own affair. */
+export const ownCorpus = 'file'
+
+/** Without what is this machine's own affair: the paths of the corpus and of the start. */
+function portableRun(run: RunConfig): RunConfig {
+  const { warmStart: _, ...rest } = run
+  const corpus = run.data.corpus === builtinName ? builtinName : ownCorpus
+  return { ...rest, data: { ...run.data, corpus } }
+}

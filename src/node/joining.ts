@@ -1,0 +1,151 @@
+// Finding the run: says hello to every peer that turns up, until one of ours answers with the genesis.
+import type { PeerId } from '../core/ids.js'
+import { UserError } from '../core/user-error.js'
+import type { Hello, HelloAnswer, Mesh } from '../ports/mesh.js'
+import { type Genesis, parseGenesis, runIdOf } from '../swarmfile/genesis.js'
+import { comparableRun } from './founding.js'
+import type { PeerOptions } from './options.js'
+import { sha256 } from './outer-states.js'
+import type { Reporter } from './reporter.js'
+
+/** A peer that was called by name waits this long for the first answer; discovery alone may take for ever. */
+const patienceMs = 60_000
+/** How often a peer that is still looking says so. */
+const noticeMs = 10_000
+
+export interface FoundRun {
+  readonly genesis: Genesis
+  readonly leader: PeerId
+}
+
+/** Collects what the search met, for the error that ends it and the notices meanwhile. */
+export class Search {
+  readonly #failures = new Map<string, string>()
+  #resolve: (found: FoundRun) => void = () => {}
+  #reject: (error: Error) => void = () => {}
+  readonly #found = new Promise<FoundRun>((resolve, reject) => {
+    this.#resolve = resolve
+    this.#reject = reject
+  })
+  readonly #asked = new Set<PeerId>()
+  #called: PeerId | null = null
+
+  constructor(
+    private readonly options: PeerOptions,
+    private readonly reporter: Reporter,
+  ) {}
+
+  /** A peer is connected: asks it what run it belongs to. */
+  greet(mesh: Mesh, peer: PeerId): void {
+    if (this.#asked.has(peer)) return
+    this.#asked.add(peer)
+    mesh
+      .hello(peer, this.#hello())
+      .then((answer) => this.#answered(mesh, peer, answer))
+      .catch((error: Error) => {
+        this.#asked.delete(peer)
+        this.#failures.set(peer, error.message)
+      })
+  }
+
+  /** A peer went away: when it comes back it is asked anew. */
+  lost(peer: PeerId): void {
+    this.#asked.delete(peer)
+  }
+
+  /** Calls the given addresses, and waits. @throws UserError when refused, or after a minute without an answer */
+  async run(mesh: Mesh, stop: AbortSignal): Promise<FoundRun> {
+    const dialling = this.options.bootstrap.map((address) => this.#call(mesh, address, stop))
+    const notices = setInterval(() => this.#notice(), noticeMs)
+    const patience = setTimeout(() => this.#giveUp(), patienceMs)
+    const stopped = () => this.#reject(new DOMException('stopped', 'AbortError'))
+    stop.addEventListener('abort', stopped)
+    try {
+      return await this.#found
+    } finally {
+      clearInterval(notices)
+      clearTimeout(patience)
+      stop.removeEventListener('abort', stopped)
+      await Promise.allSettled(dialling)
+    }
+  }
+
+  #hello(): Hello {
+    const { swarm, run, name } = this.options
+    return { run, config: swarm === null ? null : comparableRun(swarm.run), name } as Hello
+  }
+
+  async #call(mesh: Mesh, address: string, stop: AbortSignal): Promise<void> {
+    let settled = false
+    void this.#found.then(
+      () => (settled = true),
+      () => (settled = true),
+    )
+    for (let pauseMs = 250; !settled && !stop.aborted; pauseMs = Math.min(4_000, 2 * pauseMs)) {
+      try {
+        this.#called = await mesh.dial(address)
+        return this.greet(mesh, this.#called)
+      } catch (error) {
+        this.#failures.set(address, (error as Error).message)
+        if (error instanceof UserError && error.kind === 'usage') return this.#reject(error)
+        await Promise.race([
+          new Promise((resolve) => setTimeout(resolve, pauseMs)),
+          this.#found.catch(() => {}),
+        ])
+      }
+    }
+  }
+
+  #answered(mesh: Mesh, peer: PeerId, answer: HelloAnswer): void {
+    if (!answer.accepted) {
+      this.#asked.delete(peer)
+      this.#failures.set(peer, answer.reason)
+      if (answer.later || peer !== this.#called) return
+      this.#reject(
+        new UserError(
+          'refused',
+          `${peer} refused this peer: ${answer.reason}`,
+          'use the swarm file, seed and corpus of that run, or start a run of your own',
+        ),
+      )
+      return
+    }
+    const genesis = parseGenesis(answer.genesis)
+    const id = runIdOf(genesis, sha256)
+    if (this.options.run !== null && id !== this.options.run) {
+      this.#failures.set(peer, `it belongs to run ${id}`)
+      return
+    }
+    const { leader } = answer
+    if (leader !== null && leader !== peer) this.#reach(mesh, answer.leaderAddresses)
+    this.#resolve({ genesis, leader: leader ?? (genesis.founder as PeerId) })
+  }
+
+  #reach(mesh: Mesh, addresses: readonly string[]): void {
+    for (const address of addresses) {
+      mesh
+        .dial(address)
+        .catch((error: Error) => this.reporter.warn(`The leader could not be reached: ${error.message}`))
+    }
+  }
+
+  #notice(): void {
+    this.reporter.warn(`Still looking for the run${this.#tried()}.`)
+  }
+
+  #giveUp(): void {
+    if (this.options.bootstrap.length === 0) return
+    this.#reject(
+      new UserError(
+        'network',
+        `no peer of the run answered within ${patienceMs / 1000} s${this.#tried()}`,
+        'check that the first peer of the run is up and the address current; `skein peer` prints it when it starts',
+      ),
+    )
+  }
+
+  #tried(): string {
+    if (this.#failures.size === 0) return ' (nobody has turned up yet)'
+    return `: ${[...this.#failures].map(([who, why]) => `${who}: ${why}`).join('; ')}`
+  }
+}

@@ -1,0 +1,44 @@
+// What it takes to start one peer, and how it ended: the contract between the node and the commands.
+import type { EventRecord } from '../core/reports.js'
+import type { SwarmFile } from '../swarmfile/schema.js'
+
+export interface PeerOptions {
+  /** The swarm file after defaults and overrides; null for a peer that joins a run with no file. */
+  readonly swarm: SwarmFile | null
+  /** This peer's name; unique in the run. */
+  readonly name: string
+  /** Overrides the cluster that the file gives; required to be known in the run. */
+  readonly cluster: string | null
+  /** Founds the run (the first peer of the file); others wait to be told of it. */
+  readonly founder: boolean
+  /** Addresses to call on besides those found by mDNS. */
+  readonly bootstrap: readonly string[]
+  /** From a ticket: the only run this peer will join. */
+  readonly run: string | null
+  readonly listen: readonly string[]
+  readonly slowdown: number
+  /** Path of the corpus on this machine, where it is not the built-in one. */
+  readonly corpus: string | null
+  /** The run folder; shared by the local peers of a run. */
+  readonly folder: string
+  readonly resume: boolean
+  readonly engine: string
+  readonly threads: number
+  /** Leader only: overrides the run's stop rule by a number of versions. */
+  readonly stopAfter: number | null
+  readonly mdns: boolean
+  readonly verbose: boolean
+}
+
+/** How a peer ended. */
+export type PeerOutcome =
+  | { readonly kind: 'finished'; readonly reason: string }
+  /** Asked to stop (Ctrl-C): state is saved, `--resume` goes on. */
+  | { readonly kind: 'stopped' }
+
+/** Starts a peer and runs it to its end. Rejects with a `UserError` for what the user can mend. */
+export type RunPeer = (
+  options: PeerOptions,
+  report: (record: EventRecord) => void,
+  stop: AbortSignal,
+) => Promise<PeerOutcome>

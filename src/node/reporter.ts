@@ -1,0 +1,18 @@
+// Stamps a peer's reports with time and name, and hands them to the event log and to whoever watches.
+import type { EventRecord, Report } from '../core/reports.js'
+
+export class Reporter {
+  constructor(
+    private readonly peer: string,
+    private readonly sinks: readonly ((record: EventRecord) => void)[],
+  ) {}
+
+  readonly report = (report: Report): void => {
+    const record = { time: new Date().toISOString(), peer: this.peer, ...report } as EventRecord
+    for (const sink of this.sinks) sink(record)
+  }
+
+  warn(message: string): void {
+    this.report({ type: 'warning', message })
+  }
+}

@@ -1,0 +1,79 @@
+// What the core and the engine are told about a run: derived from its genesis, the data and this peer's options.
+import type { PeerId } from '../core/ids.js'
+import type { HeldState, PeerSetup } from '../core/state.js'
+import { type ModelConfig, resolveModel } from '../model/config.js'
+import { shardSizes } from '../outer/batches.js'
+import { shardScheduleSteps } from '../outer/learning-rate.js'
+import type { TrainerSetup } from '../ports/trainer.js'
+import type { Genesis } from '../swarmfile/genesis.js'
+import { scheduledSteps } from '../swarmfile/schedule.js'
+import type { StopConfig } from '../swarmfile/schema.js'
+import type { Dataset } from './dataset.js'
+import type { PeerOptions } from './options.js'
+
+/** Figures of a run that follow from its genesis and data. */
+export interface RunFigures {
+  readonly model: ModelConfig
+  /** Sequences per shard. */
+  readonly shardSizes: readonly number[]
+  /** Local steps scheduled per shard. */
+  readonly scheduleSteps: readonly number[]
+  readonly tokensPerStep: number
+}
+
+export function runFigures({ run }: Genesis, { tokens }: Dataset): RunFigures {
+  const model = resolveModel(run.model, tokens.vocabulary)
+  const sizes = shardSizes(tokens.train.length, run.data.shards, model.context)
+  const tokensPerStep = run.inner.batch * model.context
+  const scheduleSteps = shardScheduleSteps(scheduledSteps(run, tokensPerStep), sizes)
+  return { model, shardSizes: sizes, scheduleSteps, tokensPerStep }
+}
+
+/** The cluster asked for, else the one that the file gives this peer, else the run's first. */
+export function clusterOf({ cluster, swarm, name }: PeerOptions, clusters: Genesis['clusters']): string {
+  return cluster ?? swarm?.peers.find((peer) => peer.name === name)?.cluster ?? clusters[0].name
+}
+
+export function trainerSetup(
+  { run }: Genesis,
+  dataset: Dataset,
+  figures: RunFigures,
+  options: PeerOptions,
+): TrainerSetup {
+  return {
+    model: run.model,
+    inner: run.inner,
+    seed: run.seed,
+    tokens: dataset.tokens,
+    shards: run.data.shards,
+    scheduleSteps: figures.scheduleSteps,
+    engine: options.engine,
+    threads: options.threads,
+    slowdown: options.slowdown,
+  }
+}
+
+export function peerSetup(
+  { run, clusters, founder }: Genesis,
+  figures: RunFigures,
+  options: PeerOptions,
+  self: PeerId,
+  held: HeldState | null,
+): PeerSetup {
+  const { shardSizes: sizes, scheduleSteps, tokensPerStep } = figures
+  return {
+    self: { id: self, name: options.name, cluster: clusterOf(options, clusters) },
+    run,
+    stop: stopRule(run.stop, options.stopAfter),
+    voters: [founder],
+    clusters: clusters.map(({ name }) => name),
+    shardSizes: sizes,
+    scheduleSteps,
+    tokensPerStep,
+    held,
+  }
+}
+
+function stopRule(stop: StopConfig, stopAfter: number | null): StopConfig {
+  return stopAfter === null ? stop : { ...stop, versions: stopAfter }
+}

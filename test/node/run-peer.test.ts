@@ -1,0 +1,147 @@
+// Whole peers: real network on loopback, real engine threads, real folders.
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { EventRecord } from '../../src/core/reports.js'
+import { UserError } from '../../src/core/user-error.js'
+import { latestCheckpoint } from '../../src/store/checkpoints.js'
+import { readTicket } from '../../src/wire/ticket.js'
+import { Nest, tinySwarm } from './peers.js'
+
+const nest = new Nest()
+beforeEach(() => nest.open())
+afterEach(() => nest.close())
+
+async function ticketOf(peer: ReturnType<Nest['start']>) {
+  const { ticket } = await peer.next('listening')
+  assert.ok(ticket !== null)
+  const { run, addresses } = readTicket(ticket)
+  return { run, bootstrap: addresses }
+}
+
+describe('A lone peer', () => {
+  it('trains to its stop rule and leaves events and a checkpoint', async () => {
+    const anser = nest.start({ name: 'anser', founder: true, swarm: tinySwarm() })
+    assert.deepEqual(await anser.ended, { kind: 'finished', reason: '4 versions applied' })
+    const [finished] = anser.of('run-finished')
+    assert.equal(finished.versions, 4)
+    assert.ok(finished.loss !== null && finished.lossBefore !== null && finished.loss < finished.lossBefore)
+    assert.equal(finished.steps, 12)
+    const lines = (await readFile(join(nest.folder('anser'), 'events.jsonl'), 'utf8')).trim().split('\n')
+    const types = lines.map((line) => (JSON.parse(line) as EventRecord).type)
+    for (const type of [
+      'run-started',
+      'leader',
+      'joined',
+      'assigned',
+      'step-loss',
+      'contributed',
+      'applied',
+      'digest',
+      'validated',
+      'sample',
+      'run-finished',
+    ]) {
+      assert.ok(types.includes(type as EventRecord['type']), type)
+    }
+    const checkpoint = await latestCheckpoint(join(nest.folder('anser'), 'checkpoints'))
+    assert.match(checkpoint ?? '', /version-000004\.safetensors$/)
+  })
+
+  it('goes on after a stop with the same run, version and loss', async () => {
+    const swarm = tinySwarm({ stop: { versions: 6 } })
+    const first = nest.start({ name: 'anser', founder: true, swarm })
+    await first.next('applied', ({ version }) => version === 3)
+    assert.deepEqual(await first.stop(), { kind: 'stopped' })
+    const stoppedAt = Math.max(...first.of('digest').map(({ version }) => version))
+    const digest = first.of('digest').find(({ version }) => version === stoppedAt)
+
+    const second = nest.start({ name: 'anser', founder: true, swarm, resume: true })
+    assert.equal((await second.ended).kind, 'finished')
+    assert.equal(second.of('run-started')[0].run, first.of('run-started')[0].run)
+    const [restored] = second.of('digest')
+    assert.ok(restored.version >= stoppedAt)
+    if (restored.version === stoppedAt) assert.equal(restored.stateDigest, digest?.stateDigest)
+    assert.equal(second.of('leader')[0].term, first.of('leader')[0].term + 1)
+    const versions = [...first.of('applied'), ...second.of('applied')].map(({ version }) => version)
+    assert.deepEqual(versions, [1, 2, 3, 4, 5, 6])
+    const losses = [...first.of('validated'), ...second.of('validated')].map(({ loss }) => loss)
+    assert.ok(losses.at(-1)! < losses[0])
+  })
+
+  it('refuses to resume under another configuration, and names what differs', async () => {
+    const first = nest.start({ name: 'anser', founder: true, swarm: tinySwarm() })
+    await first.ended
+    const second = nest.start({
+      name: 'anser',
+      founder: true,
+      swarm: tinySwarm({ localSteps: 5 }),
+      resume: true,
+    })
+    await assert.rejects(second.ended, (error: UserError) => {
+      assert.ok(error instanceof UserError)
+      assert.match(error.message, /localSteps is 3 .* 5/)
+      return true
+    })
+  })
+})
+
+describe('A peer that joins by ticket with no file', () => {
+  it('trains in the run and holds every version with the same digest', async () => {
+    const swarm = tinySwarm({ stop: { versions: 8 } }, ['anser', 'branta'])
+    const anser = nest.start({ name: 'anser', founder: true, swarm })
+    const branta = nest.start({ name: 'branta', cluster: 'south', ...(await ticketOf(anser)) })
+    await Promise.all([anser.ended, branta.ended])
+    const workers = new Set(anser.of('applied').map(({ worker }) => worker))
+    assert.deepEqual([...workers].sort(), ['anser', 'branta'])
+    const theirs = new Map(branta.of('digest').map(({ version, stateDigest }) => [version, stateDigest]))
+    for (const { version, stateDigest } of anser.of('digest')) {
+      if (theirs.has(version)) assert.equal(theirs.get(version), stateDigest, `version ${version}`)
+    }
+    assert.ok(theirs.has(8), 'the last version is held by both')
+  })
+
+  it('as a pure worker fetches each version that it starts from', async () => {
+    const swarm = tinySwarm({ replicas: 1, stop: { versions: 10_000 } }, ['anser', 'branta'])
+    const anser = nest.start({ name: 'anser', founder: true, swarm })
+    const branta = nest.start({ name: 'branta', cluster: 'south', ...(await ticketOf(anser)) })
+    const first = await anser.next('applied', ({ worker }) => worker === 'branta')
+    await anser.next('applied', ({ worker, version }) => worker === 'branta' && version > first.version)
+    assert.equal(branta.of('digest').length, 0)
+  })
+
+  it('is told which corpus it lacks when its text is another', async () => {
+    const anser = nest.start({ name: 'anser', founder: true, swarm: tinySwarm({}, ['anser', 'branta']) })
+    const corpus = await nest.write('other.txt', 'another text altogether. '.repeat(800))
+    const branta = nest.start({ name: 'branta', corpus, ...(await ticketOf(anser)) })
+    await assert.rejects(
+      branta.ended,
+      (error: UserError) => error instanceof UserError && error.kind === 'data',
+    )
+  })
+})
+
+describe('A peer whose file differs from the run', () => {
+  it('is refused with the key and both values', async () => {
+    const anser = nest.start({ name: 'anser', founder: true, swarm: tinySwarm({}, ['anser', 'branta']) })
+    const { bootstrap } = await ticketOf(anser)
+    const branta = nest.start({
+      name: 'branta',
+      bootstrap,
+      swarm: tinySwarm({ localSteps: 7 }, ['anser', 'branta']),
+    })
+    await assert.rejects(branta.ended, (error: UserError) => {
+      assert.ok(error instanceof UserError)
+      assert.match(error.message, /localSteps is 3 .* 7/)
+      return true
+    })
+    assert.ok(anser.of('refused').some(({ what }) => what === 'hello'))
+  })
+
+  it('is turned away when its name is taken', async () => {
+    const swarm = tinySwarm({}, ['anser', 'branta'])
+    const anser = nest.start({ name: 'anser', founder: true, swarm })
+    const again = nest.start({ ...(await ticketOf(anser)), name: 'anser', folder: nest.folder('again') })
+    await assert.rejects(again.ended, /named 'anser'/)
+  })
+})
