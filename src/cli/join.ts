@@ -5,12 +5,12 @@ import type { Command } from 'commander'
 import { UserError } from '../core/user-error.js'
 import type { PeerOptions } from '../node/options.js'
 import { parseOwnSettings } from '../swarmfile/own-settings.js'
-import { isTicket, readTicket } from '../wire/ticket.js'
 import { commandLine, resumeArguments } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow } from './peer-run.js'
 import { announcedFolder } from './run-folder-note.js'
 import { addBootstrap, addRunOptions, type RunOptions, threadsFor } from './run-options.js'
+import { readTarget, readTargets } from './targets.js'
 
 interface JoinOptions extends RunOptions {
   readonly name?: string
@@ -58,8 +58,12 @@ async function join(context: CommandContext, target: string, options: JoinOption
       'give --name as the command line printed on stopping does',
     )
   const own = parseOwnSettings(options.set)
-  const place = readTarget(target)
-  const request = { name: place.name, out: options.out ?? null, resume: options.resume }
+  const place = readTargets([target, ...options.bootstrap])
+  const request = {
+    name: readTarget(target).name ?? 'joined',
+    out: options.out ?? null,
+    resume: options.resume,
+  }
   const folder = announcedFolder(context.io, request)
   const name = peerName(options.name)
   const peer: PeerOptions = {
@@ -67,7 +71,7 @@ async function join(context: CommandContext, target: string, options: JoinOption
     name,
     cluster: options.cluster ?? null,
     founder: false,
-    bootstrap: [...place.addresses, ...options.bootstrap],
+    bootstrap: place.addresses,
     run: place.run,
     listen: own.listen,
     slowdown: own.slowdown,
@@ -82,23 +86,6 @@ async function join(context: CommandContext, target: string, options: JoinOption
   }
   const resume = ['join', target, '--name', name, ...resumeArguments(options, folder)]
   return runAndShow(context, { peer, json: options.json, resume: commandLine(resume) })
-}
-
-interface Target {
-  /** Name of the run where the ticket tells it. */
-  readonly name: string
-  readonly run: string | null
-  readonly addresses: readonly string[]
-}
-
-function readTarget(target: string): Target {
-  if (isTicket(target)) return readTicket(target)
-  if (target.startsWith('/')) return { name: 'joined', run: null, addresses: [target] }
-  throw new UserError(
-    'usage',
-    `${target} is neither a multiaddr nor a ticket`,
-    'give an address such as /ip4/192.168.0.7/tcp/4001, or the ticket (skein1...) that a peer of the run printed',
-  )
 }
 
 /** The name given, or one of this machine that another peer on it will not have too. */

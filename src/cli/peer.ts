@@ -18,6 +18,7 @@ import {
   threadsFor,
 } from './run-options.js'
 import { readSwarmFile } from './swarm-source.js'
+import { readTargets } from './targets.js'
 
 interface PeerCommandOptions extends RunOptions {
   readonly name: string
@@ -56,13 +57,14 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
   const own = ownEntry(swarm, options.name, file)
   const founder = own === swarm.peers[0]
   const folder = folderFor(context, options, swarm.name, founder)
+  const targets = readTargets([...swarm.bootstrap, ...options.bootstrap])
   const peerOptions: PeerOptions = {
     swarm,
     name: own.name,
     cluster: options.cluster ?? null,
     founder,
-    bootstrap: [...swarm.bootstrap, ...options.bootstrap],
-    run: null,
+    bootstrap: targets.addresses,
+    run: targets.run,
     listen: own.listen,
     slowdown: own.slowdown,
     corpus: options.corpus ?? null,

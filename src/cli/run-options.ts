@@ -64,7 +64,7 @@ export function addStopAfter(command: Command): Command {
 export function addBootstrap(command: Command): Command {
   return command.option(
     '--bootstrap <address>',
-    'multiaddr of a peer to call on, may be repeated; example: --bootstrap /ip4/192.168.0.7/tcp/4001',
+    'multiaddr of a peer to call on, or a ticket, may be repeated; example: --bootstrap /ip4/192.168.0.7/tcp/4001',
     collect,
     [],
   )

@@ -12,7 +12,7 @@ export interface SupervisorOptions {
   readonly founder: string | null
   /** Workers the run waits for before it begins. */
   readonly startPeers: number
-  /** Starts one peer; `bootstrap` are addresses to call on. */
+  /** Starts one peer; `bootstrap` are tickets or addresses to call on. */
   readonly start: (name: string, bootstrap: readonly string[], listener: ChildListener) => Child
   readonly record: (record: EventRecord) => void
   readonly note: (text: string) => void
@@ -85,7 +85,7 @@ export class Supervisor {
         this.#options.record(message.record)
         if (message.record.type === 'assigned') this.#begun = true
         if (message.record.type === 'listening' && name === this.#options.founder && this.#end === null)
-          this.#startWaiting(message.record.addresses)
+          this.#startWaiting(callingCard(message.record))
         return
       case 'outcome':
         this.#outcomes.set(name, message.outcome)
@@ -158,6 +158,10 @@ export class Supervisor {
     }
   }
 }
+
+/** The ticket names the run too: another run of the same file on this machine is not joined by mistake. */
+const callingCard = ({ ticket, addresses }: { ticket: string | null; addresses: readonly string[] }) =>
+  ticket === null ? addresses : [ticket]
 
 function crash(name: string, { code, signal, lastWords }: Death): UserError {
   const how = signal === null ? `exit code ${code ?? 'unknown'}` : `killed by ${signal}`

@@ -24,10 +24,10 @@ export function dataManifest({ train, heldOut, vocabulary }: TokenSplit): DataMa
 }
 
 /**
- * How this peer's data differs from the run's, in words that name the remedy; null if it does not.
+ * How this peer's data differs from the run's, in words; null if it does not.
  *
  * @param source this peer's corpus: its path, or `the built-in corpus`
- * @param runCorpus what the run's configuration calls its corpus: `builtin`, or the founder's path
+ * @param runCorpus what the run's configuration calls its corpus: `builtin`, or another word
  */
 export function manifestDifference(
   mine: DataManifest,
@@ -35,15 +35,9 @@ export function manifestDifference(
   run: DataManifest,
   runCorpus: string,
 ): string | null {
-  const theirs = runCorpus === 'builtin' ? 'the built-in corpus' : `what its founder has at ${runCorpus}`
-  const remedy =
-    runCorpus === 'builtin'
-      ? 'leave --corpus out'
-      : `copy that corpus to this machine and pass --corpus with its path`
+  const theirs = runCorpus === 'builtin' ? 'the built-in corpus' : 'a text of its founder'
   const what = differingFacts(mine, run)
-  return what === null
-    ? null
-    : `this peer's corpus is ${source}, the run trains on ${theirs}: ${what}; ${remedy}`
+  return what === null ? null : `this peer's corpus is ${source}, the run trains on ${theirs}: ${what}`
 }
 
 function differingFacts(mine: DataManifest, run: DataManifest): string | null {

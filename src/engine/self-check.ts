@@ -13,23 +13,26 @@ const TOLERANCE = 1e-4
 
 /**
  * Leaves `backend` the current one.
- * @throws UserError when its loss or its gradient differs
+ * @throws UserError when it cannot take the step, or its loss or gradient differs
  */
 export async function selfCheck(backend: string): Promise<void> {
   await import('@tensorflow/tfjs-backend-cpu')
   await tf.setBackend('cpu')
   const expected = await oneStep()
   await tf.setBackend(backend)
-  const actual = await oneStep()
+  const actual = await oneStep().catch((error: Error) => {
+    throw failed(backend, error.message)
+  })
   for (const quantity of ['loss', 'norm'] as const) {
     const difference = Math.abs(actual[quantity] / expected[quantity] - 1)
     if (difference <= TOLERANCE) continue
-    throw new UserError(
-      'engine',
-      `${backend} fails its self-check: ${quantity} ${actual[quantity]} instead of ${expected[quantity]}`,
-      'use another engine with --engine',
-    )
+    throw failed(backend, `${quantity} ${actual[quantity]} instead of ${expected[quantity]}`)
   }
+}
+
+function failed(backend: string, why: string): UserError {
+  const remedy = 'use another engine with --engine'
+  return new UserError('engine', `${backend} fails its self-check: ${why}`, remedy)
 }
 
 async function oneStep(): Promise<{ loss: number; norm: number }> {

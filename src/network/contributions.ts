@@ -1,15 +1,20 @@
 // Contributions over gossip: published in paced chunks, assembled from them, reported when chunks are lost.
 import { EventEmitter } from 'node:events'
+import { setImmediate } from 'node:timers/promises'
 import type { Hash, PeerId, RunId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
+import { NobodyListens } from '../ports/mesh.js'
 import { Assembly, cut, flawOf } from '../wire/chunks.js'
 import { seal } from '../wire/envelope.js'
 import type { ChunkFrame, ContributionFrame } from '../wire/frames.js'
 import { sha256, sha256InSlices } from './digest.js'
 import type { Gossip } from './gossip.js'
 
-/** A chunk is late after so many usual gaps between chunks, within these bounds; the most before any gap is known. */
-const QUIET = { gaps: 16, leastMs: 1_000, mostMs: 5_000 } as const
+/**
+ * A chunk is late after so many usual gaps between chunks, within these bounds: the least covers a busy
+ * publisher, the most a link of 17 kB/s. Before two chunks have come no gap is known.
+ */
+const QUIET = { gaps: 16, leastMs: 1_000, mostMs: 15_000, unknownMs: 5_000 } as const
 /** Contributions assembled at a time for one author; a further one displaces the oldest. */
 const OPEN_PER_AUTHOR = 4
 /** Chunks kept for an author whose manifest has not come yet: they overtake it by a few at most. */
@@ -37,16 +42,10 @@ export async function publishContribution(
   const reach = gossip.subscribers(topic).length <= DIRECT_SUBSCRIBERS ? 'everyone' : 'mesh'
   for (const [index, bytes] of cut(payload, manifest.chunkBytes).entries()) {
     await gossip.room(topic)
+    // Signing and encrypting resolve as microtasks: without a breath here, nothing else ran meanwhile.
+    await setImmediate()
     const chunk: ChunkFrame = { type: 'chunk', payload: manifest.payload, index, bytes }
     await gossip.publish(topic, seal(run, chunk), reach)
-  }
-}
-
-/** No connected peer subscribes to a topic: what is published there reaches nobody. */
-export class NobodyListens extends Error {
-  override readonly name = 'NobodyListens'
-  constructor(topic: string) {
-    super(`No connected peer subscribes to ${topic}; offer the contribution to the leader directly.`)
   }
 }
 
@@ -160,7 +159,7 @@ export class Contributions extends EventEmitter<Events> {
 
   #await(author: PeerId, entry: Open): void {
     clearTimeout(entry.timer)
-    const usualMs = entry.gapMs === null ? QUIET.mostMs : QUIET.gaps * entry.gapMs
+    const usualMs = entry.gapMs === null ? QUIET.unknownMs : QUIET.gaps * entry.gapMs
     const quietMs = Math.min(QUIET.mostMs, Math.max(QUIET.leastMs, usualMs))
     entry.timer = setTimeout(() => this.#giveUp(author, entry), quietMs)
   }

@@ -18,14 +18,19 @@ export interface Pulses {
 export class Liveness {
   readonly #heardMs = new Map<PeerId, number>()
   readonly #mute = new Set<PeerId>()
-  readonly #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
 
-  constructor(private readonly pulses: Pulses) {
-    this.#timer = setInterval(() => this.#tick(), TICK_MS)
+  constructor(
+    private readonly pulses: Pulses,
+    private readonly nowMs: () => number,
+  ) {}
+
+  start(): void {
+    this.#timer = setInterval(() => this.tick(), TICK_MS)
   }
 
   heard(peer: PeerId): void {
-    this.#heardMs.set(peer, performance.now())
+    this.#heardMs.set(peer, this.nowMs())
   }
 
   forget(peer: PeerId): void {
@@ -37,8 +42,9 @@ export class Liveness {
     clearInterval(this.#timer)
   }
 
-  #tick(): void {
-    const nowMs = performance.now()
+  /** Gives a sign of life to every peer, and gives up those that gave none. */
+  tick(): void {
+    const nowMs = this.nowMs()
     for (const peer of this.pulses.peers()) {
       const heardMs = this.#heardMs.get(peer) ?? nowMs
       this.#heardMs.set(peer, heardMs)

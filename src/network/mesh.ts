@@ -11,10 +11,9 @@ import { UserError } from '../core/user-error.js'
 import type { BulkName, BulkSource, Hello, HelloAnswer, Mesh, MeshHandlers, Traffic } from '../ports/mesh.js'
 import type { LinkConfig } from '../swarmfile/schema.js'
 import { CONTROL_CAP_BYTES } from '../wire/codec.js'
-import { ForeignMessage, open, seal } from '../wire/envelope.js'
-import { FRAME_CAP_BYTES, type GradientFrame, gradientFrameSchema } from '../wire/frames.js'
-import { messageSchema } from '../wire/schemas.js'
-import { Contributions, publishContribution } from './contributions.js'
+import { seal } from '../wire/envelope.js'
+import type { GradientFrame } from '../wire/frames.js'
+import { publishContribution } from './contributions.js'
 import { CONTROL_PROTOCOL, Control } from './control.js'
 import { BULK_PROTOCOL, BULK_STREAMS, Donor } from './donor.js'
 import { Fetcher } from './fetch.js'
@@ -24,7 +23,8 @@ import { Greeter, HELLO_PROTOCOL } from './hello.js'
 import { Links } from './links.js'
 import { Liveness } from './liveness.js'
 import { Meter } from './meter.js'
-import { startNode } from './node.js'
+import { createNode, startNode } from './node.js'
+import { innermost, Reception, surfacing } from './reception.js'
 import { Rejoin } from './rejoin.js'
 import { Scores } from './scores.js'
 import { topicName } from './topics.js'
@@ -74,12 +74,12 @@ class Libp2pMesh implements Mesh {
   readonly #scores = new Scores(this.#nowMs)
   readonly #links: Links
   readonly #traffic: TrafficCount
+  readonly #reception: Reception
   readonly #gossip: Gossip
   readonly #greeter: Greeter
   readonly #control: Control
   readonly #donor: Donor
   readonly #fetcher: Fetcher
-  readonly #contributions = new Contributions()
   readonly #liveness: Liveness
   #rejoin!: Rejoin
   #node!: Libp2p
@@ -87,77 +87,80 @@ class Libp2pMesh implements Mesh {
   #closing: Promise<void> | null = null
 
   constructor(private readonly options: MeshOptions) {
-    this.#handlers = surfacing(options.handlers)
+    const handlers = surfacing(options.handlers)
+    this.#handlers = handlers
+    this.#reception = new Reception(
+      handlers,
+      this.#gate,
+      this.#scores,
+      () => this.#run,
+      (peer, reason) => this.#drop(peer, reason),
+    )
+    const reception = this.#reception
     this.#links = new Links(options.links, options.cluster)
     this.#traffic = new TrafficCount((peer) => this.#links.crosses(peer))
     const meter = new Meter(this.#traffic, this.#links, (peer) => this.#liveness.heard(peer))
-    const malformed = (what: string) => (from: PeerId, error: unknown) => this.#offended(from, what, error)
+    const malformed = (what: string) => (from: PeerId, error: unknown) =>
+      reception.offended(from, what, error)
     this.#gossip = new Gossip(
       meter,
       this.#scores,
       () => this.#run,
-      (author, frame) => this.#gossiped(author, frame as GradientFrame),
+      (author, frame) => reception.gossiped(author, frame as GradientFrame),
     )
-    this.#greeter = new Greeter(meter, (from, hello) => this.#answer(from, hello), malformed('hello'))
+    this.#greeter = new Greeter(meter, (from, hello) => reception.answer(from, hello), malformed('hello'))
     this.#control = new Control(
       meter,
       (peer) => this.#connectionTo(peer),
-      (from, bytes) => this.#received(from, bytes),
+      (from, bytes) => reception.received(from, bytes),
       malformed('control message'),
     )
     this.#donor = new Donor(meter, () => this.#run, malformed('bulk request'))
     this.#fetcher = new Fetcher(
       meter,
       (peer) => this.#connect(peer),
-      (from, what, reason) => this.#offended(from, what, reason),
+      (from, what, reason) => reception.offended(from, what, reason),
     )
-    this.#contributions.on('complete', (author, manifest, payload) =>
-      this.#handlers.contribution(author, manifest, payload),
+    this.#liveness = new Liveness(
+      {
+        peers: () => this.peers(),
+        beat: (peer) => void this.#control.send(peer, new Uint8Array(0)),
+        gossips: (peer) => this.#gossip.reaches(peer),
+        drop: (peer, reason) => this.#drop(peer, reason),
+      },
+      this.#nowMs,
     )
-    this.#contributions.on('incomplete', (author, manifest) => this.#handlers.incomplete(author, manifest))
-    this.#contributions.on('refused', (author, what, reason) => this.#offended(author, what, reason))
-    this.#liveness = new Liveness({
-      peers: () => this.peers(),
-      beat: (peer) => void this.#control.send(peer, new Uint8Array(0)),
-      gossips: (peer) => this.#gossip.reaches(peer),
-      drop: (peer, reason) => this.#drop(peer, reason),
-    })
   }
 
   async start(): Promise<void> {
-    const { privateKey, listen, mdns } = this.options
-    try {
-      this.#node = await startNode({
-        privateKey,
-        listen,
-        mdns,
-        gate: this.#gate,
-        gossip: this.#gossip,
-        found: (peer) => this.#rejoin?.found(peer),
-      })
-    } catch (error) {
-      this.#liveness.close()
-      throw error
-    }
-    const node = this.#node
+    const { privateKey, listen, mdns, bootstrap = [] } = this.options
+    const node = await createNode({
+      privateKey,
+      listen,
+      mdns,
+      gate: this.#gate,
+      gossip: this.#gossip,
+      found: (peer) => this.#rejoin.found(peer),
+    })
+    this.#node = node
+    this.#rejoin = new Rejoin({
+      self: this.self,
+      isConnected: (peer) => this.#connectionTo(peer) !== undefined,
+      welcomes: (peer) => this.#gate.welcomes(peer),
+      dial: (addresses) => node.dial(addresses),
+      log: this.options.log,
+    })
     await node.handle(HELLO_PROTOCOL, this.#greeter.handle, { maxInboundStreams: 8 })
     await node.handle(CONTROL_PROTOCOL, this.#control.handle, { maxInboundStreams: 8 })
     await node.handle(BULK_PROTOCOL, this.#donor.handle, { maxInboundStreams: BULK_STREAMS })
-    this.#rejoin = new Rejoin(
-      {
-        self: this.self,
-        isConnected: (peer) => this.#connectionTo(peer) !== undefined,
-        welcomes: (peer) => this.#gate.welcomes(peer),
-        dial: (addresses) => node.dial(addresses),
-        log: this.options.log,
-      },
-      this.options.bootstrap ?? [],
-    )
     node.addEventListener('peer:connect', ({ detail }) => this.#connected(detail))
     node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail))
     node.addEventListener('peer:identify', ({ detail: { peerId, listenAddrs } }) =>
       this.#rejoin.learn(asPeerId(peerId.toString()), listenAddrs.map(String)),
     )
+    await startNode(node, listen)
+    this.#liveness.start()
+    for (const address of bootstrap) this.#rejoin.remember(address)
   }
 
   get self(): PeerId {
@@ -276,7 +279,7 @@ class Libp2pMesh implements Mesh {
   async #close(): Promise<void> {
     this.#rejoin.close()
     this.#liveness.close()
-    this.#contributions.close()
+    this.#reception.close()
     this.#fetcher.close()
     await within(FLUSH_MS, this.#control.flush())
     this.#links.close()
@@ -297,71 +300,12 @@ class Libp2pMesh implements Mesh {
   #topic(topic: Topic): string {
     const run = this.#entered()
     const name = topicName(run, topic)
-    const gradients = topic.kind === 'gradients'
-    this.#gossip.allow(name, (sender, author, bytes) => {
-      try {
-        const frame = gradients
-          ? open<GradientFrame>(bytes, run, gradientFrameSchema, FRAME_CAP_BYTES)
-          : open<Message>(bytes, run, messageSchema, CONTROL_CAP_BYTES)
-        return frame
-      } catch (error) {
-        // The sender passed on what it should have dropped, whoever wrote it.
-        this.#offended(sender, `gossip of ${author}`, error)
-        return null
-      }
-    })
+    this.#gossip.allow(name, (sender, author, bytes) =>
+      topic.kind === 'gradients'
+        ? this.#reception.gradientFrame(run, sender, author, bytes)
+        : this.#reception.gossipMessage(run, sender, author, bytes),
+    )
     return name
-  }
-
-  #gossiped(author: PeerId, frame: GradientFrame): void {
-    switch (frame.type) {
-      case 'contribution':
-        this.#contributions.begin(author, frame.manifest)
-        return
-      case 'chunk':
-        this.#contributions.chunk(author, frame)
-        return
-      default:
-        this.#handlers.message(author, frame)
-    }
-  }
-
-  #received(from: PeerId, bytes: Uint8Array): void {
-    if (this.#run === null) {
-      this.#handlers.refused(from, 'control message', 'it came before this peer has entered a run')
-      return
-    }
-    let message: Message
-    try {
-      message = open(bytes, this.#run, messageSchema, CONTROL_CAP_BYTES)
-    } catch (error) {
-      if (!(error instanceof ForeignMessage)) this.#offended(from, 'control message', error)
-      else {
-        this.#gate.setForeign(from, error.reason)
-        this.#handlers.refused(from, 'control message', error.reason)
-      }
-      return
-    }
-    this.#handlers.message(from, message)
-  }
-
-  #answer(from: PeerId, hello: Hello): HelloAnswer {
-    const answer = this.#handlers.hello(from, hello)
-    if (answer.accepted) this.#gate.setOurs(from)
-    else if (!answer.later) {
-      this.#gate.setForeign(from, answer.reason)
-      this.#handlers.refused(from, 'hello', answer.reason)
-    }
-    return answer
-  }
-
-  /** Counts what had to be dropped against whoever sent it, and cuts off who does it again and again. */
-  #offended(from: PeerId, what: string, error: unknown): void {
-    this.#handlers.refused(from, what, innermost(error))
-    if (!this.#scores.offend(from)) return
-    this.#gate.ban(from)
-    this.#handlers.refused(from, 'peer', 'it sent too much that had to be dropped, and is cut off')
-    this.#drop(from, 'it misbehaved')
   }
 
   #drop(peer: PeerId, reason: string): void {
@@ -403,29 +347,6 @@ class Libp2pMesh implements Mesh {
   }
 }
 
-/** Handlers whose errors end the process instead of being taken for the fault of a stream or a peer. */
-function surfacing(handlers: MeshHandlers): MeshHandlers {
-  return {
-    message: (from, message) => queueMicrotask(() => handlers.message(from, message)),
-    contribution: (from, manifest, payload) =>
-      queueMicrotask(() => handlers.contribution(from, manifest, payload)),
-    incomplete: (from, manifest) => queueMicrotask(() => handlers.incomplete(from, manifest)),
-    connected: (peer) => queueMicrotask(() => handlers.connected(peer)),
-    disconnected: (peer) => queueMicrotask(() => handlers.disconnected(peer)),
-    refused: (from, what, reason) => queueMicrotask(() => handlers.refused(from, what, reason)),
-    hello: (from, hello) => {
-      try {
-        return handlers.hello(from, hello)
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error
-        })
-        return { accepted: false, reason: 'This peer has failed.', later: true }
-      }
-    },
-  }
-}
-
 /** Waits for something, but no longer than a time. */
 async function within(ms: number, done: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
@@ -434,11 +355,4 @@ async function within(ms: number, done: Promise<unknown>): Promise<void> {
   })
   await Promise.race([done.catch(() => {}), timeout])
   clearTimeout(timer)
-}
-
-/** The message of the error that says most: libp2p wraps the causes of a failed dial in one another. */
-function innermost(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0])
-  if (!(error instanceof Error)) return String(error)
-  return error.cause instanceof Error ? innermost(error.cause) : error.message
 }

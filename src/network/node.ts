@@ -26,18 +26,15 @@ export interface NodeOptions {
   readonly found: (peer: PeerInfo) => void
 }
 
-/**
- * Starts a node.
- * @throws UserError when an address cannot be listened on
- */
-export async function startNode(options: NodeOptions): Promise<Libp2p> {
+/** A node that does not listen yet, so that its protocols are there before the first peer is. */
+export function createNode(options: NodeOptions): Promise<Libp2p> {
   const discovery: typeof mdns = (init) => (components) => {
     const service = mdns(init)(components)
     // libp2p announces a peer once, but one that restarts has new addresses.
     service.addEventListener('peer', ({ detail }) => options.found(detail))
     return service
   }
-  const node = await createLibp2p({
+  return createLibp2p({
     privateKey: privateKeyFromProtobuf(options.privateKey),
     addresses: { listen: [...options.listen] },
     transports: [tcp()],
@@ -57,13 +54,19 @@ export async function startNode(options: NodeOptions): Promise<Libp2p> {
     services: { identify: identify(), gossip: options.gossip.service },
     start: false,
   })
+}
+
+/**
+ * Listens, and looks for peers.
+ * @throws UserError when an address cannot be listened on
+ */
+export async function startNode(node: Libp2p, listen: readonly string[]): Promise<void> {
   try {
     await node.start()
   } catch (error) {
     await Promise.resolve(node.stop()).catch(() => {})
-    throw listenError(error, options.listen)
+    throw listenError(error, listen)
   }
-  return node
 }
 
 function listenError(error: unknown, listen: readonly string[]): unknown {

@@ -29,12 +29,7 @@ export class Rejoin {
   readonly #bootstraps = new Map<string, Acquaintance>()
   #closed = false
 
-  constructor(
-    private readonly caller: Caller,
-    bootstrap: readonly string[],
-  ) {
-    for (const address of bootstrap) this.remember(address)
-  }
+  constructor(private readonly caller: Caller) {}
 
   /** An address given by the user: called until a peer answers there, and again whenever it is lost. */
   remember(address: string): void {

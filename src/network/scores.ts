@@ -23,7 +23,8 @@ export class Scores {
     const record = this.#offences.get(peer)
     if (record === undefined) return 0
     const count = record.count * 0.5 ** ((this.nowMs() - record.atMs) / HALF_LIFE_MS)
-    if (count < 0.01) this.#offences.delete(peer)
-    return count
+    if (count >= 0.01) return count
+    this.#offences.delete(peer)
+    return 0
   }
 }

@@ -43,9 +43,9 @@ export async function loadDataset({ data, model }: RunConfig, corpus: string): P
 export function checkDataset({ manifest, source }: Dataset, { data, run }: Genesis): void {
   const difference = manifestDifference(manifest, source, data, run.data.corpus)
   if (difference === null) return
-  throw new UserError(
-    'data',
-    difference,
-    'the text must be the same, byte for byte, on every machine of a run',
-  )
+  const remedy =
+    run.data.corpus === ownCorpus
+      ? "copy the founder's text to this machine, byte for byte, and pass its path with --corpus"
+      : 'leave --corpus out'
+  throw new UserError('data', difference, remedy)
 }

@@ -2,7 +2,7 @@
 import type { Entry } from '../core/entries.js'
 import type { PeerId, Version } from '../core/ids.js'
 import type { Report } from '../core/reports.js'
-import type { BulkName, Mesh } from '../ports/mesh.js'
+import { type BulkName, type Mesh, NobodyListens } from '../ports/mesh.js'
 import type { Trainer } from '../ports/trainer.js'
 import { codecs } from '../tensor/codec.js'
 import type { Account } from './account.js'
@@ -183,10 +183,10 @@ export class Executor {
     contributions.offer(manifest, payload)
     if (this.#followsGradients) contributions.arrived(mesh.self, manifest, payload)
     mesh.publishContribution(topic, manifest, payload).catch((error: Error) => {
-      report({
-        type: 'warning',
-        message: `The contribution did not go out by gossip (${error.message}); it can be pulled.`,
-      })
+      // A lone leader has nobody to tell; a worker whose leader does not listen offers again directly.
+      if (error instanceof NobodyListens) return
+      const message = `The contribution did not go out by gossip (${error.message}); it can be pulled.`
+      report({ type: 'warning', message })
     })
   }
 

@@ -1,6 +1,7 @@
 // Draws the loss curves in characters.
 import asciichart from 'asciichart'
-import type { LossPoint, SwarmState } from './swarm-view.js'
+import type { LossPoint } from './loss-curve.js'
+import type { SwarmState } from './swarm-view.js'
 
 // Labels such as ` 12.345 ` and the axis after them.
 const LABEL_COLUMNS = 9

@@ -2,6 +2,7 @@
 import { createLogUpdate } from 'log-update'
 import type { EventRecord } from '../core/reports.js'
 import { frameLines } from './frame.js'
+import { joinHint } from './join-hint.js'
 import { type SwarmState, unseenSwarm } from './swarm-view.js'
 import type { Colors, View } from './view.js'
 
@@ -15,6 +16,7 @@ export class LiveView implements View {
   #state: SwarmState = unseenSwarm()
   #timer: NodeJS.Timeout | null = null
   #closed = false
+  #hinted = false
 
   constructor(
     readonly stream: NodeJS.WriteStream,
@@ -28,6 +30,7 @@ export class LiveView implements View {
     this.#state = state
     if (record.type === 'warning') this.#notes.push(`${record.peer}: ${record.message}`)
     if (record.type === 'refused') this.#notes.push(`${record.peer} refused ${record.what}: ${record.reason}`)
+    if (record.type === 'listening') this.#hint(record)
     this.#later()
   }
 
@@ -43,6 +46,16 @@ export class LiveView implements View {
     this.stream.off('resize', this.#later)
     this.#frame()
     this.#draw.done()
+  }
+
+  /** Written once above the frame, where it stays whole and can be copied. */
+  #hint(record: Extract<EventRecord, { type: 'listening' }>): void {
+    const hint = this.#hinted ? null : joinHint(record)
+    if (hint === null) return
+    this.#hinted = true
+    this.#draw.clear()
+    // Unwrapped: the terminal's own folding does not get into what is copied.
+    this.stream.write(`${hint}\n`)
   }
 
   readonly #later = (): void => {

@@ -2,6 +2,7 @@
 import type { EventRecord } from '../core/reports.js'
 import { clean, cleanLines, count, duration, loss, perplexity } from './format.js'
 import { progressText } from './frame.js'
+import { joinHint } from './join-hint.js'
 import { progressOf, type SwarmState } from './swarm-view.js'
 import type { Screen, View } from './view.js'
 
@@ -20,8 +21,9 @@ export class PlainView implements View {
     this.#startedMs ??= state.startedMs
     this.#nowMs = state.nowMs ?? 0
     const line = this.#line(state, record)
-    if (line === null) return
-    this.#print(`${clean(record.peer).padEnd(8)}  ${clean(line)}`)
+    if (line !== null) this.#print(`${clean(record.peer).padEnd(8)}  ${clean(line)}`)
+    const hint = record.type === 'listening' ? this.#once('ticket', () => joinHint(record)) : null
+    if (hint !== null) this.#print(hint)
   }
 
   note(text: string): void {
@@ -99,10 +101,11 @@ export class PlainView implements View {
   }
 
   /** Facts that several peers report are told once. */
-  #once(key: string, line: () => string): string | null {
+  #once(key: string, line: () => string | null): string | null {
     if (this.#shownOnce.has(key)) return null
-    this.#shownOnce.add(key)
-    return line()
+    const text = line()
+    if (text !== null) this.#shownOnce.add(key)
+    return text
   }
 
   #stepLine(record: Extract<EventRecord, { type: 'step-loss' }>): string | null {

@@ -2,6 +2,7 @@
 import type { EventRecord } from '../core/reports.js'
 import { presets } from '../model/config.js'
 import { type RunConfig, runSchema } from '../swarmfile/schema.js'
+import { type LossPoint, withPoint } from './loss-curve.js'
 
 export interface PeerState {
   readonly name: string
@@ -29,12 +30,6 @@ export interface PeerState {
   readonly bytesReceived: number
   /** Its own account, once it ended. */
   readonly account: Extract<EventRecord, { type: 'peer-finished' }> | null
-}
-
-/** A loss at a version, nats per token. */
-export interface LossPoint {
-  readonly version: number
-  readonly loss: number
 }
 
 export interface SwarmState {
@@ -245,18 +240,6 @@ const COUNTED = 64
 function withVersion(counted: readonly number[], version: number): readonly number[] | null {
   if (counted.includes(version) || (counted.length === COUNTED && version < counted[0])) return null
   return [...counted, version].sort((a, b) => a - b).slice(-COUNTED)
-}
-
-// More than a terminal has columns, and little enough to copy at every version of a long run.
-const CURVE_POINTS = 512
-
-/** The curve with one more point, in order of version; a version is drawn once, and old points thin out. */
-function withPoint(curve: readonly LossPoint[], { version, loss }: LossPoint): readonly LossPoint[] {
-  if (curve.some((point) => point.version === version)) return curve
-  const at = curve.findLastIndex((point) => point.version < version) + 1
-  const longer = curve.toSpliced(at, 0, { version, loss })
-  if (longer.length <= CURVE_POINTS) return longer
-  return longer.filter((_, index) => index % 2 === 0 || index === longer.length - 1)
 }
 
 /** What is kept of the records of earlier sessions when a run is resumed: its curves and counts, not its clock. */

@@ -46,6 +46,14 @@ export interface Traffic {
   readonly interClusterReceived: number
 }
 
+/** No connected peer subscribes to a topic: what is published there reaches nobody. */
+export class NobodyListens extends Error {
+  override readonly name = 'NobodyListens'
+  constructor(topic: string) {
+    super(`No connected peer subscribes to ${topic}; offer the contribution to the leader directly.`)
+  }
+}
+
 export interface MeshHandlers {
   message(from: PeerId, message: Message): void
   /** A contribution whose chunks all arrived and match its manifest's hashes. */
@@ -75,7 +83,7 @@ export interface Mesh {
   send(peer: PeerId, message: Message): boolean
   subscribe(topic: Topic): void
   publish(topic: Topic, message: Message): void
-  /** Publishes a contribution in paced chunks on a gradients topic; resolves when the last one left. */
+  /** Publishes a contribution in paced chunks on a gradients topic; resolves when the last one left. Rejects with NobodyListens if no one would get it. */
   publishContribution(topic: Topic, manifest: Manifest, payload: Uint8Array): Promise<void>
   /** Fetches bytes from one of `donors`, tried in order, resuming where the last one stopped. The digest, where given, is SHA-256 of the whole. */
   fetch(name: BulkName, donors: readonly PeerId[], expected: Hash | null): Promise<Uint8Array>

@@ -76,7 +76,7 @@ async function writeAside(
 }
 
 /** A name beside `path` that no other writer uses and that `sweepTemporary` knows. */
-export function temporaryPath(path: string): string {
+function temporaryPath(path: string): string {
   named += 1
   return `${path}.${process.pid}-${named}.tmp`
 }

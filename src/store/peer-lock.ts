@@ -1,10 +1,14 @@
 // A peer's folder belongs to one process at a time.
-import { link, readFile, rename, rm } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { createFileOnce, temporaryPath } from './atomic.js'
+import { setTimeout } from 'node:timers/promises'
+import { createFileOnce } from './atomic.js'
 import { isRunning, processIdentity } from './process-identity.js'
 import { errorCode, StoreError, storeError } from './store-error.js'
 import { ensureFolder } from './versioned-files.js'
+
+/** How long another process may take to remove a dead lock before this one looks again: a few disk writes. */
+const takeoverMs = 10
 
 export interface PeerLock {
   /** Lets another process have the folder. */
@@ -30,7 +34,7 @@ export async function lockPeer(lockPath: string, peer: string): Promise<PeerLock
     if (found === null) continue
     const owner = ownerOf(found)
     if (owner !== null && lives(owner)) throw held(lockPath, peer, owner.pid)
-    await discard(lockPath, found)
+    await discard(lockPath, found, bytes)
   }
   return { release: () => remove(lockPath) }
 }
@@ -60,16 +64,24 @@ function ownerOf(text: string): Owner | null {
   }
 }
 
-/** Moves a dead process's lock aside; one that another process took meanwhile is put back. */
-async function discard(lockPath: string, dead: string): Promise<void> {
-  const aside = temporaryPath(lockPath)
-  try {
-    await rename(lockPath, aside)
-    if ((await readFile(aside, 'utf8')) !== dead) await link(aside, lockPath)
-    await rm(aside, { force: true })
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw storeError('remove', lockPath, error)
+/**
+ * Removes a dead process's lock, unless another took it over meanwhile. Only the holder of a second file may do so:
+ * else of two who found the lock dead, the slower would remove the lock that the faster has just taken.
+ */
+async function discard(lockPath: string, dead: string, own: Uint8Array): Promise<void> {
+  const guard = `${lockPath}.takeover`
+  if (await createFileOnce(guard, own)) {
+    try {
+      if ((await readLock(lockPath)) === dead) await remove(lockPath)
+    } finally {
+      await remove(guard)
+    }
+    return
   }
+  const found = await readLock(guard)
+  const owner = found === null ? null : ownerOf(found)
+  if (found !== null && (owner === null || !lives(owner))) await remove(guard)
+  await setTimeout(takeoverMs)
 }
 
 async function remove(lockPath: string): Promise<void> {

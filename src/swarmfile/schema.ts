@@ -4,7 +4,7 @@ import { z } from 'zod'
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/i, 'letters, digits and hyphens, 32 at most')
 const positive = z.number().positive()
 const count = z.number().int().positive()
-const share = z.number().min(0).max(1)
+const decay = z.number().min(0).lt(1)
 
 export const presetNames = [
   'nano',
@@ -47,8 +47,8 @@ export const innerSchema = z.strictObject({
     .optional()
     .describe('Total local steps of the run, split over shards by size; from `stop` unless given.'),
   weightDecay: z.number().nonnegative().default(0.1).describe('Decoupled; on matrices only.'),
-  beta1: share.default(0.9).describe('Decay of the first moment.'),
-  beta2: share.default(0.95).describe('Decay of the second moment.'),
+  beta1: decay.default(0.9).describe('Decay of the first moment.'),
+  beta2: decay.default(0.95).describe('Decay of the second moment.'),
   epsilon: positive.default(1e-8).describe('Keeps the division finite.'),
   clip: positive.default(1).describe('Global norm above which gradients are scaled down.'),
 })
@@ -56,7 +56,7 @@ export const innerSchema = z.strictObject({
 export const outerSchema = z.strictObject({
   method: z.string().default('delayed-nesterov').describe('Outer optimizer, by its name in src/outer.'),
   learningRate: positive.default(0.7).describe('Outer learning rate epsilon.'),
-  momentum: z.number().min(0).lt(1).default(0.9).describe('beta of Alg. 3.'),
+  momentum: decay.default(0.9).describe('beta of Alg. 3.'),
   bufferSize: count.default(4).describe('N of Alg. 3: contributions per momentum update.'),
   activation: z.number().nonnegative().default(0).describe('c of Alg. 3, in [0, 1/N].'),
 })
@@ -105,7 +105,9 @@ export const runSchema = z.strictObject({
     .default('auto')
     .describe('Grace window in seconds; `auto` follows the measured steps and transfers.'),
   startPeers: count.default(1).describe('Workers to wait for before the first assignment.'),
-  replicas: count.default(3).describe('Peers that hold the outer state, the founder among them.'),
+  replicas: count
+    .default(3)
+    .describe('Peers that hold the outer state, the founder among them; fewer where fewer are there.'),
   validation: validationSchema.prefault({}),
   checkpoints: checkpointSchema.prefault({}),
   stop: stopSchema.prefault({ versions: 48 }),

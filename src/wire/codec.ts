@@ -16,7 +16,7 @@ export class MalformedMessage extends Error {
 // Records and structured clones are msgpackr's own extensions; numbers must come back as numbers.
 const packr = new Packr({ useRecords: false, structuredClone: false, int64AsType: 'number' })
 
-/** Msgpack bytes of a plain value. Byte arrays stay byte arrays; other typed arrays lose their type. */
+/** Msgpack bytes of a plain value. Byte arrays stay byte arrays; other typed arrays lose their type, -0 its sign. */
 export function encode(value: unknown): Uint8Array {
   const packed = packr.pack(value)
   // A copy: msgpackr packs into a buffer that it shares between calls.

@@ -104,4 +104,15 @@ describe('The self-check', () => {
     }
     await selfCheck('wasm')
   })
+
+  it('fails for a backend that lacks a kernel', async () => {
+    await openBackend('wasm', 1)
+    const softmax = tf.getKernel('Softmax', 'wasm')
+    tf.unregisterKernel('Softmax', 'wasm')
+    try {
+      await assert.rejects(selfCheck('wasm'), /wasm fails its self-check: .*Softmax/)
+    } finally {
+      tf.registerKernel({ ...softmax, setupFunc: undefined })
+    }
+  })
 })

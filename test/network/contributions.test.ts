@@ -1,8 +1,9 @@
 // Contributions as paced chunks over gossip, and what happens when chunks are lost.
 import assert from 'node:assert/strict'
 import { assignmentId, type PeerId } from '../../src/core/ids.js'
-import { Contributions, NobodyListens } from '../../src/network/contributions.js'
+import { Contributions } from '../../src/network/contributions.js'
 import { sha256 } from '../../src/network/digest.js'
+import { NobodyListens } from '../../src/ports/mesh.js'
 import { cut } from '../../src/wire/chunks.js'
 import { contributionOf, gossips, join, payloadOf, startPeer } from './peers.js'
 import { closeAll } from './raw.js'

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { Stream } from '@libp2p/interface'
 import type { PeerId } from '../../src/core/ids.js'
 import { emulatedBacklog, Links } from '../../src/network/links.js'
-import { join, payloadOf, startPeer } from './peers.js'
+import { contributionOf, gossips, join, payloadOf, startPeer } from './peers.js'
 import { closeAll } from './raw.js'
 
 const link = (bytesPerSecond: number, latencyMs: number) => ({
@@ -51,6 +51,30 @@ describe('A link between clusters', () => {
       messages.map(({ message }) => (message as { from: number }).from),
       Array.from({ length: 60 }, (_, index) => index),
     )
+  })
+
+  it('paces a contribution, which lets control pass and arrives whole', async () => {
+    const gradients = { kind: 'gradients', cluster: 'east' } as const
+    const [east, west] = await Promise.all([
+      startPeer({ cluster: 'east', links: [link(4e6, 2)] }),
+      startPeer({ cluster: 'west' }),
+    ])
+    east.mesh.place(west.mesh.self, 'west')
+    west.mesh.subscribe(gradients)
+    await join(east, west)
+    await gossips(east, gradients, [west])
+    const payload = payloadOf(3_000_000)
+    const order: string[] = []
+    void west.heard('contribution').then(() => order.push('contribution'))
+    const published = east.mesh.publishContribution(gradients, contributionOf(payload), payload)
+    for (let turn = 0; turn < 4; turn++) {
+      east.mesh.send(west.mesh.self, { type: 'want-entries', from: turn })
+      await west.heardTimes('message', turn + 1, ({ message }) => message.type === 'want-entries')
+      order.push('control')
+    }
+    await published
+    await west.heard('contribution')
+    assert.deepEqual(order, ['control', 'control', 'control', 'control', 'contribution'])
   })
 
   it('lets control overtake the bulk that waits for it', async () => {

@@ -6,7 +6,7 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import * as lengthPrefixed from 'it-length-prefixed'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { type PeerId, peerId } from '../../src/core/ids.js'
@@ -18,6 +18,10 @@ export interface Raw {
   dial(peer: Peer): Promise<Connection>
   /** Opens a stream of a protocol to a peer. */
   open(peer: Peer, protocol: string): Promise<Stream>
+  handle(protocol: string, handler: (stream: Stream) => Promise<void>): Promise<void>
+  /** Opens a stream of a protocol to another raw node. */
+  openRaw(other: Raw, protocol: string): Promise<Stream>
+  readonly address: Multiaddr
 }
 
 const nodes = new Set<Libp2p>()
@@ -37,14 +41,19 @@ export async function startRaw(): Promise<Raw> {
     gossip: node.services.gossip,
     dial,
     open: async (peer, protocol) => (await dial(peer)).newStream(protocol),
+    openRaw: async (other, protocol) => (await node.dial(other.address)).newStream(protocol),
+    handle: async (protocol, handler) => {
+      await node.handle(protocol, handler)
+    },
+    address: node.getMultiaddrs()[0],
   }
 }
 
 /** Ends every peer and every raw node that a test left open: an `afterEach` hook. */
 export async function closeAll(): Promise<void> {
-  const stopping = [...nodes].map((node) => node.stop())
+  await closePeers()
+  for (const node of nodes) await node.stop()
   nodes.clear()
-  await Promise.all([...stopping, closePeers()])
 }
 
 export const framed = (bytes: Uint8Array): Uint8Array => lengthPrefixed.encode.single(bytes).subarray()

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import pc from 'picocolors'
+import { peerId } from '../../src/core/ids.js'
 import type { EventRecord } from '../../src/core/reports.js'
 import { width } from '../../src/observe/format.js'
 import { frameLines } from '../../src/observe/frame.js'
@@ -139,6 +140,19 @@ describe('The plain view', () => {
     const paper = new Paper()
     show(new PlainView(paper), [joined(1, 'branta'), { ...joined(1, 'branta'), peer: 'cygnus' }])
     assert.equal(paper.lines.length, 1)
+  })
+
+  it('tells how to join, once, where the peer can be reached from elsewhere', () => {
+    const listening = (address: string) =>
+      at(1, 'anser', { type: 'listening', id: peerId('p'), addresses: [address], ticket: 'skein1abc' })
+    const [near, far] = [new Paper(), new Paper()]
+    show(new PlainView(near), [listening('/ip4/127.0.0.1/tcp/1')])
+    assert.doesNotMatch(near.text, /skein1abc/)
+    show(new PlainView(far), [
+      listening('/ip4/127.0.0.1/tcp/1'),
+      ...Array(2).fill(listening('/ip4/10.0.0.7/tcp/1')),
+    ])
+    assert.equal(far.text.match(/to join from elsewhere: skein join skein1abc/g)?.length, 1)
   })
 
   it('lets no control character through', () => {

@@ -21,7 +21,8 @@ export const peers = fc
   .map((tail) => peerId(`12D3KooW${tail}`))
 const whole = fc.nat({ max: 2 ** 31 - 1 })
 const large = fc.maxSafeNat()
-const number = fc.double({ noNaN: true, noDefaultInfinity: true })
+// Negative zero travels as zero.
+const number = fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value + 0)
 const positive = fc.double({ noNaN: true, noDefaultInfinity: true, min: 0 })
 const assignments = fc.nat({ max: 1e9 }).map(assignmentId)
 const text = fc.string({ maxLength: 200, unit: 'grapheme' }).filter((words) => words.length <= 2000)

@@ -40,7 +40,7 @@ export function market(scene: Scene): string[] {
     `${opening(scene)} On ${day} ${hero.name} {took|carried|brought} ${count(left, ware)} to the market of ${village}.`,
   )
   const sales = [...others.slice(0, 2), friend].map((buyer) => {
-    const sold = d.between(1, Math.min(5, left - 1))
+    const sold = d.between(1, Math.min(5, Math.floor(left / 2)))
     left -= sold
     return d.text(
       `${full(buyer)} {came by|stopped|came along} and {bought|took} ${count(sold, ware)}. {Now|Then|After that} ${count(left, ware)} ${left === 1 ? 'was' : 'were'} left.`,

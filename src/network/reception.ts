@@ -1,0 +1,141 @@
+// What arrives, from the network's side: opened, checked, handed on, or dropped and held against the sender.
+import type { PeerId, RunId } from '../core/ids.js'
+import type { Message } from '../core/messages.js'
+import type { Hello, HelloAnswer, MeshHandlers } from '../ports/mesh.js'
+import { CONTROL_CAP_BYTES } from '../wire/codec.js'
+import { ForeignMessage, open } from '../wire/envelope.js'
+import { FRAME_CAP_BYTES, type GradientFrame, gradientFrameSchema } from '../wire/frames.js'
+import { messageSchema } from '../wire/schemas.js'
+import { Contributions } from './contributions.js'
+import type { Gate } from './gate.js'
+import type { Scores } from './scores.js'
+
+export class Reception {
+  readonly #contributions = new Contributions()
+
+  constructor(
+    private readonly handlers: MeshHandlers,
+    private readonly gate: Gate,
+    private readonly scores: Scores,
+    private readonly run: () => RunId | null,
+    private readonly drop: (peer: PeerId, reason: string) => void,
+  ) {
+    this.#contributions.on('complete', (author, manifest, payload) =>
+      handlers.contribution(author, manifest, payload),
+    )
+    this.#contributions.on('incomplete', (author, manifest) => handlers.incomplete(author, manifest))
+    this.#contributions.on('refused', (author, what, reason) => this.offended(author, what, reason))
+  }
+
+  close(): void {
+    this.#contributions.close()
+  }
+
+  /** A control message's bytes. */
+  received(from: PeerId, bytes: Uint8Array): void {
+    const run = this.run()
+    if (run === null) {
+      this.handlers.refused(from, 'control message', 'it came before this peer has entered a run')
+      return
+    }
+    let message: Message
+    try {
+      message = open(bytes, run, messageSchema, CONTROL_CAP_BYTES)
+    } catch (error) {
+      if (error instanceof ForeignMessage) {
+        this.gate.setForeign(from, error.reason)
+        this.handlers.refused(from, 'control message', error.reason)
+      } else {
+        this.offended(from, 'control message', error)
+      }
+      return
+    }
+    this.handlers.message(from, message)
+  }
+
+  /** The frame in gossip of a gradients topic; null if it has to be dropped. */
+  gradientFrame(run: RunId, sender: PeerId, author: PeerId, bytes: Uint8Array): GradientFrame | null {
+    return this.#opened(sender, author, () =>
+      open<GradientFrame>(bytes, run, gradientFrameSchema, FRAME_CAP_BYTES),
+    )
+  }
+
+  /** The message in gossip of any other topic; null if it has to be dropped. */
+  gossipMessage(run: RunId, sender: PeerId, author: PeerId, bytes: Uint8Array): Message | null {
+    return this.#opened(sender, author, () => open(bytes, run, messageSchema, CONTROL_CAP_BYTES))
+  }
+
+  /** A frame that one of these two has passed. */
+  gossiped(author: PeerId, frame: GradientFrame): void {
+    switch (frame.type) {
+      case 'contribution':
+        this.#contributions.begin(author, frame.manifest)
+        return
+      case 'chunk':
+        this.#contributions.chunk(author, frame)
+        return
+      default:
+        this.handlers.message(author, frame)
+    }
+  }
+
+  answer(from: PeerId, hello: Hello): HelloAnswer {
+    const answer = this.handlers.hello(from, hello)
+    if (answer.accepted) {
+      this.gate.setOurs(from)
+    } else if (!answer.later) {
+      this.gate.setForeign(from, answer.reason)
+      this.handlers.refused(from, 'hello', answer.reason)
+    }
+    return answer
+  }
+
+  /** Counts what had to be dropped against whoever sent it, and cuts off who does it again and again. */
+  offended(from: PeerId, what: string, error: unknown): void {
+    this.handlers.refused(from, what, innermost(error))
+    if (!this.scores.offend(from)) return
+    this.gate.ban(from)
+    this.handlers.refused(from, 'peer', 'it sent too much that had to be dropped, and is cut off')
+    this.drop(from, 'it misbehaved')
+  }
+
+  /** The sender is at fault whoever the author is: it passed on what it should have dropped. */
+  #opened<T>(sender: PeerId, author: PeerId, read: () => T): T | null {
+    try {
+      return read()
+    } catch (error) {
+      this.offended(sender, `gossip of ${author}`, error)
+      return null
+    }
+  }
+}
+
+/** Handlers whose errors end the process instead of being taken for the fault of a stream or a peer. */
+export function surfacing(handlers: MeshHandlers): MeshHandlers {
+  return {
+    message: (from, message) => queueMicrotask(() => handlers.message(from, message)),
+    contribution: (from, manifest, payload) =>
+      queueMicrotask(() => handlers.contribution(from, manifest, payload)),
+    incomplete: (from, manifest) => queueMicrotask(() => handlers.incomplete(from, manifest)),
+    connected: (peer) => queueMicrotask(() => handlers.connected(peer)),
+    disconnected: (peer) => queueMicrotask(() => handlers.disconnected(peer)),
+    refused: (from, what, reason) => queueMicrotask(() => handlers.refused(from, what, reason)),
+    hello: (from, hello) => {
+      try {
+        return handlers.hello(from, hello)
+      } catch (error) {
+        queueMicrotask(() => {
+          throw error
+        })
+        return { accepted: false, reason: 'This peer has failed.', later: true }
+      }
+    },
+  }
+}
+
+/** The message of the error that says most: libp2p wraps the causes of a failed dial in one another. */
+export function innermost(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0])
+  if (!(error instanceof Error)) return String(error)
+  return error.cause instanceof Error ? innermost(error.cause) : error.message
+}

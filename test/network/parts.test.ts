@@ -1,0 +1,272 @@
+// The parts of the network that need no network: credits, queues, scores, gate, signs of life, reconnecting.
+import assert from 'node:assert/strict'
+import { peerIdFromString } from '@libp2p/peer-id'
+import type { Multiaddr } from '@multiformats/multiaddr'
+import { multiaddr } from '@multiformats/multiaddr'
+import fc from 'fast-check'
+import { type PeerId, peerId, runId } from '../../src/core/ids.js'
+import { SmallMessageCache } from '../../src/network/cache.js'
+import { Allowance, WINDOW_BYTES, Window } from '../../src/network/credit.js'
+import { Gate } from '../../src/network/gate.js'
+import { Liveness } from '../../src/network/liveness.js'
+import { Queue } from '../../src/network/queue.js'
+import { Rejoin } from '../../src/network/rejoin.js'
+import { CUT_OFF_AT, Scores } from '../../src/network/scores.js'
+import { isTopicOf, topicName } from '../../src/network/topics.js'
+import { OTHER_RUN, RUN } from './peers.js'
+
+const [LOW, MIDDLE, HIGH] = [
+  '12D3KooW9pNAk8aiBuGVQtWRdbkLmo5qVL3e2h5UxbN2Nz9ttwiw',
+  '12D3KooWGRUyYqJuKZbGYnVAGNvKYcWv6ATVK8fmCm3V4mT1mWcL',
+  '12D3KooWSoLzampfxc4t3sy9z7yq1Cgzbi7zGXpV7nvt5hfeKUhR',
+].map(peerId)
+
+describe('A credit window', () => {
+  it('never allows more than its size ahead, and always something once all has arrived', () => {
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.record({ bytes: fc.integer({ min: 1, max: 300_000 }), ms: fc.integer({ min: 0, max: 300 }) }),
+        ),
+        (frames) => {
+          let nowMs = 0
+          const window = new Window(() => nowMs)
+          let allowed: number = window.first
+          for (const { bytes, ms } of frames) {
+            const arriving = Math.min(bytes, allowed)
+            nowMs += ms
+            allowed += window.received(arriving) - arriving
+            assert.equal(allowed, window.outstanding)
+            assert(allowed > 0 && allowed <= WINDOW_BYTES.most)
+            assert(window.patienceMs >= 10_000 && window.patienceMs <= 60_000)
+          }
+        },
+      ),
+    )
+  })
+
+  it('shrinks to 400 ms of a slow link and grows with a fast one', () => {
+    const settled = (bytesPerSecond: number) => {
+      let nowMs = 0
+      const window = new Window(() => nowMs)
+      for (let i = 0; i < 400; i++) {
+        nowMs += (65536 / bytesPerSecond) * 1000
+        window.received(65536)
+      }
+      return window.outstanding
+    }
+    assert(settled(1.25e6) <= 500_000)
+    assert(settled(500e6) > 6e6)
+  })
+})
+
+describe('An allowance', () => {
+  it('is spent as it is given, and ends with the receiver', async () => {
+    const allowance = new Allowance(10)
+    assert.equal(await allowance.take(7), 7)
+    assert.equal(await allowance.take(7), 3)
+    const waiting = allowance.take(7)
+    allowance.add(5)
+    assert.equal(await waiting, 5)
+    const last = allowance.take(7)
+    allowance.end()
+    assert.equal(await last, 0)
+  })
+})
+
+describe('A queue', () => {
+  it('keeps what is left when its reader goes, in order, for the next', async () => {
+    const queue = new Queue<number>(3)
+    assert.deepEqual(
+      [1, 2, 3, 4].map((item) => queue.push(item)),
+      [true, true, true, false],
+    )
+    let live = true
+    const read: number[] = []
+    for await (const item of queue.while(() => live)) {
+      read.push(item)
+      live = read.length < 2
+    }
+    queue.end()
+    assert.equal(queue.push(5), false)
+    assert.equal(queue.finished, false)
+    for await (const item of queue.while(() => true)) read.push(item)
+    assert.deepEqual(read, [1, 2, 3])
+    assert(queue.finished)
+  })
+
+  it('lets a waiting reader go when it is woken and no longer live', async () => {
+    const queue = new Queue<number>(3)
+    let live = true
+    const read = queue.while(() => live).next()
+    live = false
+    queue.wake()
+    assert.equal((await read).done, true)
+  })
+})
+
+describe('A score', () => {
+  it('falls with each offence, is forgiven with time, and cuts off a habit', () => {
+    let nowMs = 0
+    const scores = new Scores(() => nowMs)
+    for (let i = 1; i < CUT_OFF_AT; i++) assert.equal(scores.offend(LOW), false)
+    assert.equal(scores.offend(LOW), true)
+    assert.equal(scores.of(HIGH), 0)
+    nowMs = 60_000
+    assert.equal(scores.of(LOW), 5)
+    nowMs = 20 * 60_000
+    assert.equal(scores.of(LOW), 0)
+  })
+})
+
+describe('The gate', () => {
+  it('calls no peer of another run until it has become ours', () => {
+    const gate = new Gate(() => 0)
+    gate.setForeign(LOW, 'another run')
+    assert(!gate.welcomes(LOW))
+    assert.equal(gate.gater.denyInboundEncryptedConnection?.(peerIdFromString(LOW), null as never), false)
+    gate.setOurs(LOW)
+    assert(gate.welcomes(LOW))
+  })
+
+  it('keeps a banned peer out, both ways, for five minutes', () => {
+    let nowMs = 0
+    const gate = new Gate(() => nowMs)
+    gate.ban(LOW)
+    assert(!gate.welcomes(LOW))
+    const id = peerIdFromString(LOW)
+    assert.equal(gate.gater.denyInboundEncryptedConnection?.(id, null as never), true)
+    assert.equal(gate.gater.denyDialPeer?.(id), true)
+    nowMs = 5 * 60_000
+    assert(gate.welcomes(LOW))
+  })
+})
+
+describe('Signs of life', () => {
+  function watched() {
+    const seen: string[] = []
+    const state = { nowMs: 0, gossips: true }
+    const liveness = new Liveness(
+      {
+        peers: () => [LOW],
+        beat: () => seen.push('beat'),
+        gossips: () => state.gossips,
+        drop: (_peer, reason) => seen.push(reason),
+      },
+      () => state.nowMs,
+    )
+    return { seen, state, liveness }
+  }
+
+  it('are sent, and a peer that gives none for 20 s is dropped', () => {
+    const { seen, state, liveness } = watched()
+    liveness.heard(LOW)
+    for (state.nowMs = 5000; state.nowMs <= 25_000; state.nowMs += 5000) liveness.tick()
+    assert.deepEqual(seen, ['beat', 'beat', 'beat', 'beat', 'nothing was heard of it for 20 s'])
+  })
+
+  it('keep a peer that is heard of', () => {
+    const { seen, state, liveness } = watched()
+    for (state.nowMs = 0; state.nowMs < 100_000; state.nowMs += 5000) {
+      liveness.heard(LOW)
+      liveness.tick()
+    }
+    assert.deepEqual(new Set(seen), new Set(['beat']))
+  })
+
+  it('include its gossip stream, which may be missing once while it is opened', () => {
+    const { seen, state, liveness } = watched()
+    state.gossips = false
+    liveness.tick()
+    state.gossips = true
+    liveness.tick()
+    state.gossips = false
+    liveness.tick()
+    liveness.tick()
+    assert.deepEqual(seen.slice(0, 3), ['beat', 'beat', 'beat'])
+    assert.match(seen[3], /gossip stream is gone/)
+  })
+})
+
+describe('Reconnecting', () => {
+  const address = (port: number) => multiaddr(`/ip4/127.0.0.1/tcp/${port}`)
+
+  function calling(foreign: PeerId[] = []) {
+    const dialled: string[] = []
+    let wake = () => {}
+    const connected = new Set<PeerId>()
+    const rejoin = new Rejoin({
+      self: LOW,
+      isConnected: (peer) => connected.has(peer),
+      welcomes: (peer) => !foreign.includes(peer),
+      dial: async (addresses: Multiaddr[]) => {
+        dialled.push(...addresses.map(String))
+        wake()
+      },
+      log: () => {},
+    })
+    const calls = async (times: number) => {
+      while (dialled.length < times) {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+      rejoin.close()
+      return dialled
+    }
+    return { rejoin, connected, calls }
+  }
+
+  it('calls peers that are found, except those of other runs and those already there', async () => {
+    const { rejoin, connected, calls } = calling([MIDDLE])
+    connected.add(peerId(`${HIGH}`.replace('SoLz', 'SoLy')))
+    rejoin.found({ id: peerIdFromString(MIDDLE), multiaddrs: [address(1)] })
+    rejoin.found({ id: peerIdFromString(LOW), multiaddrs: [address(2)] })
+    rejoin.found({ id: peerIdFromString(HIGH), multiaddrs: [address(3)] })
+    assert.deepEqual(await calls(1), [`/ip4/127.0.0.1/tcp/3/p2p/${HIGH}`])
+  })
+
+  it('calls again, at every address that is known, until the peer is there', async () => {
+    const { rejoin, calls } = calling()
+    rejoin.learn(HIGH, [address(4).toString()])
+    rejoin.found({ id: peerIdFromString(HIGH), multiaddrs: [address(3)] })
+    const both = [4, 3].map((port) => `/ip4/127.0.0.1/tcp/${port}/p2p/${HIGH}`)
+    assert.deepEqual(await calls(4), [...both, ...both])
+  })
+})
+
+describe('The gossip cache', () => {
+  const id = (name: string) => ({ msgId: new TextEncoder().encode(name), msgIdStr: name })
+  const topics = new Set(['ledger'])
+
+  it('keeps small messages for some heartbeats, announces the newer, and never keeps chunks', () => {
+    const cache = new SmallMessageCache(2, 3)
+    cache.put(id('chunk'), { topic: 'ledger', data: new Uint8Array(300_000) })
+    cache.put(id('entry'), { topic: 'ledger', data: new Uint8Array(300) })
+    cache.put(id('other'), { topic: 'elsewhere', data: new Uint8Array(3) })
+    assert.deepEqual(cache.getGossipIDs(topics), new Map([['ledger', [id('entry').msgId]]]))
+    assert.equal(cache.getWithIWantCount('chunk', 'p'), null)
+    assert.equal(cache.getWithIWantCount('entry', 'p')?.count, 1)
+    assert.equal(cache.getWithIWantCount('entry', 'p')?.count, 2)
+    cache.shift()
+    cache.shift()
+    assert.equal(cache.getGossipIDs(topics).size, 0)
+    assert.equal(cache.getWithIWantCount('entry', 'q')?.count, 1)
+    cache.shift()
+    assert.equal(cache.size, 0)
+  })
+})
+
+describe('Topics', () => {
+  it('are those of the run; of any run while none is known', () => {
+    const ledger = topicName(RUN, { kind: 'ledger' })
+    assert.equal(ledger, `skein/${RUN}/ledger`)
+    assert.equal(topicName(RUN, { kind: 'gradients', cluster: 'east' }), `skein/${RUN}/gradients/east`)
+    assert(isTopicOf(RUN, ledger))
+    assert(isTopicOf(null, ledger))
+    assert(!isTopicOf(OTHER_RUN, ledger))
+    assert(!isTopicOf(runId('c'.repeat(64)), ledger))
+    assert(!isTopicOf(null, 'weather'))
+    assert(!isTopicOf(RUN, `skein/${RUN}/everything`))
+  })
+})

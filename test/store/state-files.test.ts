@@ -1,0 +1,235 @@
+// What a peer keeps of its state: checkpoints, snapshots, the worker's record, payloads.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { assignmentId, type Hash, hash } from '../../src/core/ids.js'
+import { emptyLedger } from '../../src/core/ledger.js'
+import type { Manifest } from '../../src/core/messages.js'
+import {
+  type CheckpointMetadata,
+  latestCheckpoint,
+  loadCheckpoint,
+  saveCheckpoint,
+} from '../../src/store/checkpoints.js'
+import { PayloadStore } from '../../src/store/payloads.js'
+import { writeSafetensors } from '../../src/store/safetensors-file.js'
+import { loadSnapshot, type Snapshot, saveSnapshot } from '../../src/store/snapshot.js'
+import { clearContribution, loadWorkerRecord, saveWorkerRecord } from '../../src/store/worker-record.js'
+import { layOut } from '../../src/tensor/layout.js'
+import { withFolder } from './folders.js'
+
+const ramp = (length: number, start = 0): Float32Array =>
+  Float32Array.from({ length }, (_, i) => start + i / 3)
+const sha256 = (bytes: Uint8Array): Hash => hash(createHash('sha256').update(bytes).digest('hex'))
+
+async function flipBit(path: string, byteFromEnd: number): Promise<void> {
+  const bytes = await readFile(path)
+  bytes[bytes.length - byteFromEnd] ^= 4
+  await writeFile(path, bytes)
+}
+
+const layout = layOut([
+  { name: 'embedding', shape: [4, 3], decayed: true },
+  { name: 'gain', shape: [3], decayed: false },
+])
+const metadata = (version: number): CheckpointMetadata => {
+  return { run: 'abc', version, model: { preset: 'nano', layers: 2 }, tokenizer: 'byte', loss: version / 8 }
+}
+
+describe('A checkpoint', () => {
+  it('gives back parameters and metadata', () =>
+    withFolder(async (folder) => {
+      const theta = ramp(layout.size)
+      const path = await saveCheckpoint(folder, theta, layout, metadata(12), 3)
+      assert.equal(path, join(folder, 'version-000012.safetensors'))
+      const loaded = await loadCheckpoint(path, (found) => {
+        assert.deepEqual(found, metadata(12))
+        return layout
+      })
+      assert.deepEqual(loaded, { theta, metadata: metadata(12) })
+    }))
+
+  it('keeps a missing loss missing', () =>
+    withFolder(async (folder) => {
+      const path = await saveCheckpoint(folder, ramp(15), layout, { ...metadata(1), loss: null }, 3)
+      assert.equal((await loadCheckpoint(path, () => layout)).metadata?.loss, null)
+    }))
+
+  it('makes room: the newest few stay', () =>
+    withFolder(async (folder) => {
+      const checkpoints = join(folder, 'checkpoints')
+      assert.equal(await latestCheckpoint(checkpoints), null)
+      for (const version of [8, 9, 10, 1_000_000]) {
+        await saveCheckpoint(checkpoints, ramp(15), layout, metadata(version), 2)
+      }
+      assert.deepEqual((await readdir(checkpoints)).sort(), [
+        'version-000010.safetensors',
+        'version-1000000.safetensors',
+      ])
+      assert.equal(await latestCheckpoint(checkpoints), join(checkpoints, 'version-1000000.safetensors'))
+    }))
+
+  it('of another model is refused, and the message says what differs', () =>
+    withFolder(async (folder) => {
+      const path = await saveCheckpoint(folder, ramp(15), layout, metadata(1), 1)
+      const as = (...specs: [string, number[]][]) =>
+        loadCheckpoint(path, () => layOut(specs.map(([name, shape]) => ({ name, shape, decayed: true }))))
+      await assert.rejects(as(['embedding', [4, 3]], ['gain', [3]], ['bias', [3]]), /it has no tensor bias/)
+      await assert.rejects(
+        as(['embedding', [3, 4]], ['gain', [3]]),
+        /embedding has shape \[4, 3\], not \[3, 4\]/,
+      )
+      await assert.rejects(as(['embedding', [4, 3]]), /its tensor gain has no place in this model/)
+    }))
+
+  it('of another program has no metadata but its parameters', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'model.safetensors')
+      const tensors = [
+        { name: 'gain', shape: [3], data: ramp(3) },
+        { name: 'embedding', shape: [4, 3], data: ramp(12, 50) },
+      ]
+      await writeSafetensors(path, tensors, { format: 'pt' })
+      const { theta, metadata: found } = await loadCheckpoint(path, () => layout)
+      assert.equal(found, null)
+      assert.deepEqual(theta, Float32Array.of(...ramp(12, 50), ...ramp(3)))
+    }))
+})
+
+function snapshotAt(version: number): Snapshot {
+  return {
+    ledger: { ...emptyLedger([10, 20]), version, index: version * 3 },
+    outer: {
+      theta: ramp(100, version),
+      slots: { momentum: ramp(100), buffer: ramp(100, -version) },
+      phase: 2,
+    },
+    digest: hash('d'.repeat(64)),
+    stateDigest: hash('e'.repeat(64)),
+  }
+}
+
+describe('A snapshot', () => {
+  it('gives back ledger, vectors, phase and digests; the newest two are kept', () =>
+    withFolder(async (folder) => {
+      const snapshots = join(folder, 'snapshots')
+      assert.equal(await loadSnapshot(snapshots), null)
+      for (const version of [0, 5, 7]) await saveSnapshot(snapshots, snapshotAt(version))
+      assert.deepEqual(await loadSnapshot(snapshots), { snapshot: snapshotAt(7), damaged: [] })
+      assert.equal((await readdir(snapshots)).length, 2)
+    }))
+
+  it('that is damaged anywhere gives way to the one before, and that is said', () =>
+    withFolder(async (folder) => {
+      for (const byteFromEnd of [1, 500, 1300, 1700]) {
+        for (const version of [5, 7]) await saveSnapshot(folder, snapshotAt(version))
+        const newest = join(folder, 'version-000007.safetensors')
+        await flipBit(newest, byteFromEnd)
+        const loaded = await loadSnapshot(folder)
+        assert.deepEqual(loaded?.snapshot, snapshotAt(5))
+        assert.equal(loaded.damaged.length, 1)
+        assert(loaded.damaged[0].includes(newest))
+      }
+    }))
+
+  it('is refused when all are damaged', () =>
+    withFolder(async (folder) => {
+      await saveSnapshot(folder, snapshotAt(1))
+      await flipBit(join(folder, 'version-000001.safetensors'), 9)
+      await assert.rejects(loadSnapshot(folder), /no snapshot in .* can be used: .*checksum/)
+    }))
+})
+
+describe("A worker's record", () => {
+  const inner = { m: ramp(20), v: ramp(20, 9), updates: 31 }
+  const payload = Uint8Array.of(1, 2, 3, 4, 5)
+  const manifest: Manifest = {
+    assignment: assignmentId(17),
+    base: 3,
+    steps: 30,
+    codec: 'fp32',
+    payload: sha256(payload),
+    bytes: 5,
+    chunkBytes: 5,
+    chunks: [sha256(payload)],
+    norm: 1.25,
+    speed: 7.5,
+    loss: 2.5,
+  }
+  const record = { contribution: { manifest, payload }, inner }
+
+  it('gives back contribution and inner state', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'worker.safetensors')
+      assert.equal(await loadWorkerRecord(path), null)
+      await saveWorkerRecord(path, record)
+      assert.deepEqual(await loadWorkerRecord(path), record)
+      await saveWorkerRecord(path, { contribution: null, inner })
+      assert.deepEqual(await loadWorkerRecord(path), { contribution: null, inner })
+    }))
+
+  it('loses its contribution, not its inner state, when that is settled; the next one counts again', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'worker.safetensors')
+      await saveWorkerRecord(path, record)
+      await clearContribution(path, assignmentId(16))
+      assert.deepEqual(await loadWorkerRecord(path), record)
+      await clearContribution(path, assignmentId(17))
+      assert.deepEqual(await loadWorkerRecord(path), { contribution: null, inner })
+      const next = {
+        inner,
+        contribution: { payload, manifest: { ...manifest, assignment: assignmentId(20) } },
+      }
+      await saveWorkerRecord(path, next)
+      assert.deepEqual(await loadWorkerRecord(path), next)
+    }))
+
+  it('that is damaged is refused with a remedy', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'worker.safetensors')
+      await saveWorkerRecord(path, record)
+      await flipBit(path, 2)
+      await assert.rejects(loadWorkerRecord(path), (error: Error & { remedy: string }) => {
+        assert.match(error.message, /worker\.safetensors is damaged/)
+        assert.match(error.remedy, /remove the file/)
+        return true
+      })
+    }))
+})
+
+describe('The payload store', () => {
+  const bytes = Uint8Array.from({ length: 3000 }, (_, i) => i)
+  const name = sha256(bytes)
+
+  it('puts, gets, lists and deletes by hash', () =>
+    withFolder(async (folder) => {
+      const payloads = join(folder, 'payloads')
+      const store = await PayloadStore.open(payloads)
+      assert.equal(await store.get(name), null)
+      await Promise.all([store.put(name, bytes), store.put(name, bytes)])
+      await store.put(name, bytes)
+      assert.deepEqual(await store.get(name), bytes)
+      assert.deepEqual(await (await PayloadStore.open(payloads)).list(), [name])
+      await store.delete(name)
+      await store.delete(name)
+      assert.deepEqual(await store.list(), [])
+      assert.deepEqual(await readdir(payloads), [])
+    }))
+
+  it('notices on reading that a payload is no longer itself', () =>
+    withFolder(async (folder) => {
+      const store = await PayloadStore.open(folder)
+      await store.put(name, bytes)
+      await flipBit(join(folder, name), 100)
+      await assert.rejects(store.get(name), /is damaged: its content has the hash/)
+    }))
+
+  it('lists no other files and takes no other names', () =>
+    withFolder(async (folder) => {
+      await mkdir(join(folder, 'a'.repeat(64).toUpperCase()))
+      const store = await PayloadStore.open(folder)
+      assert.deepEqual(await store.list(), [])
+      await assert.rejects(store.get(hash('../key')), RangeError)
+    }))
+})
