@@ -3,7 +3,7 @@ import { fastestSpeed, localSteps, robustSpeed } from '../outer/dylu.js'
 import { graceMs } from '../outer/grace.js'
 import { stream, uniform } from '../outer/random.js'
 import { draw, probabilities } from '../outer/shard-sampling.js'
-import { deadlineMs, median, restMs, spread } from './deadlines.js'
+import { deadlineMs, doubtMs, median, restMs, spread } from './deadlines.js'
 import { type AssignmentId, assignmentId, type PeerId } from './ids.js'
 import {
   consumedSteps,
@@ -174,7 +174,8 @@ export function expireOverdue(turn: Turn): void {
     if (elapsed <= granted) continue
     const reason = `not back after ${Math.round(elapsed / 1000)} s`
     propose(turn, { kind: 'expire', assignment: id, worker, reason })
-    enlist(turn, worker)
+    const silentMs = turn.at - (lead.heardAt[worker] ?? lead.startedAt)
+    if (silentMs < doubtMs || worker === turn.state.setup.self.id) enlist(turn, worker)
   }
 }
 

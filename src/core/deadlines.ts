@@ -4,6 +4,8 @@
 export const heartbeatMs = 1_000
 /** A leader whose own clock skipped more than this was not running: it can judge nobody by the time that passed. */
 export const lateBeatMs = 3 * heartbeatMs
+/** A member not heard for this long may be gone: it gets no new work until it is heard again. */
+export const doubtMs = 3 * heartbeatMs
 /** Ten unanswered heartbeats: below that a busy machine or a full link would be taken for a lost one. */
 export const silenceMs = 10 * heartbeatMs
 /** Longest wait for `startPeers` workers before those present begin: process start, engine start and discovery take seconds. */

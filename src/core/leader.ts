@@ -1,17 +1,19 @@
 // The leader: proposes entries, lets them out once they are durable, and knows who is there.
 
+import { heard, remind, sendFinish, welcome } from './admission.js'
 import { assignIfDue, enlist, expireOverdue, wakeRested, withdraw } from './assigning.js'
 import { beginFinish, concludeIfReady } from './conclusion.js'
 import { gatherMs, heartbeatMs, lateBeatMs, silenceMs } from './deadlines.js'
-import type { Assignment, Entry } from './entries.js'
+import type { Entry } from './entries.js'
+import { reportEntry } from './entry-reports.js'
 import type { AssignmentId, Index, PeerId, Term, Version } from './ids.js'
 import { type LedgerState, openAssignmentOf, presentMembers } from './ledger.js'
-import type { Join, Message, Pulse, Topic } from './messages.js'
+import type { Message, Pulse, Topic } from './messages.js'
 import { nameOf, propose, sendEntries } from './proposals.js'
-import { commitToReplica, rememberAnnounced } from './replica.js'
+import { announcedOf, commitToReplica, rememberAnnounced } from './replica.js'
 import { change, changeLead, emit, type Lead, report, type Turn } from './state.js'
 import { stopReason } from './stop.js'
-import { firstLearningRate, workerOnEntry } from './worker.js'
+import { workerOnEntry } from './worker.js'
 
 /** Entries per message: 100 of them stay well below the 64 KiB that a control message may have. */
 const entriesPerMessage = 100
@@ -108,82 +110,6 @@ function concerns(entry: Entry, cluster: string, { members }: LedgerState): bool
   }
 }
 
-/** Admits a peer, or tells one that is in already where things stand. */
-export function onJoin(turn: Turn, from: PeerId, join: Join): void {
-  const { lead, setup } = turn.state
-  if (lead === null) return
-  if (lead.head.finished !== null) return tellItIsOver(turn, from)
-  const sameName = presentMembers(lead.head).find(({ id, name }) => name === join.name && id !== from)
-  const problem = !setup.clusters.includes(join.cluster)
-    ? `cluster '${join.cluster}' is not one of this run's: ${setup.clusters.join(', ')}`
-    : sameName !== undefined
-      ? `another peer of this run is named '${join.name}'; choose a different --name`
-      : null
-  if (problem !== null) return turnAway(turn, from, join.name, problem)
-  emit(turn, { type: 'place', peer: from, cluster: join.cluster })
-  const member = lead.head.members[from]
-  const asBefore = member?.present === true && member.name === join.name && member.cluster === join.cluster
-  if (asBefore) welcome(turn, from, join.index)
-  else admit(turn, from, join)
-  heard(turn, from)
-  const open = openAssignmentOf(lead.head, from)
-  if (open === null) enlist(turn, from)
-  else if (open.id !== join.holding) remind(turn, from, open)
-}
-
-function turnAway(turn: Turn, from: PeerId, name: string, reason: string): void {
-  report(turn, { type: 'refused', what: 'join', from: name, reason })
-  emit(turn, { type: 'send', to: from, message: { type: 'turned-away', term: turn.state.term, reason } })
-}
-
-/** Once the end is committed: who belongs to the run ends with it, who does not need not wait for it. */
-function tellItIsOver(turn: Turn, from: PeerId): void {
-  const { lead, replica } = turn.state
-  const over = replica?.ledger.finished
-  if (lead === null || over == null) return
-  if (lead.head.members[from] === undefined)
-    return turnAway(turn, from, nameOf(turn, from), `the run is over: ${over.reason}`)
-  sendFinish(turn, from)
-}
-
-function sendFinish(turn: Turn, to: PeerId): void {
-  const finish = turn.state.replica?.log.findLast((entry) => entry.kind === 'finish')
-  if (finish !== undefined) sendEntries(turn, to, [finish])
-}
-
-/** Sends an assignment that did not arrive, or was lost in a restart, once more; its interval stays its own. */
-function remind(turn: Turn, worker: PeerId, { id }: Assignment): void {
-  const entry = turn.state.replica?.log.findLast(
-    (candidate) => candidate.kind === 'assign' && candidate.assignment.id === id,
-  )
-  if (entry === undefined) return
-  if (worker === turn.state.setup.self.id) workerOnEntry(turn, entry)
-  else sendEntries(turn, worker, [entry])
-}
-
-function admit(turn: Turn, peer: PeerId, { name, cluster, speed }: Join): void {
-  const { lead, setup } = turn.state
-  if (lead === null) return
-  const replicas = presentMembers(lead.head).filter((member) => member.replica && member.id !== peer)
-  const replica = replicas.length < setup.run.replicas || name === setup.run.validation.by
-  propose(turn, { kind: 'admit', peer, name, cluster, replica, speed })
-}
-
-/** Says where to begin. A replica that is not further behind than the kept entries needs no snapshot. */
-function welcome(turn: Turn, peer: PeerId, heldIndex: Index | null = null): void {
-  const { lead, replica, setup } = turn.state
-  if (lead === null || replica === null || peer === setup.self.id) return
-  // Its admission is not durable yet: it is welcomed when it is.
-  const member = replica.ledger.members[peer]
-  if (member?.present !== true) return
-  const oldest = replica.log[0]?.index ?? replica.ledger.index + 1
-  const current = heldIndex !== null && heldIndex + 1 >= oldest && heldIndex <= replica.ledger.index
-  const snapshot =
-    member.replica && !current ? { version: replica.applied, stateDigest: replica.stateDigest } : null
-  const message = { type: 'welcome', term: lead.term, replica: member.replica, snapshot } as const
-  emit(turn, { type: 'send', to: peer, message })
-}
-
 export function onWantEntries(turn: Turn, from: PeerId, first: Index): void {
   const { lead, replica } = turn.state
   if (lead === null || replica === null || lead.head.members[from]?.present !== true) return
@@ -218,10 +144,9 @@ function givenAt(lead: Lead, id: AssignmentId): number {
 
 /** A replica that missed the announcement of a version hears here that its own is another. */
 function compareHeld(turn: Turn, from: PeerId, { held }: Pulse): void {
-  const { announced, term } = turn.state
-  const mine = held === null ? undefined : announced[held.version]
+  const mine = held === null ? undefined : announcedOf(turn.state, held.version)
   if (held === null || mine === undefined || mine.stateDigest === held.stateDigest) return
-  const message = { type: 'version', term, version: held.version, ...mine } as const
+  const message = { type: 'version', term: turn.state.term, ...mine } as const
   emit(turn, { type: 'send', to: from, message })
   const reason = `its version ${held.version} has digest ${held.stateDigest.slice(0, 12)}, not ${mine.stateDigest.slice(0, 12)}`
   report(turn, { type: 'refused', what: 'outer state', from: nameOf(turn, from), reason })
@@ -319,90 +244,4 @@ export function stopIfDue(turn: Turn): void {
     elapsedMs: turn.at - lead.startedAt,
   })
   if (reason !== null) propose(turn, { kind: 'finish', reason, ok: true })
-}
-
-function heard(turn: Turn, peer: PeerId): void {
-  const { lead } = turn.state
-  if (lead !== null) changeLead(turn, { heardAt: { ...lead.heardAt, [peer]: turn.at } })
-}
-
-function reportEntry(turn: Turn, entry: Entry, before: LedgerState): void {
-  switch (entry.kind) {
-    case 'no-op':
-      report(turn, {
-        type: 'leader',
-        term: entry.term,
-        leader: turn.state.setup.self.name,
-        id: entry.leader,
-        reason: entry.reason,
-      })
-      break
-    case 'admit': {
-      const { name, peer: id, cluster, replica } = entry
-      report(turn, { type: 'joined', name, id, cluster, replica })
-      break
-    }
-    case 'evict': {
-      const { name, cluster } = before.members[entry.peer]
-      report(turn, { type: 'left', name, id: entry.peer, cluster, reason: entry.reason })
-      break
-    }
-    case 'assign': {
-      const { assignment, speed, fastest: maxSpeed, window } = entry
-      const { id, base: version, steps, shard, position } = assignment
-      const worker = nameOf(turn, assignment.worker)
-      const learningRate = firstLearningRate(turn.state, assignment)
-      report(turn, {
-        type: 'assigned',
-        assignment: id,
-        worker,
-        version,
-        steps,
-        shard,
-        position,
-        speed,
-        maxSpeed,
-        learningRate,
-        window,
-      })
-      break
-    }
-    case 'apply': {
-      const { term, index, assignment, staleness, steps, loss, speed } = entry
-      const worker = nameOf(turn, entry.worker)
-      report(turn, {
-        type: 'applied',
-        version: before.version + 1,
-        term,
-        index,
-        worker,
-        assignment,
-        staleness,
-        steps,
-        loss,
-        speed,
-      })
-      break
-    }
-    case 'refuse':
-      report(turn, {
-        type: 'refused',
-        what: `contribution ${entry.assignment}`,
-        from: nameOf(turn, entry.worker),
-        reason: entry.reason,
-      })
-      break
-    case 'expire':
-      report(turn, {
-        type: 'expired',
-        assignment: entry.assignment,
-        worker: nameOf(turn, entry.worker),
-        reason: entry.reason,
-      })
-      break
-    case 'finish':
-      break
-    default:
-      entry satisfies never
-  }
 }

@@ -67,12 +67,13 @@ export function onWelcome(turn: Turn, from: PeerId, welcome: Welcome): void {
   const { setup, joined, installing } = turn.state
   change(turn, { joined: true })
   emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: silenceMs })
-  if (!welcome.replica) return
+  if (!welcome.replica) return getBase(turn)
   if (!joined) for (const topic of replicaTopics(setup.clusters)) emit(turn, { type: 'subscribe', topic })
   if (installing) return
   if (welcome.snapshot !== null)
-    fetchSnapshot(turn, welcome.snapshot.version, welcome.snapshot.stateDigest, from)
-  else askForEntries(turn)
+    return fetchSnapshot(turn, welcome.snapshot.version, welcome.snapshot.stateDigest, from)
+  askForEntries(turn)
+  getBase(turn)
 }
 
 /** Replicas subscribe to what changes the outer state; workers only publish. */

@@ -47,7 +47,7 @@ export interface Join {
   readonly cluster: string
   /** Local steps per second measured by a short rehearsal; null when it was not measured. */
   readonly speed: number | null
-  /** The assignment whose finished contribution survived a restart, if any. */
+  /** The assignment it is at: one that a restart left it, or that it went on with while the leader was away. */
   readonly holding: AssignmentId | null
   /** Ledger index of the replica it still holds, if any. */
   readonly index: Index | null

@@ -1,4 +1,5 @@
 // One peer as a pure function: step(state, event) -> [state, effects].
+import { onJoin } from './admission.js'
 import { onContribution, onGiveUp, onOffer, onPullFailed } from './arrivals.js'
 import { onGatherOver, onGraceOver } from './assigning.js'
 import { concludeIfReady, onFarewell, onFarewellTimeout } from './conclusion.js'
@@ -10,7 +11,6 @@ import {
   letGo,
   onAppended,
   onHeartbeatTimer,
-  onJoin,
   onPulse,
   onWantEntries,
   stopIfDue,
@@ -71,7 +71,7 @@ export function createPeer(setup: PeerSetup): PeerState {
     installing: false,
     worker: { now: { phase: 'idle' }, newest: 0, gaveUp: null, speed: null },
     lead: null,
-    announced: {},
+    announced: [],
     validation: { first: null, last: null, running: null, failed: null },
     finishing: null,
     saidFarewell: false,
@@ -184,6 +184,8 @@ function onConnected(turn: Turn, peer: PeerId): void {
   const { connected, leader } = turn.state
   if (!connected.includes(peer)) change(turn, { connected: [...connected, peer] })
   if (peer !== leader) return
+  // It may have let this peer go meanwhile; if not, the answer only says where things stand.
+  change(turn, { joined: false })
   askToJoin(turn)
   offerSoon(turn)
 }

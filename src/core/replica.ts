@@ -2,12 +2,21 @@
 import type { Entry } from './entries.js'
 import type { Hash, PeerId, Version } from './ids.js'
 import { applyEntry, type LedgerState } from './ledger.js'
-import { change, changeReplica, changeWorker, emit, keepNewest, report, type Turn } from './state.js'
+import {
+  type Announced,
+  change,
+  changeReplica,
+  changeWorker,
+  emit,
+  type PeerState,
+  report,
+  type Turn,
+} from './state.js'
 
 /** Entries kept for peers that are behind; older ones are covered by a snapshot. */
 const logKept = 4_096
-/** Announced digests kept for comparison; a replica further behind than this starts from a snapshot. */
-const announcedKept = 256
+/** Announced digests kept for comparison: a replica is rarely further behind than this, and catches up if it is. */
+const announcedKept = 64
 /** An outer step whose payload could not be had is tried again after this long: donors may come back. */
 const retryMs = 1_000
 /** An outer step that failed this often will not succeed: its payload is covered by a snapshot, so take that. */
@@ -80,8 +89,14 @@ export function onVersionAnnounced(turn: Turn, version: Version, digest: Hash, s
 }
 
 export function rememberAnnounced(turn: Turn, version: Version, digest: Hash, stateDigest: Hash): void {
-  const announced = keepNewest({ ...turn.state.announced, [version]: { digest, stateDigest } }, announcedKept)
-  change(turn, { announced })
+  const { announced } = turn.state
+  if (announcedOf(turn.state, version)?.stateDigest === stateDigest) return
+  change(turn, { announced: [...announced, { version, digest, stateDigest }].slice(-announcedKept) })
+}
+
+/** What the leader said last of a version. */
+export function announcedOf({ announced }: PeerState, version: Version): Announced | undefined {
+  return announced.findLast((one) => one.version === version)
 }
 
 /** Starts the next outer step unless one is running. */
@@ -96,14 +111,16 @@ export function pump(turn: Turn): void {
 
 /** Asks the leader for a snapshot to replace what is held. */
 export function fetchSnapshot(turn: Turn, version: Version, stateDigest: Hash, donor: PeerId): void {
+  const { now } = turn.state.worker
   change(turn, { installing: true, replica: null })
+  if (now.phase === 'fetching') changeWorker(turn, { now: { ...now, asked: false } })
   emit(turn, { type: 'fetch-snapshot', version, stateDigest, donors: [donor] })
 }
 
 /** A replica whose state differs from the leader's stops using it, says so, and joins afresh. */
 function agrees(turn: Turn, version: Version): boolean {
-  const { replica, announced, lead } = turn.state
-  const expected = announced[version]
+  const { replica, lead } = turn.state
+  const expected = announcedOf(turn.state, version)
   if (replica === null || lead !== null || expected === undefined) return true
   if (expected.stateDigest === replica.stateDigest) return true
   const [here, there] = [replica.stateDigest, expected.stateDigest].map((digest) => digest.slice(0, 12))

@@ -55,7 +55,8 @@ export interface Replica {
 
 export type WorkerPhase =
   | { readonly phase: 'idle' }
-  | { readonly phase: 'fetching'; readonly assignment: Assignment }
+  /** `asked`: the base version was asked for; else it comes with the own outer state, or after the welcome. */
+  | { readonly phase: 'fetching'; readonly assignment: Assignment; readonly asked: boolean }
   | { readonly phase: 'training'; readonly assignment: Assignment; readonly step: number }
   | { readonly phase: 'offering'; readonly manifest: Manifest; readonly offers: number }
 
@@ -103,6 +104,13 @@ export interface Validation {
   readonly failed: Version | null
 }
 
+/** The digests of a version, as its leader has them. */
+export interface Announced {
+  readonly version: Version
+  readonly digest: Hash
+  readonly stateDigest: Hash
+}
+
 export interface PeerState {
   readonly setup: PeerSetup
   readonly term: Term
@@ -119,8 +127,8 @@ export interface PeerState {
   readonly installing: boolean
   readonly worker: Worker
   readonly lead: Lead | null
-  /** Digests the leader announced, newest versions only. */
-  readonly announced: Readonly<Record<Version, { readonly digest: Hash; readonly stateDigest: Hash }>>
+  /** What the leader announced last, oldest first. */
+  readonly announced: readonly Announced[]
   readonly validation: Validation
   /** Why the run is over, once it is. */
   readonly finishing: { readonly reason: string; readonly ok: boolean } | null
@@ -152,14 +160,4 @@ export function emit(turn: Turn, ...effects: Effect[]): void {
 }
 export function report(turn: Turn, record: Report): void {
   turn.effects.push({ type: 'report', report: record })
-}
-/** A record with its newest `keep` versions only, so that it cannot grow with the run. */
-export function keepNewest<Value>(
-  record: Readonly<Record<number, Value>>,
-  keep: number,
-): Record<number, Value> {
-  const versions = Object.keys(record)
-    .map(Number)
-    .sort((a, b) => b - a)
-  return Object.fromEntries(versions.slice(0, keep).map((version) => [version, record[version]]))
 }

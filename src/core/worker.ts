@@ -37,8 +37,8 @@ function takeUp(turn: Turn, assignment: Assignment, index: number): void {
   if (worker.gaveUp?.assignment === assignment.id) return giveUp(turn, assignment.id, worker.gaveUp.reason)
   if (index <= worker.newest) return
   if (worker.now.phase === 'training') emit(turn, { type: 'abort-training' })
-  emit(turn, { type: 'cancel-timer', name: 'reoffer' })
-  changeWorker(turn, { now: { phase: 'fetching', assignment }, newest: index })
+  if (worker.now.phase === 'offering') emit(turn, { type: 'cancel-timer', name: 'reoffer' })
+  changeWorker(turn, { now: { phase: 'fetching', assignment, asked: false }, newest: index })
   getBase(turn)
 }
 
@@ -52,28 +52,36 @@ export function beginIfHeld(turn: Turn): boolean {
   return true
 }
 
-/** Trains at once if the base version is held; else waits for the own replica, or fetches it. */
+/**
+ * Trains at once if the base version is held; else waits for the own replica, or fetches it. Before the welcome
+ * it is open which: it may bring a snapshot.
+ */
 export function getBase(turn: Turn): void {
-  const { worker, replica, installing, leader, setup } = turn.state
-  if (worker.now.phase !== 'fetching' || beginIfHeld(turn)) return
+  const { worker, replica, installing, joined, leader, setup } = turn.state
+  if (worker.now.phase !== 'fetching' || worker.now.asked || beginIfHeld(turn)) return
+  if (!joined && leader !== setup.self.id) return
   const { assignment } = worker.now
   const willHold = installing || (replica !== null && replica.applied < assignment.base)
   if (willHold) return
   const { base: version, baseDigest: digest } = assignment
   // Only a leader that came back is past a version that it gave out: nobody has kept it.
   if (leader === setup.self.id) return onThetaFailed(turn, version, 'the run is past it')
+  changeWorker(turn, { now: { ...worker.now, asked: true } })
   emit(turn, { type: 'fetch-theta', version, digest, donors: [leader] })
 }
 
 export function onThetaReady(turn: Turn, version: Version): void {
-  const { now } = turn.state.worker
-  if (now.phase === 'fetching' && now.assignment.base === version) begin(turn, now.assignment)
+  const { worker, installing } = turn.state
+  // A snapshot replaces what was fetched before it: the base is got again when it is in.
+  if (installing || worker.now.phase !== 'fetching' || worker.now.assignment.base !== version) return
+  begin(turn, worker.now.assignment)
 }
 
 /** Given up: the leader gives another, from a version that it holds. */
 export function onThetaFailed(turn: Turn, version: Version, reason: string): void {
-  const { now } = turn.state.worker
-  if (now.phase !== 'fetching' || now.assignment.base !== version) return
+  const { worker, installing } = turn.state
+  const { now } = worker
+  if (installing || now.phase !== 'fetching' || now.assignment.base !== version) return
   const message = `version ${version} could not be fetched: ${reason}`
   report(turn, { type: 'warning', message })
   giveUp(turn, now.assignment.id, message)

@@ -6,7 +6,7 @@ import type { Manifest } from '../core/messages.js'
 import { NobodyListens } from '../ports/mesh.js'
 import { Assembly, cut, flawOf } from '../wire/chunks.js'
 import { seal } from '../wire/envelope.js'
-import type { ChunkFrame, ContributionFrame } from '../wire/frames.js'
+import { type ChunkFrame, type ContributionFrame, DIRECT_SUBSCRIBERS } from '../wire/frames.js'
 import { sha256, sha256InSlices } from './digest.js'
 import type { Gossip } from './gossip.js'
 
@@ -22,9 +22,6 @@ const EARLY_CHUNKS = 16
 /** Settled payloads remembered, so that late chunks open nothing. */
 const REMEMBERED = 256
 
-/** Up to so many subscribers get every chunk from the author itself: they need not know each other. */
-const DIRECT_SUBSCRIBERS = 4
-
 /** Publishes a contribution on a topic; resolves when the last chunk left. */
 export async function publishContribution(
   gossip: Gossip,
@@ -39,13 +36,14 @@ export async function publishContribution(
   const frame: ContributionFrame = { type: 'contribution', manifest }
   const recipients = await gossip.publish(topic, seal(run, frame), 'everyone')
   if (recipients === 0) throw new NobodyListens(topic)
-  const reach = gossip.subscribers(topic).length <= DIRECT_SUBSCRIBERS ? 'everyone' : 'mesh'
   for (const [index, bytes] of cut(payload, manifest.chunkBytes).entries()) {
     await gossip.room(topic)
     // Signing and encrypting resolve as microtasks: without a breath here, nothing else ran meanwhile.
     await setImmediate()
-    const chunk: ChunkFrame = { type: 'chunk', payload: manifest.payload, index, bytes }
-    await gossip.publish(topic, seal(run, chunk), reach)
+    const subscribers = gossip.subscribers(topic)
+    const reached = subscribers.length <= DIRECT_SUBSCRIBERS ? subscribers : []
+    const chunk: ChunkFrame = { type: 'chunk', payload: manifest.payload, index, bytes, reached }
+    await gossip.publish(topic, seal(run, chunk), reached.length > 0 ? 'everyone' : 'mesh')
   }
 }
 

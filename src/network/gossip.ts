@@ -23,8 +23,14 @@ type Pubsub = Omit<GossipSub, 'publish'> & {
   publish(topic: string, bytes: Uint8Array, options: { floodPublish: boolean }): Promise<PublishResult>
 }
 
-/** What a validator says of a message's bytes: the decoded frame, or null to drop it. */
-export type Validate = (sender: PeerId, author: PeerId, bytes: Uint8Array) => unknown | null
+/** A message's decoded content, and whom its author sends it to itself. */
+export interface Opened {
+  readonly frame: unknown
+  readonly reached: readonly PeerId[]
+}
+
+/** What a validator makes of a message's bytes; null to drop it. */
+export type Validate = (sender: PeerId, author: PeerId, bytes: Uint8Array) => Opened | null
 
 /** Gossipsub loses larger messages without an error: `publish` resolves with no recipients. */
 const MESSAGE_CAP_BYTES = FRAME_CAP_BYTES
@@ -113,11 +119,23 @@ export class Gossip {
     this.#pubsub.topicValidators.set(topic, (sender, message) => {
       if (message.type !== 'signed') return TopicValidatorResult.Reject
       const author = asPeerId(message.from.toString())
-      const frame = validate(asPeerId(sender.toString()), author, message.data)
-      if (frame === null) return TopicValidatorResult.Reject
-      this.#frames.set(message, frame)
+      const opened = validate(asPeerId(sender.toString()), author, message.data)
+      if (opened === null) return TopicValidatorResult.Reject
+      if (this.#reachesAll(topic, author, opened.reached)) {
+        // Taken, but not passed on: among three subscribers that would double every byte.
+        this.deliver(author, opened.frame)
+        return TopicValidatorResult.Ignore
+      }
+      this.#frames.set(message, opened.frame)
       return TopicValidatorResult.Accept
     })
+  }
+
+  /** Every subscriber known here gets the message from its author. */
+  #reachesAll(topic: string, author: PeerId, reached: readonly PeerId[]): boolean {
+    return (
+      reached.length > 0 && this.subscribers(topic).every((peer) => peer === author || reached.includes(peer))
+    )
   }
 
   subscribe(topic: string): void {

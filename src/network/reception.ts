@@ -8,6 +8,7 @@ import { FRAME_CAP_BYTES, type GradientFrame, gradientFrameSchema } from '../wir
 import { messageSchema } from '../wire/schemas.js'
 import { Contributions } from './contributions.js'
 import type { Gate } from './gate.js'
+import type { Opened } from './gossip.js'
 import type { Scores } from './scores.js'
 
 export class Reception {
@@ -53,16 +54,19 @@ export class Reception {
     this.handlers.message(from, message)
   }
 
-  /** The frame in gossip of a gradients topic; null if it has to be dropped. */
-  gradientFrame(run: RunId, sender: PeerId, author: PeerId, bytes: Uint8Array): GradientFrame | null {
-    return this.#opened(sender, author, () =>
-      open<GradientFrame>(bytes, run, gradientFrameSchema, FRAME_CAP_BYTES),
-    )
+  /** Gossip of a gradients topic; null if it has to be dropped. */
+  gradientFrame(run: RunId, sender: PeerId, author: PeerId, bytes: Uint8Array): Opened | null {
+    return this.#opened(sender, author, () => {
+      const frame = open<GradientFrame>(bytes, run, gradientFrameSchema, FRAME_CAP_BYTES)
+      return { frame, reached: frame.type === 'chunk' ? frame.reached : [] }
+    })
   }
 
-  /** The message in gossip of any other topic; null if it has to be dropped. */
-  gossipMessage(run: RunId, sender: PeerId, author: PeerId, bytes: Uint8Array): Message | null {
-    return this.#opened(sender, author, () => open(bytes, run, messageSchema, CONTROL_CAP_BYTES))
+  /** Gossip of any other topic; null if it has to be dropped. */
+  gossipMessage(run: RunId, sender: PeerId, author: PeerId, bytes: Uint8Array): Opened | null {
+    return this.#opened(sender, author, () => {
+      return { frame: open(bytes, run, messageSchema, CONTROL_CAP_BYTES), reached: [] }
+    })
   }
 
   /** A frame that one of these two has passed. */
@@ -100,7 +104,7 @@ export class Reception {
   }
 
   /** The sender is at fault whoever the author is: it passed on what it should have dropped. */
-  #opened<T>(sender: PeerId, author: PeerId, read: () => T): T | null {
+  #opened(sender: PeerId, author: PeerId, read: () => Opened): Opened | null {
     try {
       return read()
     } catch (error) {

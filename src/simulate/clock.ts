@@ -38,6 +38,11 @@ export class VirtualClock {
     return false
   }
 
+  /** Lets the time until then pass in which nothing was due. */
+  skipTo(atMs: number): void {
+    this.#now = Math.max(this.#now, atMs)
+  }
+
   #push(due: Due): void {
     const heap = this.#heap
     let child = heap.push(due) - 1

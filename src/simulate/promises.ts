@@ -95,7 +95,7 @@ export class Promises {
       ['idle workers', lead.idle.length, peers],
       ['pulls', lead.pulling.length, peers],
       ['overheads', lead.overheads.length, queueBound],
-      ['announced digests', size(announced), queueBound],
+      ['announced digests', announced.length, queueBound],
       ['members heard', size(lead.heardAt), peers + slack],
       ['assignment times', size(lead.assignedAt), Object.keys(lead.head.open).length + slack],
       ['resting workers', size(lead.resting), peers],

@@ -170,9 +170,11 @@ export class SimulatedSwarm {
     if (peer.memory !== null) this.#handle(peer, { at: this.clock.now, type: 'stop-requested' })
   }
 
-  /** Runs until nothing is left to happen, every peer has ended, or virtual time is up. */
+  /** Runs until virtual time is up, or the run is over and nothing is left to happen. */
   run(untilMs = 3_600_000): this {
-    while (this.#running().length > 0 && this.clock.advance(untilMs)) {}
+    while (this.clock.advance(untilMs)) {}
+    const founder = this.#peer(this.options.devices[0].name)
+    if (founder.outcome !== 'finished' && founder.outcome !== 'failed') this.clock.skipTo(untilMs)
     return this
   }
 
@@ -463,15 +465,21 @@ export class SimulatedSwarm {
       return
     }
     const { memory } = peer
-    memory?.versions.set(version, held)
-    this.#later(peer, 2 * this.#network.betweenMs, { type: 'theta-ready', version })
+    this.clock.after(2 * this.#network.betweenMs, () => {
+      if (memory === null || peer.memory !== memory) return
+      memory.versions.set(version, held)
+      this.#handle(peer, { at: this.clock.now, type: 'theta-ready', version })
+    })
   }
 
   #train(peer: SimulatedPeer, { assignment }: Extract<Effect, { type: 'train' }>): void {
     const { memory } = peer
     const held = memory?.versions.get(assignment.base)
-    if (memory == null || held === undefined)
-      throw new Error(`${peer.name} does not hold version ${assignment.base}.`)
+    if (memory == null || held === undefined) {
+      const reason = `version ${assignment.base} is not held here any more`
+      this.#later(peer, 0, { type: 'training-failed', assignment: assignment.id, reason })
+      return
+    }
     const { secondsPerStep } = peer.device
     memory.cancelTraining = this.clock.after(assignment.steps * secondsPerStep * 1000, () => {
       const sabotage = this.options.sabotage?.(peer.name, assignment) ?? null

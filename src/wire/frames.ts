@@ -1,7 +1,7 @@
 // What travels beside the core's messages: contributions in pieces on gossip topics, and the requests,
 // answers and credits of a bulk transfer.
 import { z } from 'zod'
-import type { Hash, RunId } from '../core/ids.js'
+import type { Hash, PeerId, RunId } from '../core/ids.js'
 import type { Manifest, Message } from '../core/messages.js'
 import type { BulkName } from '../ports/mesh.js'
 import {
@@ -11,6 +11,7 @@ import {
   MAX_CHUNKS,
   manifestSchema,
   messageSchema,
+  peerIdSchema,
   runIdSchema,
 } from './schemas.js'
 
@@ -25,9 +26,14 @@ export interface ChunkFrame {
   readonly payload: Hash
   readonly index: number
   readonly bytes: Uint8Array
+  /** Subscribers the author sends it to itself: who knows of no other need not pass it on. */
+  readonly reached: readonly PeerId[]
 }
 /** Whatever a gradients topic carries. */
 export type GradientFrame = ContributionFrame | ChunkFrame | Message
+
+/** Up to so many subscribers get every chunk from the author itself: they need not know each other. */
+export const DIRECT_SUBSCRIBERS = 4
 
 /** Largest gossip frame: a chunk with its envelope. */
 export const FRAME_CAP_BYTES = MAX_CHUNK_BYTES + 4096
@@ -45,6 +51,7 @@ const chunkFrameSchema = z.strictObject({
     .nonnegative()
     .max(MAX_CHUNKS - 1),
   bytes: z.instanceof(Uint8Array),
+  reached: z.array(peerIdSchema).max(DIRECT_SUBSCRIBERS).readonly(),
 }) satisfies z.ZodType<ChunkFrame>
 
 export const gradientFrameSchema = z.discriminatedUnion('type', [

@@ -96,6 +96,7 @@ describe('Assembled contributions', () => {
     payload: manifest.payload,
     index,
     bytes,
+    reached: [],
   }))
   let contributions: Contributions
   beforeEach(() => {

@@ -84,6 +84,9 @@ describe('A round that takes far longer than expected', () => {
     const [first] = swarm.of('expired')
     assert.match(first.reason, /not back after \d+ s/)
     const given = swarm.of('assigned').filter(({ worker }) => worker === 'bob')
-    assert.ok(given.some(({ at }) => at >= first.at), 'it is given another')
+    assert.ok(
+      given.some(({ at }) => at >= first.at),
+      'it is given another',
+    )
   })
 })

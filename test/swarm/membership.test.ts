@@ -95,7 +95,9 @@ describe('A peer that may not join', () => {
 
 describe('A peer that leaves', () => {
   it('gives its round back at once', () => {
-    const swarm = simulate({ changes: { localSteps: 30 } }).startAll().run(2_000)
+    const swarm = simulate({ changes: { localSteps: 30 } })
+      .startAll()
+      .run(2_000)
     swarm.stop('carol')
     swarm.run(2_100)
     const [left] = swarm.of('left')
@@ -106,7 +108,9 @@ describe('A peer that leaves', () => {
 
   it('does not leave the others waiting in a window that only it kept open', () => {
     for (let atMs = 900; atMs < 2_400; atMs += 25) {
-      const swarm = simulate({ changes: { grace: 600 } }).startAll().run(atMs)
+      const swarm = simulate({ changes: { grace: 600 } })
+        .startAll()
+        .run(atMs)
       swarm.stop('carol')
       swarm.run(120_000)
       assert.equal(swarm.peers.get('alice')?.outcome, 'finished', `left at ${atMs} ms`)
@@ -120,27 +124,43 @@ describe('Workers that are not replicas', () => {
 
   it('finish although a fifth of all gossip is lost: assignments, verdicts and the end are told again', () => {
     for (const seed of [1, 2, 3, 4, 5]) {
-      const swarm = simulate({ network: lossy, seed, changes: { replicas: 1 } }).startAll().run(600_000)
-      assert.deepEqual(outcomes(swarm), { alice: 'finished', bob: 'finished', carol: 'finished' }, `seed ${seed}`)
+      const swarm = simulate({ network: lossy, seed, changes: { replicas: 1 } })
+        .startAll()
+        .run(600_000)
+      assert.deepEqual(
+        outcomes(swarm),
+        { alice: 'finished', bob: 'finished', carol: 'finished' },
+        `seed ${seed}`,
+      )
       assert.equal(appliedSince(swarm, 0).size, 3)
       for (const name of ['bob', 'carol'])
-        assert.deepEqual(swarm.of('digest').filter(({ peer }) => peer === name), [], 'holds no outer state')
+        assert.deepEqual(
+          swarm.of('digest').filter(({ peer }) => peer === name),
+          [],
+          'holds no outer state',
+        )
     }
   })
 
   it('fetch a version once, however many come after it meanwhile', () => {
     const lines: TraceLine[] = []
     const network = { latencyMs: 1, betweenMs: 900, jitterMs: 0, loss: 0, duplication: 0 }
-    const swarm = simulate({ network, trace: record(lines) }).startAll().run(120_000)
+    const swarm = simulate({ network, trace: record(lines) })
+      .startAll()
+      .run(120_000)
     const fetches = lines
       .filter(({ peer }) => peer === 'carol')
-      .flatMap(({ effects }) => effects.flatMap((effect) => (effect.type === 'fetch-theta' ? [effect.version] : [])))
+      .flatMap(({ effects }) =>
+        effects.flatMap((effect) => (effect.type === 'fetch-theta' ? [effect.version] : [])),
+      )
     const assigned = swarm.of('assigned').filter(({ worker }) => worker === 'carol')
     assert.ok(fetches.length <= assigned.length, `${fetches.length} fetches for ${assigned.length} rounds`)
   })
 
   it('get a round from a newer version when theirs cannot be had any more', () => {
-    const swarm = simulate({ changes: { replicas: 1 } }).startAll().run(1_500)
+    const swarm = simulate({ changes: { replicas: 1 } })
+      .startAll()
+      .run(1_500)
     // The leader comes back with its latest version only, while carol asks for an older one.
     swarm.crash('carol')
     swarm.crash('alice')
@@ -192,7 +212,10 @@ describe('The stop rule', () => {
       const [end] = swarm.of('run-finished')
       assert.equal(swarm.of('applied').length, end.versions)
       for (const [key, value] of Object.entries(check)) assert.equal(end[key as 'versions'], value)
-      const before = swarm.of('applied').slice(0, -1).reduce((sum, { steps }) => sum + steps, 0)
+      const before = swarm
+        .of('applied')
+        .slice(0, -1)
+        .reduce((sum, { steps }) => sum + steps, 0)
       if ('steps' in stop) assert.ok(before < stop.steps && end.steps >= stop.steps)
       if ('tokens' in stop) assert.ok(before * 8 < stop.tokens && end.tokens >= stop.tokens)
       if ('loss' in stop) assert.ok(end.loss !== null && end.loss <= stop.loss)

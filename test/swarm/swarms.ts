@@ -1,6 +1,6 @@
 // Ready-made simulated swarms for the tests.
 import type { Message } from '../../src/core/messages.js'
-import { type SimulationOptions, SimulatedSwarm, type TraceLine } from '../../src/simulate/swarm.js'
+import { SimulatedSwarm, type SimulationOptions, type TraceLine } from '../../src/simulate/swarm.js'
 import { type RunConfig, runSchema } from '../../src/swarmfile/schema.js'
 
 type RunInput = Parameters<typeof runSchema.parse>[0]

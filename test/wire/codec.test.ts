@@ -126,7 +126,7 @@ describe('The codec', () => {
   it('gives chunk frames back with their bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 1000 }), fc.nat({ max: 700 }), (bytes, index) => {
-        const frame = { type: 'chunk' as const, payload: 'd'.repeat(64), index, bytes }
+        const frame = { type: 'chunk' as const, payload: 'd'.repeat(64), index, bytes, reached: [] }
         const back = decode(encode(frame), gradientFrameSchema, CONTROL_CAP_BYTES)
         assert(back.type === 'chunk')
         assert.deepEqual([...back.bytes], [...bytes])

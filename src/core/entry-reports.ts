@@ -1,0 +1,88 @@
+// What a leader reports of each entry once it is committed.
+import type { Entry } from './entries.js'
+import type { LedgerState } from './ledger.js'
+import { nameOf } from './proposals.js'
+import { report, type Turn } from './state.js'
+import { firstLearningRate } from './worker.js'
+
+/** `before` is the ledger's state without the entry. */
+export function reportEntry(turn: Turn, entry: Entry, before: LedgerState): void {
+  switch (entry.kind) {
+    case 'no-op':
+      report(turn, {
+        type: 'leader',
+        term: entry.term,
+        leader: turn.state.setup.self.name,
+        id: entry.leader,
+        reason: entry.reason,
+      })
+      break
+    case 'admit': {
+      const { name, peer: id, cluster, replica } = entry
+      report(turn, { type: 'joined', name, id, cluster, replica })
+      break
+    }
+    case 'evict': {
+      const { name, cluster } = before.members[entry.peer]
+      report(turn, { type: 'left', name, id: entry.peer, cluster, reason: entry.reason })
+      break
+    }
+    case 'assign': {
+      const { assignment, speed, fastest: maxSpeed, window } = entry
+      const { id, base: version, steps, shard, position } = assignment
+      const worker = nameOf(turn, assignment.worker)
+      const learningRate = firstLearningRate(turn.state, assignment)
+      report(turn, {
+        type: 'assigned',
+        assignment: id,
+        worker,
+        version,
+        steps,
+        shard,
+        position,
+        speed,
+        maxSpeed,
+        learningRate,
+        window,
+      })
+      break
+    }
+    case 'apply': {
+      const { term, index, assignment, staleness, steps, loss, speed } = entry
+      const worker = nameOf(turn, entry.worker)
+      report(turn, {
+        type: 'applied',
+        version: before.version + 1,
+        term,
+        index,
+        worker,
+        assignment,
+        staleness,
+        steps,
+        loss,
+        speed,
+      })
+      break
+    }
+    case 'refuse':
+      report(turn, {
+        type: 'refused',
+        what: `contribution ${entry.assignment}`,
+        from: nameOf(turn, entry.worker),
+        reason: entry.reason,
+      })
+      break
+    case 'expire':
+      report(turn, {
+        type: 'expired',
+        assignment: entry.assignment,
+        worker: nameOf(turn, entry.worker),
+        reason: entry.reason,
+      })
+      break
+    case 'finish':
+      break
+    default:
+      entry satisfies never
+  }
+}

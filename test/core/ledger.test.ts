@@ -1,0 +1,158 @@
+// The ledger's state: what each entry does to it.
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import type { EntryBody } from '../../src/core/entries.js'
+import { type AssignmentId, assignmentId, hash, peerId } from '../../src/core/ids.js'
+import {
+  applyEntry,
+  consumedSteps,
+  emptyLedger,
+  type LedgerState,
+  nextInterval,
+} from '../../src/core/ledger.js'
+
+const bob = peerId('id-bob')
+const digest = hash('0'.repeat(64))
+const start = emptyLedger([100, 100])
+const add = (state: LedgerState, body: EntryBody, term = 1) =>
+  applyEntry(state, { ...body, index: state.index + 1, term })
+const admitted = add(start, {
+  kind: 'admit',
+  peer: bob,
+  name: 'bob',
+  cluster: 'lake',
+  replica: true,
+  speed: 5,
+})
+
+function assign(state: LedgerState, wanted: number, shard = 0, worker = bob): LedgerState {
+  const id = assignmentId(state.index + 1)
+  const { position, steps } = nextInterval(state.shards[shard], wanted)
+  return add(state, {
+    kind: 'assign',
+    assignment: {
+      id,
+      worker,
+      base: state.version,
+      baseDigest: digest,
+      shard,
+      position,
+      steps,
+      deadlineMs: 1,
+    },
+    speed: null,
+    fastest: null,
+    window: 1,
+  })
+}
+const settle = (state: LedgerState, kind: 'expire' | 'refuse', assignment: AssignmentId) =>
+  add(state, { kind, assignment, worker: bob, reason: 'because' })
+const apply = (state: LedgerState, assignment: AssignmentId, steps = 10) =>
+  add(state, {
+    kind: 'apply',
+    assignment,
+    worker: bob,
+    payload: digest,
+    staleness: 0,
+    weight: 1,
+    steps,
+    speed: 4,
+    loss: 1,
+  })
+
+describe('The ledger', () => {
+  it('takes entries in order only, and none of a term that is over', () => {
+    assert.throws(
+      () => applyEntry(start, { kind: 'finish', ok: true, reason: '', index: 2, term: 1 }),
+      /does not follow/,
+    )
+    const later = add(admitted, { kind: 'no-op', leader: bob, reason: '' }, 3)
+    assert.throws(() => add(later, { kind: 'finish', ok: true, reason: '' }, 2), /term 3 has begun/)
+  })
+
+  it('settles an assignment once: the first verdict counts', () => {
+    const settled = apply(assign(admitted, 10), assignmentId(2))
+    assert.equal(settled.version, 1)
+    assert.throws(() => apply(settled, assignmentId(2)), /settled a second time/)
+    assert.throws(() => settle(settled, 'expire', assignmentId(2)), /settled a second time/)
+  })
+
+  it('counts rounds in a row that came to nothing, expired or refused, until one is applied', () => {
+    let state = settle(assign(admitted, 10), 'expire', assignmentId(2))
+    state = settle(assign(state, 10), 'refuse', assignmentId(4))
+    assert.equal(state.members[bob].failures, 2)
+    assert.equal(apply(assign(state, 10), assignmentId(6)).members[bob].failures, 0)
+  })
+
+  it('keeps what a member did when it leaves and comes back', () => {
+    let state = apply(assign(admitted, 10), assignmentId(2))
+    state = add(state, { kind: 'evict', peer: bob, reason: 'silent' })
+    assert.equal(state.members[bob].present, false)
+    state = add(state, { kind: 'admit', peer: bob, name: 'bob', cluster: 'lake', replica: true, speed: null })
+    const { present, contributions, steps, speeds, rehearsed } = state.members[bob]
+    assert.deepEqual([present, contributions, steps, speeds, rehearsed], [true, 1, 10, [4], 5])
+  })
+
+  it('is open again after a finish once a leader begins a new term', () => {
+    const over = add(admitted, { kind: 'finish', reason: 'enough', ok: true })
+    assert.deepEqual(over.finished, { reason: 'enough', ok: true })
+    assert.equal(add(over, { kind: 'no-op', leader: bob, reason: '' }, 2).finished, null)
+  })
+})
+
+describe('A shard', () => {
+  it('gives what a lost worker left before new ground, as much of it as is wanted', () => {
+    let state = assign(assign(admitted, 30), 30)
+    state = settle(state, 'expire', assignmentId(2))
+    assert.deepEqual(nextInterval(state.shards[0], 20), { position: 0, steps: 20 })
+    state = assign(state, 20)
+    assert.deepEqual(nextInterval(state.shards[0], 20), { position: 20, steps: 10 })
+    state = assign(state, 20)
+    assert.deepEqual(nextInterval(state.shards[0], 20), { position: 60, steps: 20 })
+  })
+
+  it('makes one interval of neighbours that came back, so that they do not crumble', () => {
+    let state = assign(assign(assign(assign(admitted, 10), 10), 10), 10)
+    for (const index of [4, 2, 3]) state = settle(state, 'expire', assignmentId(index))
+    assert.deepEqual(state.shards[0].returned, [{ position: 0, steps: 30 }])
+    assert.equal(consumedSteps(state.shards[0]), 10)
+  })
+
+  it('takes back its end as if it had never been reserved', () => {
+    let state = assign(assign(admitted, 10), 10)
+    state = settle(state, 'refuse', assignmentId(3))
+    assert.deepEqual(state.shards[0], { size: 100, reserved: 10, returned: [] })
+    state = settle(state, 'refuse', assignmentId(2))
+    assert.deepEqual(state.shards[0], { size: 100, reserved: 0, returned: [] })
+  })
+
+  it('has every step in one place: trained, being trained, or waiting; whatever comes back in whatever order', () => {
+    const action = fc.record({
+      wanted: fc.integer({ min: 1, max: 9 }),
+      verdict: fc.constantFrom('apply', 'expire', null),
+      which: fc.nat(),
+    })
+    fc.assert(
+      fc.property(fc.array(action, { maxLength: 40 }), (actions) => {
+        let state = admitted
+        const trained: { position: number; steps: number }[] = []
+        for (const { wanted, verdict, which } of actions) {
+          state = assign(state, wanted)
+          const open = Object.values(state.open)
+          const one = open[which % open.length]
+          if (verdict === 'apply') trained.push(one)
+          if (verdict === 'apply') state = apply(state, one.id, one.steps)
+          if (verdict === 'expire') state = settle(state, 'expire', one.id)
+        }
+        const { reserved, returned } = state.shards[0]
+        const places = [...trained, ...Object.values(state.open), ...returned]
+          .flatMap(({ position, steps }) => Array.from({ length: steps }, (_, i) => position + i))
+          .sort((a, b) => a - b)
+        assert.deepEqual(
+          places,
+          Array.from({ length: reserved }, (_, i) => i),
+        )
+      }),
+    )
+  })
+})
