@@ -6,7 +6,7 @@ import { type PeerId, peerId } from '../core/ids.js'
 import { CONTROL_CAP_BYTES } from '../wire/codec.js'
 import type { Meter } from './meter.js'
 import { Queue } from './queue.js'
-import { room, sink, source } from './streams.js'
+import { closed, room, sink, source } from './streams.js'
 
 export const CONTROL_PROTOCOL = '/skein/control/1'
 /** Messages that may wait for one peer: minutes of heartbeats, or a burst of ledger entries. */
@@ -95,6 +95,8 @@ export class Control {
         if (live()) {
           await room(stream, 0)
           await stream.close()
+          // The peer closes its end when it has read everything; a connection cut before that loses the rest.
+          await closed(stream)
           return
         }
       } catch {

@@ -48,7 +48,7 @@ export interface MeshOptions {
 }
 
 /** How long queued control messages may take to leave when a peer closes. */
-const FLUSH_MS = 300
+const FLUSH_MS = 500
 /** How long libp2p may take to stop; what is left then dies with the process. */
 const STOP_MS = 600
 

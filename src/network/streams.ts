@@ -28,6 +28,12 @@ export async function room(stream: Stream, budgetBytes = BUDGET_BYTES): Promise<
   }
 }
 
+/** Resolves when both ends of the stream are closed. */
+export async function closed(stream: Stream): Promise<void> {
+  if (stream.status !== 'open' && stream.status !== 'closing') return
+  await new Promise<void>((resolve) => stream.addEventListener('close', () => resolve(), { once: true }))
+}
+
 /** Writes what a pipeline yields, waiting for room after each piece. Rejects once the stream is closed. */
 export const sink =
   (stream: Stream) =>
@@ -43,7 +49,7 @@ export const sink =
 export async function* source(stream: Stream): AsyncGenerator<Bytes> {
   const arrived: Bytes[] = []
   let failure: Error | null = null
-  let closed = stream.status !== 'open' && stream.status !== 'closing'
+  let isClosed = stream.status !== 'open' && stream.status !== 'closing'
   let wake: (() => void) | null = null
   const onMessage = (event: { data: Bytes }) => {
     arrived.push(event.data)
@@ -52,7 +58,7 @@ export async function* source(stream: Stream): AsyncGenerator<Bytes> {
   }
   const onEnd = () => wake?.()
   const onClose = (event: { error?: Error }) => {
-    closed = true
+    isClosed = true
     failure = event.error ?? null
     wake?.()
   }
@@ -71,7 +77,7 @@ export async function* source(stream: Stream): AsyncGenerator<Bytes> {
       resume(stream)
       if (arrived.length > 0) continue
       if (failure !== null) throw failure
-      const ended = closed || stream.remoteWriteStatus === 'closed'
+      const ended = isClosed || stream.remoteWriteStatus === 'closed'
       if (ended && stream.readBufferLength === 0) return
       await new Promise<void>((resolve) => {
         wake = resolve
