@@ -26,7 +26,7 @@ export function arrive(turn: Turn, worker: PeerId): void {
   const idle = lead.idle.includes(worker) ? lead.idle : [...lead.idle, worker]
   if (lead.window === null) {
     const afterMs = graceOf(turn, lead)
-    changeLead(turn, { window: { openedAt: turn.at }, closing: lead.closing || afterMs === 0 })
+    changeLead(turn, { window: { closesAt: turn.at + afterMs }, closing: lead.closing || afterMs === 0 })
     if (afterMs > 0) emit(turn, { type: 'set-timer', name: 'grace', afterMs })
   }
   changeLead(turn, { idle })
@@ -107,8 +107,7 @@ export function assignIfDue(turn: Turn): void {
   const gathered =
     lead.gatherOver || lead.head.version > 0 || presentMembers(lead.head).length >= setup.run.startPeers
   if (!gathered) return
-  const othersMayArrive = Object.keys(lead.head.open).length > 0
-  if (!lead.closing && othersMayArrive) return
+  if (!lead.closing && othersMayArrive(lead, turn.at)) return
   if (!lead.closing) changeLead(turn, { closing: true })
   if (replica.applied < lead.head.version) return
   const workers = lead.idle
@@ -117,6 +116,16 @@ export function assignIfDue(turn: Turn): void {
   changeLead(turn, { idle: [] })
   closeWindow(turn)
   for (const worker of workers) assign(turn, worker, fastest, window)
+}
+
+/** Whether a round under way is expected back before the window closes: nobody waits for one that is not. */
+function othersMayArrive({ head, window, assignedAt, overheads }: Lead, at: number): boolean {
+  return Object.values(head.open).some(({ id, worker, steps }) => {
+    const speed = speedOf(head.members[worker])
+    if (speed === null || window === null) return true
+    const expectedAt = (assignedAt[id] ?? at) + (steps / speed) * 1000 + median(overheads)
+    return expectedAt <= window.closesAt
+  })
 }
 
 function closeWindow(turn: Turn): void {
@@ -179,16 +188,21 @@ export function expireOverdue(turn: Turn): void {
   }
 }
 
-/** Length of the grace window from what was measured so far; 0 before anything was. */
+/**
+ * Length of the grace window from what was measured so far; 0 before anything was. The first window of a run may
+ * last a whole round: rehearsals are rough, and who starts apart stays apart.
+ */
 function graceOf(turn: Turn, lead: Lead): number {
   const { run } = turn.state.setup
   const speeds = speedsOf(lead.head)
   if (run.grace === 'auto' && speeds.length === 0) return 0
+  const roundMs = (run.localSteps / Math.max(...speeds)) * 1000 + median(lead.overheads)
+  if (run.grace === 'auto' && lead.head.window <= 1) return roundMs
   return graceMs({
     setting: run.grace,
     slowestStepMs: 1000 / Math.min(...speeds),
     transferSpreadMs: spread(lead.overheads),
-    roundMs: (run.localSteps / Math.max(...speeds)) * 1000 + median(lead.overheads),
+    roundMs,
   })
 }
 

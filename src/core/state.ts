@@ -80,7 +80,7 @@ export interface Lead {
   readonly beatAt: number
   /** Workers that may be assigned, in the order they arrived. */
   readonly idle: readonly PeerId[]
-  readonly window: { readonly openedAt: number } | null
+  readonly window: { readonly closesAt: number } | null
   /** The window is over; assigning waits only for the outer step. */
   readonly closing: boolean
   readonly gatherOver: boolean

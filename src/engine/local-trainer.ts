@@ -16,6 +16,7 @@ import {
 } from '../ports/trainer.js'
 import type { Generation } from './calls.js'
 import type { Engine, TrainingSession } from './engine.js'
+import { Pace } from './pace.js'
 import { sample } from './sampling.js'
 
 /** How a round is watched and stopped. */
@@ -26,11 +27,15 @@ export interface RoundControl {
   onStep(report: StepReport): void
 }
 
-/** Timed steps of a rehearsal, after one that only warms up; their median counts. */
+/**
+ * Timed steps of a rehearsal, after one that only warms up; the fastest counts: what slows a step down here is
+ * that this peer and its neighbours are just starting.
+ */
 const REHEARSED_STEPS = 5
 
 export class LocalTrainer {
   readonly #size: number
+  readonly #pace: Pace
   #inner: InnerState
   /** The inner state before the last round that finished. */
   #before: InnerState
@@ -41,6 +46,7 @@ export class LocalTrainer {
     private readonly setup: TrainerSetup,
   ) {
     this.#size = layoutOf(model).size
+    this.#pace = new Pace(setup.slowdown)
     this.#inner = { m: new Float32Array(this.#size), v: new Float32Array(this.#size), updates: 0 }
     this.#before = this.#inner
   }
@@ -75,11 +81,8 @@ export class LocalTrainer {
         await session.step(tokens, 0)
         times.push(performance.now() - start)
       }
-      const [median] = times
-        .slice(1)
-        .sort((a, b) => a - b)
-        .slice(REHEARSED_STEPS >> 1)
-      return 1000 / (median * this.setup.slowdown)
+      const fastest = Math.min(...times)
+      return 1000 / (fastest * this.setup.slowdown)
     })
   }
 
@@ -93,12 +96,14 @@ export class LocalTrainer {
       let trainMs = 0
       let emulatedMs = 0
       let lossSum = 0
+      this.#pace.begin(performance.now())
       for (let step = 1; step <= round.steps; step++) {
         if (control.isAborted()) throw new RoundAborted(`aborted before step ${step} of ${round.steps}`)
         const start = performance.now()
         const { loss, learningRate } = await this.#step(session, round, step)
         const ownMs = performance.now() - start
-        if (this.setup.slowdown > 1) control.sleep(ownMs * (this.setup.slowdown - 1))
+        const sleepMs = this.#pace.sleepMs(ownMs, performance.now())
+        if (sleepMs > 0) control.sleep(sleepMs)
         const ms = performance.now() - start
         trainMs += ms
         emulatedMs += ms - ownMs

@@ -117,9 +117,9 @@ describe('A round', () => {
       { theta: trainer.initial(), shard: 0, position: 0, steps: 3 },
       { ...quiet, sleep },
     )
-    const own = result.trainMs - result.emulatedMs
-    assert.ok(Math.abs(slept - 2 * own) < 1e-6 * slept)
+    assert.ok(slept > 0)
     assert.ok(result.emulatedMs >= slept)
+    assert.ok(result.emulatedMs < result.trainMs)
   })
 
   it('leaves no tensors behind, nor do evaluation, generation and rehearsal', async () => {
