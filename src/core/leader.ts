@@ -228,10 +228,16 @@ export function announceVersion(turn: Turn, version: Version): void {
   rememberAnnounced(turn, version, digest, stateDigest)
   const message = { type: 'version', term: lead.term, version, digest, stateDigest } as const
   emit(turn, { type: 'publish', topic: { kind: 'ledger' }, message })
-  if (version % turn.state.setup.run.checkpoints.everyVersions === 0) {
-    emit(turn, { type: 'checkpoint', version, loss: turn.state.validation.last?.loss ?? null })
-  }
+  checkpointIfDue(turn, version)
   assignIfDue(turn)
+}
+
+/** The first version is nothing yet, and the last one is written when the run is concluded. */
+function checkpointIfDue(turn: Turn, version: Version): void {
+  const { lead, setup, validation } = turn.state
+  if (version === 0 || version % setup.run.checkpoints.everyVersions !== 0 || lead?.head.finished != null)
+    return
+  emit(turn, { type: 'checkpoint', version, loss: validation.last?.loss ?? null })
 }
 
 export function stopIfDue(turn: Turn): void {

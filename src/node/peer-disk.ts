@@ -1,4 +1,6 @@
 // Everything a peer keeps on disk, opened together and closed together.
+import { rm, rmdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { Entry } from '../core/entries.js'
 import type { UserError } from '../core/user-error.js'
 import { EventLog } from '../store/event-log.js'
@@ -68,11 +70,29 @@ export class PeerDisk {
     settle: ({ assignment }) => clearContribution(this.paths.worker, assignment),
   }
 
+  /** Takes back what a peer began to write for a run that never came to be; other files stay. */
+  async discard(): Promise<void> {
+    await this.close()
+    await rm(this.paths.root, { recursive: true, force: true })
+    await rm(this.run.events, { force: true })
+    for (const folder of [dirname(this.paths.root), this.run.root]) {
+      try {
+        await rmdir(folder)
+      } catch {
+        // Something else is in it.
+        return
+      }
+    }
+  }
+
   /** Flushes and closes; the lock is given back last. */
   async close(): Promise<void> {
     await this.#journal?.close()
     await this.#events?.close()
     await this.#lock?.release()
+    this.#journal = null
+    this.#events = null
+    this.#lock = null
   }
 }
 

@@ -21,6 +21,8 @@ export const runPeer: RunPeer = async (options, watch, stop) => {
   const closing: (() => Promise<void>)[] = [() => disk.close()]
   try {
     await disk.lock()
+    // Until there is a run, nothing of it is worth keeping.
+    if (options.founder && !options.resume) closing[0] = () => disk.discard()
     const events = await disk.events((error) =>
       reporter.warn(`${error.message}; events are no longer written`),
     )
@@ -41,6 +43,7 @@ export const runPeer: RunPeer = async (options, watch, stop) => {
       ? founding(options, disk, mesh)
       : joining(options, reporter, inbox, mesh, stop)
     const { genesis, dataset } = await found
+    closing[0] = () => disk.close()
     stop.throwIfAborted()
     enter(mesh, inbox, reporter, genesis, options)
     const node = await PeerNode.start({ options, disk, mesh, inbox, reporter, genesis, dataset })
