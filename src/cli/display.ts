@@ -48,14 +48,19 @@ export class Display {
     this.#silent = true
   }
 
-  /** Ends the view with the summary and the commands to give next. */
-  summarize(folder: string, next: readonly string[]): void {
+  /** Whether the watched folder holds a trained model. */
+  get hasCheckpoint(): boolean {
+    return this.#state.checkpoint !== null
+  }
+
+  /** Ends the view with the summary, the commands to give next, and why the watched peer ended, if it did by itself. */
+  summarize(folder: string, next: readonly string[], ended?: string): void {
     if (this.#silent) return
     this.close()
     if (this.#json) return
     const columns = this.#io.stdout.columns ?? 100
     const colors = colorsFor(this.#io.stdout, this.#io.env)
-    const lines = summaryLines(this.#state, { columns, colors, folder, next })
+    const lines = summaryLines(this.#state, { columns, colors, folder, next, ended })
     this.#io.stdout.write(`${lines.join('\n')}\n`)
   }
 }

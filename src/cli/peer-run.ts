@@ -44,7 +44,8 @@ export async function runAndShow(context: CommandContext, options: PeerRunOption
       },
       stop.signal,
     )
-    display.summarize(folder, outcome.kind === 'finished' ? afterRunCommands(folder) : [resume])
+    if (outcome.kind === 'stopped') display.summarize(folder, [resume])
+    else display.summarize(folder, display.hasCheckpoint ? afterRunCommands(folder) : [], outcome.reason)
     return exitCode(outcome)
   } finally {
     display.close()

@@ -19,12 +19,15 @@ export interface SummaryOptions {
   readonly columns: number
   readonly colors: Colors
   readonly folder: string
+  /** Why the peer ended that this view watched, where it is not the one that sums the run up. */
+  readonly ended?: string
   /** Commands worth giving next, ready to copy. */
   readonly next: readonly string[]
 }
 
 /** The summary as lines. Works for a run cut short as well: what is not known is left out. */
-export function summaryLines(state: SwarmState, { columns, colors, folder, next }: SummaryOptions): string[] {
+export function summaryLines(state: SwarmState, options: SummaryOptions): string[] {
+  const { columns, colors, folder, next } = options
   const facts = [
     ...lossFacts(state, colors),
     ...runFacts(state),
@@ -32,7 +35,8 @@ export function summaryLines(state: SwarmState, { columns, colors, folder, next 
     ['run folder', folder],
     ...(state.checkpoint === null ? [] : [['checkpoint', clean(state.checkpoint)]]),
   ]
-  const title = state.finished === null ? 'stopped' : `finished: ${clean(state.finished.reason)}`
+  const reason = state.finished?.reason ?? options.ended
+  const title = reason === undefined ? 'stopped' : `finished: ${clean(reason)}`
   const [header, ...peers] = tableLines(summaryPeers(state), columnsOfPeers, columns)
   return [
     '',
@@ -48,7 +52,7 @@ export function summaryLines(state: SwarmState, { columns, colors, folder, next 
 function lossFacts(state: SwarmState, colors: Colors): string[][] {
   const before = state.validation[0]?.loss ?? state.finished?.lossBefore ?? null
   const after = state.finished?.loss ?? state.validation.at(-1)?.loss ?? null
-  if (after === null) return [['validation loss', 'none measured']]
+  if (after === null) return []
   if (before === null || (state.validation.length < 2 && state.finished === null))
     return [
       ['validation loss', `${loss(after)} nats per token`],
@@ -72,6 +76,11 @@ function runFacts(state: SwarmState): string[][] {
     )
   const most = end?.maxStaleness ?? Math.max(0, ...[...state.peers.values()].map((peer) => peer.stalenessMax))
   const tokens = end === null ? '' : `, ${count(end.tokens)} tokens`
+  if (end === null && applied === 0) {
+    // A worker's own view: the leader alone knows what became of its contributions.
+    const steps = total(state, ({ account }) => account?.steps ?? 0)
+    return [['local steps', `${steps} in ${duration(seconds * 1000)}`]]
+  }
   return [
     ['versions', `${end?.versions ?? state.version} in ${duration(seconds * 1000)}`],
     ['local steps', `${end?.steps ?? state.steps}${tokens}`],
