@@ -188,21 +188,16 @@ export function expireOverdue(turn: Turn): void {
   }
 }
 
-/**
- * Length of the grace window from what was measured so far; 0 before anything was. The first window of a run may
- * last a whole round: rehearsals are rough, and who starts apart stays apart.
- */
+/** Length of the grace window from what was measured so far; 0 before anything was. */
 function graceOf(turn: Turn, lead: Lead): number {
   const { run } = turn.state.setup
   const speeds = speedsOf(lead.head)
   if (run.grace === 'auto' && speeds.length === 0) return 0
-  const roundMs = (run.localSteps / Math.max(...speeds)) * 1000 + median(lead.overheads)
-  if (run.grace === 'auto' && lead.head.window <= 1) return roundMs
   return graceMs({
     setting: run.grace,
     slowestStepMs: 1000 / Math.min(...speeds),
     transferSpreadMs: spread(lead.overheads),
-    roundMs,
+    roundMs: (run.localSteps / Math.max(...speeds)) * 1000 + median(lead.overheads),
   })
 }
 

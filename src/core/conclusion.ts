@@ -1,9 +1,19 @@
 // The end of a run: the leader stops it, everyone brings in what is under way, gives account and ends.
 import { farewellMs } from './deadlines.js'
-import type { PeerId } from './ids.js'
+import type { PeerId, Version } from './ids.js'
 import { presentMembers } from './ledger.js'
 import type { Farewell } from './messages.js'
-import { change, changeLead, emit, type Lead, type Replica, report, type Turn } from './state.js'
+import { propose } from './proposals.js'
+import {
+  change,
+  changeLead,
+  changeReplica,
+  emit,
+  type Lead,
+  type Replica,
+  report,
+  type Turn,
+} from './state.js'
 import { isValidator, validateIfDue } from './validator.js'
 import { stopWork } from './worker.js'
 
@@ -47,10 +57,21 @@ export function onFarewell(turn: Turn, from: PeerId, farewell: Farewell): void {
   concludeIfReady(turn)
 }
 
+/** An outer step that comes out the same everywhere gives no version: nobody gets a round from it, and the run has failed. */
+export function onVersionBroken(turn: Turn, version: Version, reason: string): void {
+  const { replica, lead, finishing, setup } = turn.state
+  if (replica === null || !replica.busy || version !== replica.applied + 1) return
+  changeReplica(turn, { busy: false, broken: reason })
+  report(turn, { type: 'refused', what: `version ${version}`, from: setup.self.name, reason })
+  if (finishing !== null) change(turn, { finishing: { reason, ok: false } })
+  if (lead !== null) propose(turn, { kind: 'finish', reason, ok: false })
+  concludeIfReady(turn)
+}
+
 function isSettled({ state }: Turn): boolean {
   const { replica, validation, installing } = state
   if (validation.running !== null || installing) return false
-  if (replica === null) return true
+  if (replica === null || replica.broken !== null) return true
   if (replica.ledger.finished === null || replica.applied < replica.ledger.version) return false
   return (
     !isValidator(state) ||

@@ -48,7 +48,13 @@ export type PeerEvent = {
       readonly digest: Hash
       readonly stateDigest: Hash
     }
-  | { readonly type: 'outer-failed'; readonly version: Version; readonly reason: string }
+  /** `lasting`: the same everywhere and every time; else its payload may still be had. */
+  | {
+      readonly type: 'outer-failed'
+      readonly version: Version
+      readonly reason: string
+      readonly lasting: boolean
+    }
   | {
       readonly type: 'snapshot-installed'
       readonly ledger: LedgerState
@@ -67,6 +73,8 @@ export type PeerEvent = {
     }
   /** A round is done and its contribution durable. */
   | { readonly type: 'trained'; readonly manifest: Manifest }
+  /** Publishing the own contribution has ended, well or not. */
+  | { readonly type: 'contribution-published'; readonly assignment: AssignmentId }
   | { readonly type: 'training-failed'; readonly assignment: AssignmentId; readonly reason: string }
   | { readonly type: 'validated'; readonly version: Version; readonly loss: number }
   | { readonly type: 'validation-failed'; readonly version: Version; readonly reason: string }

@@ -2,7 +2,7 @@
 import { onJoin } from './admission.js'
 import { onContribution, onGiveUp, onOffer, onPullFailed } from './arrivals.js'
 import { onGatherOver, onGraceOver } from './assigning.js'
-import { concludeIfReady, onFarewell, onFarewellTimeout } from './conclusion.js'
+import { concludeIfReady, onFarewell, onFarewellTimeout, onVersionBroken } from './conclusion.js'
 import type { Effect, PeerEvent, TimerName } from './events.js'
 import type { PeerId } from './ids.js'
 import {
@@ -34,6 +34,7 @@ import {
   beginIfHeld,
   offer,
   offerSoon,
+  onPublished,
   onReofferDue,
   onStepped,
   onThetaFailed,
@@ -66,6 +67,7 @@ export function createPeer(setup: PeerSetup): PeerState {
             queue: [],
             busy: false,
             failures: 0,
+            broken: null,
             askedAt: null,
           },
     installing: false,
@@ -129,6 +131,7 @@ function handle(turn: Turn, event: PeerEvent): void {
       validateIfDue(turn)
       return concludeIfReady(turn)
     case 'outer-failed':
+      if (event.lasting) return onVersionBroken(turn, event.version, event.reason)
       return onOuterFailed(turn, event.version, event.reason)
     case 'snapshot-installed':
       return onSnapshotInstalled(turn, event.ledger, event.digest, event.stateDigest)
@@ -142,6 +145,8 @@ function handle(turn: Turn, event: PeerEvent): void {
       return onStepped(turn, event.assignment, event.step, event.loss, event.ms)
     case 'trained':
       return onTrained(turn, event.manifest)
+    case 'contribution-published':
+      return onPublished(turn, event.assignment)
     case 'training-failed':
       return onTrainingFailed(turn, event.assignment, event.reason)
     case 'validated':

@@ -76,6 +76,7 @@ export function installSnapshot(turn: Turn, ledger: LedgerState, digest: Hash, s
       queue: [],
       busy: false,
       failures: 0,
+      broken: null,
       askedAt: null,
     },
   })
@@ -102,7 +103,7 @@ export function announcedOf({ announced }: PeerState, version: Version): Announc
 /** Starts the next outer step unless one is running. */
 export function pump(turn: Turn): void {
   const replica = turn.state.replica
-  if (replica === null || replica.busy || replica.queue.length === 0) return
+  if (replica === null || replica.busy || replica.broken !== null || replica.queue.length === 0) return
   const { entry, ledger } = replica.queue[0]
   changeReplica(turn, { busy: true })
   const donors = [turn.state.leader, entry.worker].filter((peer) => peer !== turn.state.setup.self.id)

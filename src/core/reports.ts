@@ -100,6 +100,7 @@ export type Report =
       readonly type: 'digest'
       readonly version: Version
       readonly digest: Hash
+      /** Null from a worker that holds theta alone. */
       readonly stateDigest: Hash | null
     }
   | {

@@ -49,6 +49,8 @@ export interface Replica {
   readonly busy: boolean
   /** Outer steps in a row that could not be taken, for want of their payload. */
   readonly failures: number
+  /** Why the next version cannot be made by anyone; the run ends at the one before. */
+  readonly broken: string | null
   /** When entries were last asked for; null when none are missing. */
   readonly askedAt: number | null
 }

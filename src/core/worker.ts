@@ -71,10 +71,14 @@ export function getBase(turn: Turn): void {
 }
 
 export function onThetaReady(turn: Turn, version: Version): void {
-  const { worker, installing } = turn.state
+  const { worker, installing, replica } = turn.state
   // A snapshot replaces what was fetched before it: the base is got again when it is in.
   if (installing || worker.now.phase !== 'fetching' || worker.now.assignment.base !== version) return
-  begin(turn, worker.now.assignment)
+  const { assignment } = worker.now
+  // A replica reports the versions that it makes.
+  if (replica === null)
+    report(turn, { type: 'digest', version, digest: assignment.baseDigest, stateDigest: null })
+  begin(turn, assignment)
 }
 
 /** Given up: the leader gives another, from a version that it holds. */
@@ -112,11 +116,14 @@ export function onTrained(turn: Turn, manifest: Manifest): void {
 export function offer(turn: Turn, manifest: Manifest): void {
   const cluster = turn.state.setup.self.cluster
   changeWorker(turn, { now: { phase: 'offering', manifest, offers: 0 }, speed: manifest.speed })
-  emit(
-    turn,
-    { type: 'publish-contribution', topic: { kind: 'gradients', cluster }, manifest },
-    { type: 'set-timer', name: 'reoffer', afterMs: reofferMs(0) },
-  )
+  emit(turn, { type: 'publish-contribution', topic: { kind: 'gradients', cluster }, manifest })
+}
+
+/** From here on a verdict may be expected: while chunks still leave, an offer would have them sent twice. */
+export function onPublished(turn: Turn, id: AssignmentId): void {
+  const { now } = turn.state.worker
+  if (now.phase !== 'offering' || now.manifest.assignment !== id || now.offers > 0) return
+  emit(turn, { type: 'set-timer', name: 'reoffer', afterMs: reofferMs(0) })
 }
 
 /** The leader is another one, or within reach again: what is offered need not wait for its next turn. */

@@ -29,16 +29,17 @@ export class Contributions {
   ) {}
 
   /** All chunks are here. Checked, then durable, then told to the core: in this order. */
-  arrived(from: PeerId, manifest: Manifest, payload: Uint8Array): void {
+  async arrived(from: PeerId, manifest: Manifest, payload: Uint8Array): Promise<void> {
     const problem = this.#problem(manifest, payload)
-    const settle = async () => {
-      if (problem === null) {
-        this.#keep(manifest.payload, payload)
+    if (problem === null) {
+      this.#keep(manifest.payload, payload)
+      try {
         await this.disk?.put(manifest.payload, payload)
+      } catch (error) {
+        return this.fail(error)
       }
-      this.dispatch({ type: 'contribution', from, manifest, problem })
     }
-    settle().catch(this.fail)
+    this.dispatch({ type: 'contribution', from, manifest, problem })
   }
 
   /** The own worker's contribution, which peers may pull until its verdict is known. */

@@ -8,7 +8,7 @@ import { codecs } from '../tensor/codec.js'
 import type { Account } from './account.js'
 import type { Contributions } from './contributions.js'
 import type { Dispatch, OutwardEffect } from './driver.js'
-import type { HeldVersion, OuterStates } from './outer-states.js'
+import { type HeldVersion, type OuterStates, VersionBroken } from './outer-states.js'
 import type { Rounds } from './rounds.js'
 import { decodeSnapshot, encodeSnapshot } from './snapshot-bytes.js'
 
@@ -73,7 +73,7 @@ export class Executor {
       case 'publish-contribution':
         return this.#publishContribution(effect)
       case 'forget-contribution':
-        return rounds.forget()
+        return rounds.forget(effect.assignment)
       case 'validate':
         return this.#validate(effect)
       case 'checkpoint':
@@ -131,7 +131,10 @@ export class Executor {
         const { digest, stateDigest } = states.apply(entry, ledger, payload)
         dispatch({ type: 'outer-applied', version, digest, stateDigest })
       })
-      .catch((error: Error) => dispatch({ type: 'outer-failed', version, reason: error.message }))
+      .catch((error: Error) => {
+        const lasting = error instanceof VersionBroken
+        dispatch({ type: 'outer-failed', version, reason: error.message, lasting })
+      })
   }
 
   #fetchSnapshot({ version, stateDigest, donors }: Effect<'fetch-snapshot'>): void {
@@ -164,7 +167,7 @@ export class Executor {
   #pull({ from, manifest }: Effect<'pull-contribution'>): void {
     const { contributions, rounds } = this.parts
     const own = rounds.payload(manifest)
-    if (own !== null) contributions.arrived(from, manifest, own)
+    if (own !== null) void contributions.arrived(from, manifest, own)
     else contributions.pull(from, manifest)
   }
 
@@ -177,17 +180,23 @@ export class Executor {
   }
 
   #publishContribution({ topic, manifest }: Effect<'publish-contribution'>): void {
-    const { mesh, contributions, rounds, report } = this.parts
+    const { mesh, contributions, rounds, report, dispatch } = this.parts
     const payload = rounds.payload(manifest)
     if (payload === null) return
     contributions.offer(manifest, payload)
-    if (this.#followsGradients) contributions.arrived(mesh.self, manifest, payload)
-    mesh.publishContribution(topic, manifest, payload).catch((error: Error) => {
-      // A lone leader has nobody to tell; a worker whose leader does not listen offers again directly.
-      if (error instanceof NobodyListens) return
-      const message = `The contribution did not go out by gossip (${error.message}); it can be pulled.`
-      report({ type: 'warning', message })
-    })
+    // The leader's own disk first: everyone waits for what it orders, nobody for its gossip.
+    const here = this.#followsGradients
+      ? contributions.arrived(mesh.self, manifest, payload)
+      : Promise.resolve()
+    const published = here.then(() => mesh.publishContribution(topic, manifest, payload))
+    published
+      .catch((error: Error) => {
+        // A lone leader has nobody to tell; a worker whose leader does not listen offers again directly.
+        if (error instanceof NobodyListens) return
+        const message = `The contribution did not go out by gossip (${error.message}); it can be pulled.`
+        report({ type: 'warning', message })
+      })
+      .finally(() => dispatch({ type: 'contribution-published', assignment: manifest.assignment }))
   }
 
   #validate({ version }: Effect<'validate'>): void {

@@ -40,7 +40,7 @@ export class Inbox implements MeshHandlers {
     this.#pass({ type: 'message', from, message })
 
   readonly contribution: MeshHandlers['contribution'] = (from, manifest, payload) =>
-    this.#stage?.contributions.arrived(from, manifest, payload)
+    void this.#stage?.contributions.arrived(from, manifest, payload)
 
   readonly incomplete: MeshHandlers['incomplete'] = (from, manifest) =>
     this.#stage?.dispatch({ type: 'contribution-incomplete', from, manifest })
