@@ -51,6 +51,12 @@ module.exports = {
     ),
 
     rule(
+      'platform-knows-names-only',
+      'What Node gives to several folders is used by them and uses none of them.',
+      { path: '^src/platform/' },
+      { path: '^src/', pathNot: '^src/(platform|core)/' },
+    ),
+    rule(
       'adapters-do-not-compose',
       'An adapter knows the pure layers and itself; node and simulate put adapters together.',
       { path: adapters },

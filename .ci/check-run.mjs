@@ -39,3 +39,5 @@ for (let i = 1; i < bySpeed.length; i++) {
   assert.ok(bySpeed[i].steps > bySpeed[i - 1].steps, 'a faster peer is assigned more steps')
 }
 console.log(`validation loss ${finished.lossBefore.toFixed(3)} -> ${finished.loss.toFixed(3)} after ${finished.versions} versions in ${finished.seconds.toFixed(0)} s`)
+for (const { peer, utilisation, emulated, eventLoopP99Ms } of of('peer-finished'))
+  console.log(`${peer}: ${Math.round(100 * utilisation)} % of its time in local steps (${Math.round(100 * emulated)} % emulated), event-loop delay ${eventLoopP99Ms.toFixed(0)} ms at the 99th percentile`)

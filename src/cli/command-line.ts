@@ -18,11 +18,26 @@ export function programName(argv: readonly string[] = process.argv): string {
 export const commandLine = (args: readonly string[], program = programName()): string =>
   [program, ...args.map(quoted)].join(' ')
 
-/** The options that a run must be resumed with: those that were given, its folder, and `--resume`. */
-export function resumeArguments(options: RunOptions, folder: string): readonly string[] {
-  const { corpus, engine, threads, cluster, seed, set, stopAfter, json } = options
+/**
+ * How to go on with a run that was stopped: the same command with `--resume` and the run's folder; where nothing was
+ * kept yet, the command as it was.
+ *
+ * @param kept whether the folder holds what can be resumed
+ */
+export function goOnCommand(
+  command: readonly string[],
+  options: RunOptions,
+  folder: string,
+  kept: boolean,
+): string {
+  if (kept) return commandLine([...command, '--resume', ...givenArguments({ ...options, out: folder })])
+  return commandLine([...command, ...givenArguments(options)])
+}
+
+function givenArguments(options: RunOptions): readonly string[] {
+  const { out, corpus, engine, threads, cluster, seed, set, stopAfter, json } = options
   const given: readonly [string, string | number | undefined][] = [
-    ['--out', folder],
+    ['--out', out],
     ['--corpus', corpus],
     ['--engine', engine === 'auto' ? undefined : engine],
     ['--threads', threads],
@@ -32,7 +47,6 @@ export function resumeArguments(options: RunOptions, folder: string): readonly s
     ['--stop-after', stopAfter],
   ]
   return [
-    '--resume',
     ...given.flatMap(([name, value]) => (value === undefined ? [] : [name, String(value)])),
     ...(json ? ['--json'] : []),
   ]

@@ -13,13 +13,14 @@ export class Io {
     stderr.on('error', () => {})
   }
 
-  /** What to do when the reader of stdout went away (`skein up FILE | head`); ending quietly unless given. */
+  /** What to do when the reader of stdout went away (`skein up FILE | head`, a closed terminal); ending quietly unless given. */
   whenClosed(handler: () => void): void {
     this.#whenClosed = handler
   }
 
   readonly #onError = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== 'EPIPE') throw error
+    // EPIPE: a pipe without a reader; EIO: a terminal that was closed.
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error
     this.#whenClosed()
   }
 }

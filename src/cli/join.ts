@@ -1,11 +1,12 @@
 // `skein join ADDRESS-OR-TICKET`: a peer that joins a run from elsewhere, with no file.
 import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Command } from 'commander'
 import { UserError } from '../core/user-error.js'
 import type { PeerOptions } from '../node/options.js'
 import { parseOwnSettings } from '../swarmfile/own-settings.js'
-import { commandLine, resumeArguments } from './command-line.js'
+import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow } from './peer-run.js'
 import { announcedFolder } from './run-folder-note.js'
@@ -64,8 +65,8 @@ async function join(context: CommandContext, target: string, options: JoinOption
     out: options.out ?? null,
     resume: options.resume,
   }
-  const folder = announcedFolder(context.io, request)
   const name = peerName(options.name)
+  const folder = announcedFolder(context.io, request)
   const peer: PeerOptions = {
     swarm: null,
     name,
@@ -84,8 +85,8 @@ async function join(context: CommandContext, target: string, options: JoinOption
     mdns: true,
     verbose: options.verbose,
   }
-  const resume = ['join', target, '--name', name, ...resumeArguments(options, folder)]
-  return runAndShow(context, { peer, json: options.json, resume: commandLine(resume) })
+  const goOn = () => goOnCommand(['join', target, '--name', name], options, folder, existsSync(folder))
+  return runAndShow(context, { peer, json: options.json, goOn })
 }
 
 /** The name given, or one of this machine that another peer on it will not have too. */

@@ -13,8 +13,8 @@ import { afterRunCommands } from './next-commands.js'
 export interface PeerRunOptions {
   readonly peer: PeerOptions
   readonly json: boolean
-  /** Command line that resumes this peer. */
-  readonly resume: string
+  /** Command line that goes on where this peer was stopped; asked for once it has. */
+  readonly goOn: () => string
 }
 
 // A stop is promised within 2 s; a peer that cannot save by then would not in 20 either.
@@ -22,7 +22,7 @@ const STOP_LIMIT_MS = 1800
 
 /** Runs a peer to its end and shows it. */
 export async function runAndShow(context: CommandContext, options: PeerRunOptions): Promise<ExitCode> {
-  const { peer, json, resume } = options
+  const { peer, json, goOn } = options
   const { verbose, name, folder } = peer
   const runPeer = await context.loadPeer()
   const known = peer.swarm?.peers ?? []
@@ -30,7 +30,7 @@ export async function runAndShow(context: CommandContext, options: PeerRunOption
   const state = peer.resume ? await withEarlierEvents(unseen, folder) : unseen
   const display = new Display(context.io, { json, verbose }, state)
   const log = diagnosticLog(name, verbose ? 'debug' : 'silent')
-  const stop = stopSignal()
+  const stop = stopSignal(() => display.summarize(folder, [goOn()]))
   context.io.whenClosed(() => {
     display.silence()
     stop.abort()
@@ -44,7 +44,7 @@ export async function runAndShow(context: CommandContext, options: PeerRunOption
       },
       stop.signal,
     )
-    if (outcome.kind === 'stopped') display.summarize(folder, [resume])
+    if (outcome.kind === 'stopped') display.summarize(folder, [goOn()])
     else display.summarize(folder, display.hasCheckpoint ? afterRunCommands(folder) : [], outcome.reason)
     return exitCode(outcome)
   } finally {
@@ -55,11 +55,11 @@ export async function runAndShow(context: CommandContext, options: PeerRunOption
 
 /** Runs a peer for the process that forked this one: what happens goes to the parent. */
 export async function runForParent(context: CommandContext, peer: PeerOptions): Promise<ExitCode> {
+  const stop = stopSignal(() => {})
+  // Nobody would ever stop a peer whose parent died: listened for before the slow loading begins.
+  process.once('disconnect', () => stop.abort())
   const runPeer = await context.loadPeer()
   const log = diagnosticLog(peer.name, peer.verbose ? 'debug' : 'warn')
-  const stop = stopSignal()
-  // Nobody would ever stop a peer whose parent died.
-  process.once('disconnect', () => stop.abort())
   try {
     const outcome = await runPeer(
       peer,
@@ -88,14 +88,22 @@ interface StopSignal {
   done(): void
 }
 
-/** Aborts on the first Ctrl-C; ends the process on the second, or when stopping takes too long. */
-function stopSignal(): StopSignal {
+/**
+ * Aborts on the first Ctrl-C; ends the process on the second, or when stopping takes too long.
+ *
+ * @param lastWords what to say before the process is ended
+ */
+function stopSignal(lastWords: () => void): StopSignal {
   const controller = new AbortController()
+  const endNow = () => {
+    lastWords()
+    process.exit(INTERRUPTED)
+  }
   const abort = () => {
     if (controller.signal.aborted) return
     controller.abort()
-    setTimeout(() => process.exit(INTERRUPTED), STOP_LIMIT_MS).unref()
+    setTimeout(endNow, STOP_LIMIT_MS).unref()
   }
-  const done = onInterrupt((times) => (times === 1 ? abort() : process.exit(INTERRUPTED)))
+  const done = onInterrupt((times) => (times === 1 ? abort() : endNow()))
   return { signal: controller.signal, abort, done }
 }

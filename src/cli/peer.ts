@@ -1,10 +1,12 @@
 // `skein peer FILE --name NAME`: one peer of a swarm file.
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { UserError } from '../core/user-error.js'
 import type { PeerOptions } from '../node/options.js'
+import { runPaths } from '../store/run-paths.js'
 import { nearest } from '../swarmfile/nearest.js'
 import type { PeerConfig, SwarmFile } from '../swarmfile/schema.js'
-import { commandLine, resumeArguments } from './command-line.js'
+import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow, runForParent } from './peer-run.js'
 import { announcedFolder } from './run-folder-note.js'
@@ -78,8 +80,10 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
   }
   if (options.reportToParent) return runForParent(context, peerOptions)
   const bootstrap = options.bootstrap.flatMap((address) => ['--bootstrap', address])
-  const resume = ['peer', file, '--name', own.name, ...bootstrap, ...resumeArguments(options, folder)]
-  return runAndShow(context, { peer: peerOptions, json: options.json, resume: commandLine(resume) })
+  const command = ['peer', file, '--name', own.name, ...bootstrap]
+  const { genesis, root } = runPaths(folder)
+  const goOn = () => goOnCommand(command, options, folder, existsSync(founder ? genesis : root))
+  return runAndShow(context, { peer: peerOptions, json: options.json, goOn })
 }
 
 /** The local peers of a run share its folder: only the founder of a new run must find `--out` empty. */

@@ -27,7 +27,11 @@ function buildProgram(context: CommandContext, exit: (code: ExitCode) => void): 
   const program = new Command('skein')
     .description('Trains one language model on many machines that differ in speed and come and go.')
     .version(version())
-    .option('--verbose', 'writes the diagnostic log to stderr, and the stack of an error', false)
+    .option(
+      '--verbose',
+      'writes the diagnostic log to stderr, and the stack of an error; example: --verbose 2> log.txt',
+      false,
+    )
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void context.io.stdout.write(text),

@@ -47,8 +47,16 @@ export function addRunOptions(command: Command): Command {
       collect,
       [],
     )
-    .option('--resume', 'goes on with a run where it stopped: of --out, or the newest of that name', false)
-    .option('--json', 'prints the events and nothing else, one JSON object to a line', false)
+    .option(
+      '--resume',
+      'goes on with a run where it stopped: of --out, or the newest of that name; example: --out runs/trio --resume',
+      false,
+    )
+    .option(
+      '--json',
+      'prints the events and nothing else, one JSON object to a line; example: --json > events.jsonl',
+      false,
+    )
 }
 
 /** Adds `--stop-after`. */
@@ -71,7 +79,7 @@ export function addBootstrap(command: Command): Command {
 }
 
 /** Collects a repeatable option. */
-export const collect = (text: string, before: readonly string[]): string[] => [...before, text]
+const collect = (text: string, before: readonly string[]): string[] => [...before, text]
 
 /** Reads a whole number of at least `least`. */
 export const wholeNumber = (least: number) => (text: string) => {
@@ -81,7 +89,7 @@ export const wholeNumber = (least: number) => (text: string) => {
   return value
 }
 
-/** `--seed` and `--cluster` as what they are short for; explicit `--set` comes later and wins. */
+/** `--seed` as what it is short for; explicit `--set` comes later and wins. */
 export function assignmentsOf({ seed, set }: Pick<RunOptions, 'seed' | 'set'>): readonly string[] {
   return [...(seed === undefined ? [] : [`run.seed=${seed}`]), ...set]
 }

@@ -104,7 +104,15 @@ export class Supervisor {
     if (this.#end === null || this.#end.kind === 'finished') this.#judge(name, death)
     if (this.#running.size > 0 || (this.#waiting.length > 0 && this.#end === null)) return
     if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#resolve(this.#end ?? { kind: 'finished' })
+    this.#resolve(this.#verdict())
+  }
+
+  /** Asked to stop when only the sample was missing: the run is finished all the same. */
+  #verdict(): SwarmEnd {
+    const { founder } = this.#options
+    const finished = founder !== null && this.#outcomes.get(founder)?.kind === 'finished'
+    if (this.#end === null || (this.#end.kind === 'stopped' && finished)) return { kind: 'finished' }
+    return this.#end
   }
 
   /** Decides what the end of one peer means for the rest. */
@@ -117,7 +125,7 @@ export class Supervisor {
     }
     if (outcome?.kind === 'stopped') {
       if (isFounder) this.#stopAll({ kind: 'stopped' })
-      else this.#options.note(`peer ${name} was stopped; the others go on`)
+      else if (this.#end === null) this.#options.note(`peer ${name} was stopped; the others go on`)
       return
     }
     const error = this.#errors.get(name) ?? crash(name, death)
@@ -136,6 +144,8 @@ export class Supervisor {
 
   #linger(): void {
     this.#end = { kind: 'finished' }
+    // It was over when it was resumed: who comes after the founder's end would wait for it in vain.
+    if (!this.#begun) for (const child of this.#running.values()) child.kill('SIGINT')
     this.#timer = setTimeout(() => {
       const names = [...this.#running.keys()].join(', ')
       this.#options.note(`the run is finished, but ${names} did not end; stopping`)

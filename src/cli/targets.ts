@@ -1,10 +1,11 @@
 // Where to call: addresses as they are, tickets as the addresses and the run they stand for.
+import type { RunId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
 import { isTicket, readTicket } from '../wire/ticket.js'
 
 export interface Target {
   /** Id of the run, where a ticket tells it. */
-  readonly run: string | null
+  readonly run: RunId | null
   /** Name of the run, where a ticket tells it. */
   readonly name: string | null
   readonly addresses: readonly string[]

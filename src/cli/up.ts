@@ -1,10 +1,12 @@
 // `skein up FILE`: every peer of a swarm file that belongs on this machine, one process each.
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { UserError } from '../core/user-error.js'
 import { unseenSwarm } from '../observe/swarm-view.js'
+import { runPaths } from '../store/run-paths.js'
 import type { SwarmFile } from '../swarmfile/schema.js'
 import { startChild } from './child-process.js'
-import { commandLine, resumeArguments } from './command-line.js'
+import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { Display } from './display.js'
 import { withEarlierEvents } from './earlier-events.js'
@@ -71,8 +73,9 @@ async function up(context: CommandContext, file: string, options: RunOptions): P
     note: (text) => display.note(text),
   })
   const end = await supervised(context, supervisor, display)
-  const resume = commandLine(['up', file, ...resumeArguments(options, folder)])
-  return report(end, display, folder, resume)
+  // The founder keeps the genesis; where it runs elsewhere, the local peers have something to go on with.
+  const kept = !local.includes(swarm.peers[0].name) || existsSync(runPaths(folder).genesis)
+  return report(end, display, folder, goOnCommand(['up', file], options, folder, kept))
 }
 
 /** Runs the swarm to its end, stopping it on Ctrl-C and when nobody reads what it prints. */

@@ -2,7 +2,7 @@
 import { clampSpeed } from '../outer/dylu.js'
 import { outerOptimizer } from '../outer/optimizer.js'
 import { arrive, fail } from './assigning.js'
-import type { Entry, Verdict } from './entries.js'
+import { type Entry, isVerdict } from './entries.js'
 import type { AssignmentId, PeerId } from './ids.js'
 import { stopIfDue } from './leader.js'
 import { openAssignmentOf } from './ledger.js'
@@ -84,10 +84,8 @@ function isAwaited(turn: Turn, from: PeerId, manifest: Manifest): boolean {
   if (lead === null || replica === null) return false
   const open = lead.head.open[manifest.assignment]
   if (open?.worker === from) return true
-  const settles = (entry: Entry): entry is Entry & Verdict =>
-    (entry.kind === 'apply' || entry.kind === 'refuse' || entry.kind === 'expire') &&
-    entry.assignment === manifest.assignment &&
-    entry.worker === from
+  const settles = (entry: Entry): boolean =>
+    isVerdict(entry) && entry.assignment === manifest.assignment && entry.worker === from
   // A verdict that is not durable yet goes out when it is.
   if (lead.proposed.some(settles)) return false
   const verdict = replica.log.findLast(settles)

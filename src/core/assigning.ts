@@ -3,7 +3,8 @@ import { fastestSpeed, localSteps, robustSpeed } from '../outer/dylu.js'
 import { graceMs } from '../outer/grace.js'
 import { stream, uniform } from '../outer/random.js'
 import { draw, probabilities } from '../outer/shard-sampling.js'
-import { deadlineMs, doubtMs, median, restMs, spread } from './deadlines.js'
+import { median, spread } from '../outer/statistics.js'
+import { deadlineMs, doubtMs, restMs } from './deadlines.js'
 import { type AssignmentId, assignmentId, type PeerId } from './ids.js'
 import {
   consumedSteps,
@@ -14,6 +15,7 @@ import {
   presentMembers,
 } from './ledger.js'
 import { propose } from './proposals.js'
+import { entriesOf } from './records.js'
 import { changeLead, emit, type Lead, type Turn } from './state.js'
 
 /** A worker that failed this often in a row will fail again; when all have, the run cannot go on. */
@@ -76,7 +78,7 @@ export function fail(
 
 /** Runs with every heartbeat: workers that have rested get work again. */
 export function wakeRested(turn: Turn): void {
-  for (const [worker, until] of Object.entries(turn.state.lead?.resting ?? {}) as [PeerId, number][]) {
+  for (const [worker, until] of entriesOf(turn.state.lead?.resting ?? {})) {
     if (until > turn.at) continue
     const { [worker]: _, ...resting } = turn.state.lead?.resting ?? {}
     changeLead(turn, { resting })
@@ -202,7 +204,7 @@ function graceOf(turn: Turn, lead: Lead): number {
 }
 
 /** The running estimate: the median of measured rounds, before the first the rehearsal. Speed 0 is no measure. */
-export function speedOf({ speeds, rehearsed }: Member): number | null {
+function speedOf({ speeds, rehearsed }: Member): number | null {
   const speed = robustSpeed(speeds) ?? rehearsed
   return speed !== null && speed > 0 ? speed : null
 }

@@ -4,12 +4,14 @@ import type { PeerId, Version } from './ids.js'
 import { presentMembers } from './ledger.js'
 import type { Farewell } from './messages.js'
 import { propose } from './proposals.js'
+import { entriesOf } from './records.js'
 import {
   change,
   changeLead,
   changeReplica,
   emit,
   type Lead,
+  type PeerState,
   type Replica,
   report,
   type Turn,
@@ -59,12 +61,11 @@ export function onFarewell(turn: Turn, from: PeerId, farewell: Farewell): void {
 
 /** An outer step that comes out the same everywhere gives no version: nobody gets a round from it, and the run has failed. */
 export function onVersionBroken(turn: Turn, version: Version, reason: string): void {
-  const { replica, lead, finishing, setup } = turn.state
+  const { replica, lead, setup } = turn.state
   if (replica === null || !replica.busy || version !== replica.applied + 1) return
   changeReplica(turn, { busy: false, broken: reason })
   report(turn, { type: 'refused', what: `version ${version}`, from: setup.self.name, reason })
-  if (finishing !== null) change(turn, { finishing: { reason, ok: false } })
-  if (lead !== null) propose(turn, { kind: 'finish', reason, ok: false })
+  if (lead !== null && lead.head.finished === null) propose(turn, { kind: 'finish', reason, ok: false })
   concludeIfReady(turn)
 }
 
@@ -87,24 +88,31 @@ function sayFarewell(turn: Turn): void {
 }
 
 function conclude(turn: Turn): void {
-  const { lead, replica, validation, finishing } = turn.state
-  if (lead === null || replica === null || finishing === null) return
+  const { lead, replica, validation } = turn.state
+  const ending = endingOf(turn.state)
+  if (lead === null || replica === null || ending === null) return
   emit(turn, { type: 'checkpoint', version: replica.applied, loss: validation.last?.loss ?? null })
-  summarise(turn, lead, replica, finishing.reason)
+  summarise(turn, lead, replica, ending.reason)
   end(turn)
 }
 
 function end(turn: Turn): void {
   change(turn, { ended: true })
-  const { finishing } = turn.state
-  if (finishing === null) return
-  emit(turn, { type: 'end', outcome: finishing.ok ? 'finished' : 'failed', reason: finishing.reason })
+  const ending = endingOf(turn.state)
+  if (ending === null) return
+  emit(turn, { type: 'end', outcome: ending.ok ? 'finished' : 'failed', reason: ending.reason })
 }
 
-function summarise(turn: Turn, lead: Lead, { ledger }: Replica, reason: string): void {
+/** A stop rule may have been met by the very version that nobody can make: then the run has failed all the same. */
+function endingOf({ finishing, replica }: PeerState): PeerState['finishing'] {
+  const broken = replica?.broken ?? null
+  return finishing === null || broken === null ? finishing : { reason: broken, ok: false }
+}
+
+function summarise(turn: Turn, lead: Lead, { ledger, applied }: Replica, reason: string): void {
   const { validation, setup } = turn.state
   const loss = validation.last?.loss ?? null
-  const farewells = Object.entries(lead.farewells) as [PeerId, Farewell][]
+  const farewells = entriesOf(lead.farewells)
   const bytes: Record<string, number> = {}
   for (const [, { bytesSent }] of farewells) {
     for (const [purpose, count] of Object.entries(bytesSent)) bytes[purpose] = (bytes[purpose] ?? 0) + count
@@ -112,7 +120,7 @@ function summarise(turn: Turn, lead: Lead, { ledger }: Replica, reason: string):
   report(turn, {
     type: 'run-finished',
     reason,
-    versions: ledger.version,
+    versions: applied,
     steps: ledger.steps,
     tokens: ledger.steps * setup.tokensPerStep,
     lossBefore: validation.first,

@@ -1,4 +1,5 @@
 // How long to wait for whom: durations derived from what was observed, each with its reason.
+import { median, spread } from '../outer/statistics.js'
 
 /** Members answer every heartbeat; the network notices a closed connection long before. */
 export const heartbeatMs = 1_000
@@ -18,6 +19,12 @@ const unmeasuredMs = 10 * 60_000
 const patience = 3
 /** Added to every deadline: the clock's grain, process scheduling and one re-offer. */
 const allowanceMs = 5_000
+/** Deadlines are doubled this often at most: 64 times what was expected is time for any device. */
+const mostDoublings = 6
+/** Longest rest of a worker whose rounds fail: a machine that was mended is back within a minute. */
+const mostRestMs = 60_000
+/** Longest wait before a contribution is offered again: a leader that came back has it within half a minute. */
+const mostReofferMs = 30_000
 
 export interface RoundExpectation {
   readonly steps: number
@@ -31,7 +38,7 @@ export interface RoundExpectation {
 
 /** How long a worker may take for a round, in ms. */
 export function deadlineMs({ steps, speed, overheads, failures }: RoundExpectation): number {
-  const grace = 2 ** Math.min(failures, 6)
+  const grace = 2 ** Math.min(failures, mostDoublings)
   if (speed === null) return unmeasuredMs * grace
   const expectedMs = (steps / speed) * 1000 + median(overheads)
   return Math.ceil((patience * expectedMs + patience * spread(overheads) + allowanceMs) * grace)
@@ -39,23 +46,10 @@ export function deadlineMs({ steps, speed, overheads, failures }: RoundExpectati
 
 /** One round that came to nothing is an accident; from the second in a row on a worker rests, twice as long each time. */
 export function restMs(failures: number): number {
-  return failures < 2 ? 0 : Math.min(60_000, heartbeatMs * 2 ** (failures - 2))
+  return failures < 2 ? 0 : Math.min(mostRestMs, heartbeatMs * 2 ** (failures - 2))
 }
 
-/** How long a worker waits for a verdict before it offers again: doubled each time, half a minute at most. */
+/** How long a worker waits for a verdict before it offers again: doubled each time. */
 export function reofferMs(offers: number): number {
-  return Math.min(30_000, 3 * heartbeatMs * 2 ** offers)
-}
-
-export function median(values: readonly number[]): number {
-  if (values.length === 0) return 0
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
-}
-
-/** Median absolute deviation: one slow transfer does not move it. */
-export function spread(values: readonly number[]): number {
-  const centre = median(values)
-  return median(values.map((value) => Math.abs(value - centre)))
+  return Math.min(mostReofferMs, 3 * heartbeatMs * 2 ** offers)
 }

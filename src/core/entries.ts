@@ -97,3 +97,6 @@ export type EntryBody =
 export type Entry = EntryBody & { readonly index: Index; readonly term: Term }
 /** Entries that end an assignment: the first one committed counts. */
 export type Verdict = Extract<Entry, { kind: 'apply' | 'refuse' | 'expire' }>
+
+export const isVerdict = (entry: Entry): entry is Verdict =>
+  entry.kind === 'apply' || entry.kind === 'refuse' || entry.kind === 'expire'

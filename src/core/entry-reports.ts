@@ -1,9 +1,9 @@
 // What a leader reports of each entry once it is committed.
-import type { Entry } from './entries.js'
+import { learningRateAt } from '../outer/learning-rate.js'
+import type { Assignment, Entry } from './entries.js'
 import type { LedgerState } from './ledger.js'
 import { nameOf } from './proposals.js'
-import { report, type Turn } from './state.js'
-import { firstLearningRate } from './worker.js'
+import { type PeerState, report, type Turn } from './state.js'
 
 /** `before` is the ledger's state without the entry. */
 export function reportEntry(turn: Turn, entry: Entry, before: LedgerState): void {
@@ -85,4 +85,10 @@ export function reportEntry(turn: Turn, entry: Entry, before: LedgerState): void
     default:
       entry satisfies never
   }
+}
+
+/** Learning rate of an assignment's first step. */
+function firstLearningRate({ setup }: PeerState, { shard, position }: Assignment): number {
+  const { learningRate: peak, minLearningRate: min, warmupSteps } = setup.run.inner
+  return learningRateAt(position, { peak, min, warmupSteps, totalSteps: setup.scheduleSteps[shard] })
 }

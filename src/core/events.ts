@@ -1,5 +1,5 @@
 // What happens to a peer, and what it wants done: the two halves of `step(state, event) -> [state, effects]`.
-import type { ApplyEntry, Assignment, Entry } from './entries.js'
+import type { ApplyEntry, Assignment, Entry, Verdict } from './entries.js'
 import type { AssignmentId, Hash, Index, PeerId, Version } from './ids.js'
 import type { LedgerState } from './ledger.js'
 import type { Manifest, Message, Topic } from './messages.js'
@@ -16,10 +16,8 @@ export type TimerName =
   | 'time-limit'
   | 'farewell'
 
-export type PeerEvent = {
-  /** Monotonic clock of this peer, ms. */
-  readonly at: number
-} & (
+/** What happens to a peer, as its source knows it. */
+export type NewEvent =
   | {
       /** Everything local is ready; `holding` names a finished contribution that survived a restart. */
       readonly type: 'started'
@@ -79,7 +77,9 @@ export type PeerEvent = {
   | { readonly type: 'validated'; readonly version: Version; readonly loss: number }
   | { readonly type: 'validation-failed'; readonly version: Version; readonly reason: string }
   | { readonly type: 'stop-requested' }
-)
+
+/** An event with the time at which the peer takes it: its monotonic clock, ms. */
+export type PeerEvent = NewEvent & { readonly at: number }
 
 export type Effect =
   | { readonly type: 'send'; readonly to: PeerId; readonly message: Message }
@@ -121,12 +121,9 @@ export type Effect =
   | {
       readonly type: 'forget-contribution'
       readonly assignment: AssignmentId
-      readonly outcome: 'apply' | 'refuse' | 'expire'
+      readonly outcome: Verdict['kind']
     }
-  | {
-      readonly type: 'validate'
-      readonly version: Version
-    }
+  | { readonly type: 'validate'; readonly version: Version }
   | { readonly type: 'checkpoint'; readonly version: Version; readonly loss: number | null }
   | { readonly type: 'say-farewell'; readonly to: PeerId }
   | { readonly type: 'report'; readonly report: Report }

@@ -12,6 +12,9 @@ export type AssignmentId = Brand<string, 'AssignmentId'>
 /** SHA-256, lower-case hex. */
 export type Hash = Brand<string, 'Hash'>
 
+/** SHA-256 of bytes, handed in where it is needed: the pure layers know no platform. */
+export type Sha256 = (bytes: Uint8Array) => Hash
+
 /** How many entries have changed theta. */
 export type Version = number
 /** Election counter; fences leaders. */

@@ -1,5 +1,4 @@
 // The leader: proposes entries, lets them out once they are durable, and knows who is there.
-
 import { heard, remind, sendFinish, welcome } from './admission.js'
 import { assignIfDue, enlist, expireOverdue, wakeRested, withdraw } from './assigning.js'
 import { beginFinish, concludeIfReady } from './conclusion.js'
@@ -10,6 +9,7 @@ import type { AssignmentId, Index, PeerId, Term, Version } from './ids.js'
 import { type LedgerState, openAssignmentOf, presentMembers } from './ledger.js'
 import type { Message, Pulse, Topic } from './messages.js'
 import { nameOf, propose, sendEntries } from './proposals.js'
+import { filterKeys, mapValues } from './records.js'
 import { announcedOf, commitToReplica, rememberAnnounced } from './replica.js'
 import { change, changeLead, emit, type Lead, report, type Turn } from './state.js'
 import { stopReason } from './stop.js'
@@ -184,12 +184,11 @@ function allowForStandstill(turn: Turn): void {
   const gapMs = turn.at - lead.beatAt
   changeLead(turn, { beatAt: turn.at })
   if (gapMs < lateBeatMs) return
-  const later = <Key extends string>(times: Readonly<Record<Key, number>>) =>
-    Object.fromEntries(Object.entries<number>(times).map(([key, at]) => [key, at + gapMs])) as Record<
-      Key,
-      number
-    >
-  changeLead(turn, { heardAt: later(lead.heardAt), assignedAt: later(lead.assignedAt) })
+  const later = (at: number) => at + gapMs
+  changeLead(turn, {
+    heardAt: mapValues(lead.heardAt, later),
+    assignedAt: mapValues(lead.assignedAt, later),
+  })
 }
 
 /** Forgets the times of those who are gone, so that they do not pile up. */
@@ -197,14 +196,9 @@ function tidy(turn: Turn): void {
   const { lead } = turn.state
   if (lead === null) return
   const { members, open } = lead.head
-  const only = <Key extends string>(times: Readonly<Record<Key, number>>, keep: (key: Key) => boolean) =>
-    Object.fromEntries((Object.entries(times) as [Key, number][]).filter(([key]) => keep(key))) as Record<
-      Key,
-      number
-    >
   changeLead(turn, {
-    heardAt: only(lead.heardAt, (id) => members[id]?.present === true),
-    assignedAt: only(lead.assignedAt, (id) => open[id] !== undefined),
+    heardAt: filterKeys(lead.heardAt, (id) => members[id]?.present === true),
+    assignedAt: filterKeys(lead.assignedAt, (id) => open[id] !== undefined),
   })
 }
 

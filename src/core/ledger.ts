@@ -1,6 +1,6 @@
 // The part of the outer state that is not a vector: a deterministic function of the ledger's entries.
 // Everything in it is plain data, so that a snapshot is its JSON.
-import type { Assignment, Entry } from './entries.js'
+import type { Assignment, Entry, Verdict } from './entries.js'
 import type { AssignmentId, Index, PeerId, Term, Version } from './ids.js'
 
 /** Measured speeds kept per worker; their median is its running estimate (Eq. 6 wants a robust one). */
@@ -25,7 +25,7 @@ export interface Member {
   /** How the worker's latest assignment ended. */
   readonly settled: {
     readonly assignment: AssignmentId
-    readonly outcome: 'apply' | 'refuse' | 'expire'
+    readonly outcome: Verdict['kind']
   } | null
 }
 
@@ -216,7 +216,7 @@ function joined(shard: Shard): Shard {
   return { ...shard, reserved: end.position, returned: returned.slice(0, -1) }
 }
 
-function settle(state: LedgerState, id: AssignmentId, outcome: 'apply' | 'refuse' | 'expire'): LedgerState {
+function settle(state: LedgerState, id: AssignmentId, outcome: Verdict['kind']): LedgerState {
   const { [id]: assignment, ...open } = state.open
   if (assignment === undefined) {
     throw new Error(`Assignment ${id} is settled a second time; the first verdict counts.`)

@@ -1,11 +1,10 @@
 // A member of the swarm follows its leader: joins, answers heartbeats, takes entries in order, catches up.
-
 import { beginFinish, concludeIfReady } from './conclusion.js'
 import { heartbeatMs, silenceMs } from './deadlines.js'
 import type { Entry } from './entries.js'
 import type { Hash, PeerId } from './ids.js'
 import type { LedgerState } from './ledger.js'
-import type { Entries, Heartbeat, Message, Topic, Welcome } from './messages.js'
+import type { Entries, Heartbeat, LeaderMessage, Topic, Welcome } from './messages.js'
 import { commitToReplica, fetchSnapshot, installSnapshot } from './replica.js'
 import { change, changeReplica, emit, report, type Turn } from './state.js'
 import { validateIfDue } from './validator.js'
@@ -44,7 +43,7 @@ export function watchLeader(turn: Turn): void {
 }
 
 /** What a leader says. Anyone else who says it is refused: identity comes from the connection. */
-export function fromLeader(turn: Turn, from: PeerId, message: Message & { term: number }): boolean {
+export function fromLeader(turn: Turn, from: PeerId, message: LeaderMessage): boolean {
   if (from !== turn.state.leader) {
     report(turn, { type: 'refused', what: message.type, from, reason: 'it is not the leader' })
     return false

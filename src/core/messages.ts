@@ -119,20 +119,11 @@ export interface Farewell {
   readonly interClusterBytes: number
 }
 
-export type Message =
-  | Heartbeat
-  | Pulse
-  | Join
-  | Welcome
-  | TurnedAway
-  | Entries
-  | WantEntries
-  | VersionReady
-  | Offer
-  | GiveUp
-  | Validated
-  | Leave
-  | Farewell
+/** What only a leader says; each names its term. */
+export type LeaderMessage = Heartbeat | Welcome | TurnedAway | Entries | VersionReady
+/** What is said to a leader. */
+export type MemberMessage = Pulse | Join | WantEntries | Offer | GiveUp | Validated | Leave | Farewell
+export type Message = LeaderMessage | MemberMessage
 
 /** Gossip topics by what they carry; the network scopes them to the run. */
 export type Topic =

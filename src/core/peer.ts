@@ -26,10 +26,10 @@ import {
   replicaTopics,
   watchLeader,
 } from './member.js'
-import type { Message } from './messages.js'
-import { onOuterApplied, onOuterFailed, onVersionAnnounced, pump } from './replica.js'
+import type { LeaderMessage, MemberMessage, Message } from './messages.js'
+import { onOuterApplied, onOuterFailed, onVersionAnnounced, pump, replicaOf } from './replica.js'
 import { change, changeWorker, emit, type PeerSetup, type PeerState, report, type Turn } from './state.js'
-import { onValidated, onValidationFailed, recordValidation, validateIfDue } from './validator.js'
+import { onRemoteValidation, onValidated, onValidationFailed, validateIfDue } from './validator.js'
 import {
   beginIfHeld,
   offer,
@@ -55,21 +55,7 @@ export function createPeer(setup: PeerSetup): PeerState {
     joined: false,
     heardLeaderAt: 0,
     holding: null,
-    replica:
-      held === null
-        ? null
-        : {
-            ledger: held.ledger,
-            log: held.log,
-            applied: held.ledger.version,
-            digest: held.digest,
-            stateDigest: held.stateDigest,
-            queue: [],
-            busy: false,
-            failures: 0,
-            broken: null,
-            askedAt: null,
-          },
+    replica: held === null ? null : replicaOf(held),
     installing: false,
     worker: { now: { phase: 'idle' }, newest: 0, gaveUp: null, speed: null },
     lead: null,
@@ -221,23 +207,38 @@ function onTimer(turn: Turn, name: TimerName): void {
 function onMessage(turn: Turn, from: PeerId, message: Message): void {
   switch (message.type) {
     case 'heartbeat':
-      if (fromLeader(turn, from, message)) onHeartbeat(turn, from, message)
-      return
     case 'welcome':
-      if (!fromLeader(turn, from, message)) return
+    case 'turned-away':
+    case 'entries':
+    case 'version':
+      if (fromLeader(turn, from, message)) onLeaderMessage(turn, from, message)
+      return
+    default:
+      return onMemberMessage(turn, from, message)
+  }
+}
+
+function onLeaderMessage(turn: Turn, from: PeerId, message: LeaderMessage): void {
+  switch (message.type) {
+    case 'heartbeat':
+      return onHeartbeat(turn, from, message)
+    case 'welcome':
       onWelcome(turn, from, message)
       return offerWhatIsHeld(turn)
     case 'turned-away':
-      if (!fromLeader(turn, from, message)) return
       change(turn, { ended: true })
       return emit(turn, { type: 'end', outcome: 'turned-away', reason: message.reason })
     case 'entries':
-      if (fromLeader(turn, from, message)) onEntries(turn, message)
-      return
+      return onEntries(turn, message)
     case 'version':
-      if (fromLeader(turn, from, message))
-        onVersionAnnounced(turn, message.version, message.digest, message.stateDigest)
-      return
+      return onVersionAnnounced(turn, message.version, message.digest, message.stateDigest)
+    default:
+      return message satisfies never
+  }
+}
+
+function onMemberMessage(turn: Turn, from: PeerId, message: MemberMessage): void {
+  switch (message.type) {
     case 'join':
       return onJoin(turn, from, message)
     case 'pulse':
@@ -249,7 +250,8 @@ function onMessage(turn: Turn, from: PeerId, message: Message): void {
     case 'give-up':
       return onGiveUp(turn, from, message.assignment, message.reason)
     case 'validated':
-      return onRemoteValidation(turn, from, message.version, message.loss)
+      if (onRemoteValidation(turn, from, message)) afterValidation(turn)
+      return
     case 'leave':
       return letGo(turn, from, message.reason)
     case 'farewell':
@@ -265,28 +267,6 @@ function offerWhatIsHeld(turn: Turn): void {
   if (now.phase !== 'offering' || turn.state.holding === null) return
   change(turn, { holding: null })
   offer(turn, now.manifest)
-}
-
-/** Only the configured validator's word counts. */
-function onRemoteValidation(turn: Turn, from: PeerId, version: number, loss: number): void {
-  const { lead: leading, setup } = turn.state
-  if (leading === null) return
-  const name = leading.head.members[from]?.name
-  const expected = setup.run.validation.by ?? setup.self.name
-  if (name !== expected) {
-    return report(turn, {
-      type: 'refused',
-      what: 'validation',
-      from: name ?? from,
-      reason: `${expected} validates in this run`,
-    })
-  }
-  if (version > leading.head.version) {
-    const reason = `version ${version} does not exist yet`
-    return report(turn, { type: 'refused', what: 'validation', from: name, reason })
-  }
-  recordValidation(turn, version, loss)
-  afterValidation(turn)
 }
 
 function afterValidation(turn: Turn): void {

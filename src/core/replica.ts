@@ -8,7 +8,9 @@ import {
   changeReplica,
   changeWorker,
   emit,
+  type HeldState,
   type PeerState,
+  type Replica,
   report,
   type Turn,
 } from './state.js'
@@ -23,6 +25,22 @@ const retryMs = 1_000
 const mostFailures = 10
 /** Outer steps waiting: a replica further behind than this would be sooner up to date by a snapshot. */
 const mostQueued = 256
+
+/** A replica with no outer step to take. */
+export function replicaOf({ ledger, log, digest, stateDigest }: HeldState): Replica {
+  return {
+    ledger,
+    log,
+    applied: ledger.version,
+    digest,
+    stateDigest,
+    queue: [],
+    busy: false,
+    failures: 0,
+    broken: null,
+    askedAt: null,
+  }
+}
 
 /** Adds one committed entry; the caller has made sure that it is the next one. */
 export function commitToReplica(turn: Turn, entry: Entry): void {
@@ -67,18 +85,7 @@ export function onOuterFailed(turn: Turn, version: Version, reason: string): voi
 export function installSnapshot(turn: Turn, ledger: LedgerState, digest: Hash, stateDigest: Hash): void {
   change(turn, {
     installing: false,
-    replica: {
-      ledger,
-      log: [],
-      applied: ledger.version,
-      digest,
-      stateDigest,
-      queue: [],
-      busy: false,
-      failures: 0,
-      broken: null,
-      askedAt: null,
-    },
+    replica: replicaOf({ ledger, log: [], digest, stateDigest }),
   })
   report(turn, { type: 'digest', version: ledger.version, digest, stateDigest })
 }

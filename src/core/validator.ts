@@ -1,5 +1,6 @@
 // Validation on the held-out part: who does it, at which versions, and what becomes of the result.
-import type { Version } from './ids.js'
+import type { PeerId, Version } from './ids.js'
+import type { Validated } from './messages.js'
 import { change, emit, type PeerState, report, type Turn } from './state.js'
 
 /** The configured peer, or the leader. */
@@ -21,12 +22,11 @@ export function validateIfDue(turn: Turn): void {
   emit(turn, { type: 'validate', version })
 }
 
-/** Takes a loss into the account, whoever measured it. Returns false if it is not newer. */
-export function recordValidation(turn: Turn, version: Version, loss: number): boolean {
+/** Takes a loss into the account, whoever measured it, if it is newer. */
+function recordValidation(turn: Turn, version: Version, loss: number): void {
   const { validation } = turn.state
-  if (validation.last !== null && version <= validation.last.version) return false
+  if (validation.last !== null && version <= validation.last.version) return
   change(turn, { validation: { ...validation, first: validation.first ?? loss, last: { version, loss } } })
-  return true
 }
 
 /** The own engine measured a loss. */
@@ -35,6 +35,26 @@ export function onValidated(turn: Turn, version: Version, loss: number): void {
   report(turn, { type: 'validated', version, loss, perplexity: Math.exp(loss) })
   recordValidation(turn, version, loss)
   emit(turn, { type: 'send', to: turn.state.leader, message: { type: 'validated', version, loss } })
+}
+
+/** Another peer measured a loss; only the configured validator's word counts. Returns whether it did. */
+export function onRemoteValidation(turn: Turn, from: PeerId, { version, loss }: Validated): boolean {
+  const { lead, setup } = turn.state
+  if (lead === null) return false
+  const name = lead.head.members[from]?.name
+  const expected = setup.run.validation.by ?? setup.self.name
+  const problem =
+    name !== expected
+      ? `${expected} validates in this run`
+      : version > lead.head.version
+        ? `version ${version} does not exist yet`
+        : null
+  if (problem !== null) {
+    report(turn, { type: 'refused', what: 'validation', from: name ?? from, reason: problem })
+    return false
+  }
+  recordValidation(turn, version, loss)
+  return true
 }
 
 export function onValidationFailed(turn: Turn, version: Version, reason: string): void {

@@ -1,5 +1,4 @@
 // A worker's round: take an assignment, get its base version, train, offer, wait for the verdict.
-import { learningRateAt } from '../outer/learning-rate.js'
 import { reofferMs } from './deadlines.js'
 import type { Assignment, Entry, Verdict } from './entries.js'
 import type { AssignmentId, Version } from './ids.js'
@@ -210,10 +209,4 @@ export function pulse(state: PeerState): Pulse {
     assignment: currentAssignment(state),
     step: worker.now.phase === 'training' ? worker.now.step : 0,
   }
-}
-
-/** Learning rate of an assignment's first step, for the record. */
-export function firstLearningRate({ setup }: PeerState, { shard, position }: Assignment): number {
-  const { learningRate: peak, minLearningRate: min, warmupSteps } = setup.run.inner
-  return learningRateAt(position, { peak, min, warmupSteps, totalSteps: setup.scheduleSteps[shard] })
 }

@@ -1,7 +1,6 @@
 // A corpus: the text that a run trains on, from wherever its configuration says.
-import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
-import { setImmediate } from 'node:timers/promises'
+import { sha256InSlices } from '../platform/sha256.js'
 import type { DataConfig } from '../swarmfile/schema.js'
 import { dataError, empty, unreadable } from './data-error.js'
 import { isJsonLines, readAnyFile, readFolder } from './folder.js'
@@ -32,9 +31,6 @@ export interface Corpus {
   /** Binary files of a folder that were left out. */
   readonly skipped: readonly string[]
 }
-
-/** Hashed without a pause: about ten milliseconds. */
-const hashedAtOnceBytes = 8 * 2 ** 20
 
 /**
  * Opens the corpus that a configuration names.
@@ -83,16 +79,7 @@ async function finished(
   skipped: readonly string[],
 ): Promise<Corpus> {
   const { text, documentStarts } = builder.finish()
-  const sha256 = await sha256Of(text)
+  const sha256 = await sha256InSlices(text)
   const manifest = { kind, sha256, bytes: text.length, documents: documentStarts.length }
   return { text, documentStarts, manifest, source, skipped }
-}
-
-async function sha256Of(bytes: Uint8Array): Promise<string> {
-  const hash = createHash('sha256')
-  for (let start = 0; start < bytes.length; start += hashedAtOnceBytes) {
-    hash.update(bytes.subarray(start, start + hashedAtOnceBytes))
-    await setImmediate()
-  }
-  return hash.digest('hex')
 }

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { TokenSplit } from '../ports/trainer.js'
 import type { DataManifest } from '../swarmfile/genesis.js'
+import { builtinName } from './corpus.js'
 
 /** Little-endian bytes of the token ids: hashed in pieces, because hashes refuse shared memory. */
 const pieceTokens = 2 ** 20
@@ -35,7 +36,7 @@ export function manifestDifference(
   run: DataManifest,
   runCorpus: string,
 ): string | null {
-  const theirs = runCorpus === 'builtin' ? 'the built-in corpus' : 'a text of its founder'
+  const theirs = runCorpus === builtinName ? 'the built-in corpus' : 'a text of its founder'
   const what = differingFacts(mine, run)
   return what === null ? null : `this peer's corpus is ${source}, the run trains on ${theirs}: ${what}`
 }

@@ -1,5 +1,4 @@
 // Cuts the held-out part from a corpus: several blocks spread over it, ending where documents or lines end.
-
 import { shardSizes } from '../outer/batches.js'
 import type { TokenSplit } from '../ports/trainer.js'
 import type { Corpus } from './corpus.js'

@@ -31,7 +31,7 @@ const plots: readonly Plot[] = [
 /** The corpus that runs share unless told otherwise. */
 export const storiesSeed = 1
 /** About ten epochs of a first run; a process makes it in a blink. */
-export const storiesBytes = 2_400_000
+const storiesBytes = 2_400_000
 
 /** One story: paragraphs, each on a line of its own. */
 export function story(seed: number, number: number): string {

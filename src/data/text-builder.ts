@@ -2,7 +2,7 @@
 import { dataError } from './data-error.js'
 
 /** A corpus is held in memory, at three bytes for each of text; a larger one would not fit beside the model. */
-export const maxCorpusBytes = 2 ** 30
+const maxCorpusBytes = 2 ** 30
 const firstBytes = 2 ** 20
 
 export interface CollectedText {

@@ -8,7 +8,13 @@ import { trainingStep } from '../model/step.js'
 import type { InnerState } from '../ports/trainer.js'
 import type { Layout } from '../tensor/layout.js'
 import type { Backend } from './backends.js'
-import type { Engine, InferenceSession, StepMetrics, TrainingSession } from './engine.js'
+import {
+  type Engine,
+  type InferenceSession,
+  isFiniteStep,
+  type StepMetrics,
+  type TrainingSession,
+} from './engine.js'
 
 export function eagerEngine(backend: Backend, config: ModelConfig, options: AdamwOptions): Engine {
   const layout = layoutOf(config)
@@ -98,10 +104,6 @@ class EagerInference implements InferenceSession {
   dispose(): void {
     this.#theta.dispose()
   }
-}
-
-export function isFiniteStep({ loss, norm }: StepMetrics): boolean {
-  return Number.isFinite(loss) && Number.isFinite(norm)
 }
 
 function rowsOf(tokens: Int32Array, config: ModelConfig): tf.Tensor2D {

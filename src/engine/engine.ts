@@ -21,10 +21,13 @@ export interface StepMetrics {
   readonly norm: number
 }
 
+/** Whether the step was taken: where it is not finite the state stays as it was. */
+export const isFiniteStep = ({ loss, norm }: StepMetrics): boolean =>
+  Number.isFinite(loss) && Number.isFinite(norm)
+
 export interface TrainingSession {
   /**
-   * One optimizer step on `tokens`, [B, T + 1] flat. Where loss or norm is not finite the state stays as it was
-   * and the metrics show it.
+   * One optimizer step on `tokens`, [B, T + 1] flat; `isFiniteStep` tells of its metrics whether it was taken.
    */
   step(tokens: Int32Array, learningRate: number): Promise<StepMetrics>
   /** Copies of the current parameters and inner state. */

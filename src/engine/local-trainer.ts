@@ -14,8 +14,9 @@ import {
   type StepReport,
   type TrainerSetup,
 } from '../ports/trainer.js'
+import { subtract } from '../tensor/vector.js'
 import type { Generation } from './calls.js'
-import type { Engine, TrainingSession } from './engine.js'
+import { type Engine, isFiniteStep, type TrainingSession } from './engine.js'
 import { Pace } from './pace.js'
 import { sample } from './sampling.js'
 
@@ -112,7 +113,7 @@ export class LocalTrainer {
       }
       if (control.isAborted()) throw new RoundAborted('aborted after the last step')
       const { theta, inner } = await session.read()
-      const gradient = theta.map((end, i) => round.theta[i] - end)
+      const gradient = subtract(round.theta, theta)
       return { gradient, inner, meanLoss: lossSum / round.steps, steps: round.steps, trainMs, emulatedMs }
     })
     this.#before = this.#inner
@@ -163,8 +164,9 @@ export class LocalTrainer {
     const { learningRate: peak, minLearningRate: min, warmupSteps } = this.setup.inner
     const totalSteps = this.setup.scheduleSteps[shard]
     const learningRate = learningRateAt(place, { peak, min, warmupSteps, totalSteps })
-    const { loss, norm } = await session.step(this.#batch(shard, place), learningRate)
-    if (Number.isFinite(loss) && Number.isFinite(norm)) return { loss, learningRate }
+    const metrics = await session.step(this.#batch(shard, place), learningRate)
+    const { loss, norm } = metrics
+    if (isFiniteStep(metrics)) return { loss, learningRate }
     const what = Number.isFinite(loss) ? `the gradient's norm is ${norm}` : `the loss is ${loss}`
     throw new UserError(
       'training',

@@ -1,5 +1,4 @@
 // The sizes of a model: named presets, and how a swarm file's choice becomes one configuration.
-
 import { UserError } from '../core/user-error.js'
 import type { ModelChoice } from '../swarmfile/schema.js'
 

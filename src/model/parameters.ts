@@ -4,7 +4,7 @@ import type { ModelConfig } from './config.js'
 import { randomStream } from './random.js'
 
 /** The inner width of a block's MLP, in residual widths, as in GPT-2. */
-export const MLP_EXPANSION = 4
+const MLP_EXPANSION = 4
 
 /** Weight decay is for matrices only: gains, offsets and biases are exempt. */
 export function layoutOf(config: ModelConfig): Layout {

@@ -4,6 +4,7 @@ import * as lengthPrefixed from 'it-length-prefixed'
 import { pipe } from 'it-pipe'
 import { type PeerId, peerId } from '../core/ids.js'
 import { CONTROL_CAP_BYTES } from '../wire/codec.js'
+import { asError } from './errors.js'
 import type { Meter } from './meter.js'
 import { Queue } from './queue.js'
 import { closed, room, sink, source } from './streams.js'
@@ -67,7 +68,7 @@ export class Control {
     } catch (error) {
       // A stream that broke says nothing of its peer; one that carries nonsense does.
       if (stream.status === 'open') this.malformed(from, error)
-      stream.abort(error instanceof Error ? error : new Error(String(error)))
+      stream.abort(asError(error))
     }
   }
 

@@ -8,6 +8,7 @@ import type { BulkSource } from '../ports/mesh.js'
 import { CONTROL_CAP_BYTES, decode, encode, MalformedMessage } from '../wire/codec.js'
 import { type BulkAnswer, type BulkRequest, bulkCreditSchema, bulkRequestSchema } from '../wire/frames.js'
 import { Allowance } from './credit.js'
+import { asError } from './errors.js'
 import type { Meter } from './meter.js'
 import { room, sink, source } from './streams.js'
 
@@ -42,7 +43,7 @@ export class Donor {
       await Promise.all([this.#readCredits(frames, allowance), this.#send(stream, request, allowance)])
     } catch (error) {
       if (error instanceof MalformedMessage) this.malformed(from, error)
-      stream.abort(error instanceof Error ? error : new Error(String(error)))
+      stream.abort(asError(error))
     }
   }
 

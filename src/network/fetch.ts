@@ -10,6 +10,7 @@ import { CONTROL_CAP_BYTES, decode, encode } from '../wire/codec.js'
 import { bulkAnswerSchema } from '../wire/frames.js'
 import { WINDOW_BYTES, Window } from './credit.js'
 import { BULK_FRAME_BYTES, BULK_PROTOCOL } from './donor.js'
+import { asError, messageOf } from './errors.js'
 import type { Meter } from './meter.js'
 import { Queue } from './queue.js'
 import { sink, source } from './streams.js'
@@ -22,7 +23,7 @@ const ANSWER_MS = 15_000
 const QUEUED_CREDITS = 64
 
 /** What has arrived so far, and from whom. */
-interface Partial {
+interface Download {
   readonly bytes: Uint8Array
   readonly digest: Digest
   received: number
@@ -51,22 +52,22 @@ export class Fetcher {
   ): Promise<Uint8Array> {
     const failures: string[] = []
     const waiting = [...donors]
-    let partial: Partial | null = null
+    let download: Download | null = null
     for (let donor = waiting.shift(); donor !== undefined; donor = waiting.shift()) {
       if (this.#closed) throw new Error('the network is closed')
       try {
-        partial = await this.#pull(run, name, donor, partial, (started) => {
-          partial = started
+        download = await this.#pull(run, name, donor, download, (started) => {
+          download = started
         })
       } catch (error) {
-        failures.push(`${donor}: ${error instanceof Error ? error.message : String(error)}`)
-        if (expected === null) partial = null
+        failures.push(`${donor}: ${messageOf(error)}`)
+        if (expected === null) download = null
         continue
       }
-      const digest = partial.digest.digest('hex')
-      if (expected === null || digest === expected) return partial.bytes
-      const givers = [...partial.givers]
-      partial = null
+      const digest = download.digest.digest('hex')
+      if (expected === null || digest === expected) return download.bytes
+      const givers = [...download.givers]
+      download = null
       const reason = `its SHA-256 is ${digest.slice(0, 12)}..., not ${expected.slice(0, 12)}...`
       failures.push(`${givers.join(' and ')}: ${reason}`)
       // From one donor it is that donor's fault; of several, each is asked for the whole by itself.
@@ -75,8 +76,8 @@ export class Fetcher {
     }
     throw new UserError(
       'network',
-      `Could not fetch ${describe(name)}: ${failures.length === 0 ? 'no donors were given' : failures.join('; ')}.`,
-      'Check that the peers that hold it are running and can be reached; it is asked for again when one is.',
+      `could not fetch ${describe(name)}: ${failures.length === 0 ? 'no donors were given' : failures.join('; ')}`,
+      'check that the peers that hold it are running and can be reached; it is asked for again when one is',
     )
   }
 
@@ -85,14 +86,14 @@ export class Fetcher {
     for (const stream of this.#streams) stream.abort(new Error('the network is closed'))
   }
 
-  /** Continues `partial`, or starts; resolves when everything has come. */
+  /** Continues `download`, or starts; resolves when everything has come. */
   async #pull(
     run: RunId,
     name: BulkName,
     donor: PeerId,
-    partial: Partial | null,
-    started: (partial: Partial) => void,
-  ): Promise<Partial> {
+    download: Download | null,
+    started: (download: Download) => void,
+  ): Promise<Download> {
     const connection = await this.connect(donor)
     const stream = await connection.newStream(BULK_PROTOCOL, { signal: AbortSignal.timeout(ANSWER_MS) })
     this.#streams.add(stream)
@@ -103,7 +104,7 @@ export class Fetcher {
     stream.addEventListener('close', () => requests.wake())
     const window = new Window(() => performance.now())
     const watch = new Watchdog(stream)
-    const offset = partial?.received ?? 0
+    const offset = download?.received ?? 0
     requests.push(encode({ run, name, offset, credit: window.first }))
     const sending = pipe(
       requests.while(() => stream.writeStatus === 'writable'),
@@ -115,7 +116,7 @@ export class Fetcher {
     try {
       watch.expect(ANSWER_MS)
       const frames = lengthPrefixed.decode(source(stream), { maxDataLength: BULK_FRAME_BYTES })
-      const state = await this.#receive(frames, donor, partial, started, (bytes) => {
+      const state = await this.#receive(frames, donor, download, started, (bytes) => {
         const credit = window.received(bytes)
         if (credit > 0) requests.push(encode({ credit }))
         watch.expect(window.patienceMs)
@@ -125,7 +126,7 @@ export class Fetcher {
       await stream.close()
       return state
     } catch (error) {
-      stream.abort(error instanceof Error ? error : new Error(String(error)))
+      stream.abort(asError(error))
       throw watch.fired ?? error
     } finally {
       watch.stop()
@@ -137,14 +138,14 @@ export class Fetcher {
   async #receive(
     frames: AsyncIterable<{ subarray(): Uint8Array; byteLength: number }>,
     donor: PeerId,
-    partial: Partial | null,
-    started: (partial: Partial) => void,
+    download: Download | null,
+    started: (download: Download) => void,
     received: (bytes: number) => void,
-  ): Promise<Partial> {
-    let state: Partial | null = null
+  ): Promise<Download> {
+    let state: Download | null = null
     for await (const frame of frames) {
       if (state === null) {
-        state = begin(frame.subarray(), partial)
+        state = begin(frame.subarray(), download)
         started(state)
       } else {
         if (state.received + frame.byteLength > state.bytes.byteLength) {
@@ -163,11 +164,11 @@ export class Fetcher {
   }
 }
 
-function begin(answerBytes: Uint8Array, partial: Partial | null): Partial {
+function begin(answerBytes: Uint8Array, download: Download | null): Download {
   const answer = decode(answerBytes, bulkAnswerSchema, CONTROL_CAP_BYTES)
   if (!answer.found) throw new Error(answer.reason)
   if (answer.bytes > MOST_BYTES) throw new Error(`it announces ${answer.bytes} bytes, no model has as many`)
-  if (partial === null) {
+  if (download === null) {
     return {
       bytes: new Uint8Array(answer.bytes),
       digest: createHash('sha256'),
@@ -175,10 +176,10 @@ function begin(answerBytes: Uint8Array, partial: Partial | null): Partial {
       givers: new Set(),
     }
   }
-  if (partial.bytes.byteLength !== answer.bytes) {
-    throw new Error(`it holds ${answer.bytes} bytes where the last donor had ${partial.bytes.byteLength}`)
+  if (download.bytes.byteLength !== answer.bytes) {
+    throw new Error(`it holds ${answer.bytes} bytes where the last donor had ${download.bytes.byteLength}`)
   }
-  return partial
+  return download
 }
 
 function describe(name: BulkName): string {

@@ -6,6 +6,7 @@ import { type PeerId, peerId } from '../core/ids.js'
 import type { Hello, HelloAnswer } from '../ports/mesh.js'
 import { CONTROL_CAP_BYTES, decode, encode } from '../wire/codec.js'
 import { helloAnswerSchema, helloSchema } from '../wire/schemas.js'
+import { asError } from './errors.js'
 import type { Meter } from './meter.js'
 import { sink, source } from './streams.js'
 
@@ -33,7 +34,7 @@ export class Greeter {
       await stream.close()
       return answer
     } catch (error) {
-      stream.abort(error instanceof Error ? error : new Error(String(error)))
+      stream.abort(asError(error))
       throw error
     } finally {
       signal.removeEventListener('abort', abort)
@@ -49,7 +50,7 @@ export class Greeter {
       hello = decode(await onlyFrame(stream), helloSchema, CONTROL_CAP_BYTES)
     } catch (error) {
       this.malformed(from, error)
-      stream.abort(error instanceof Error ? error : new Error(String(error)))
+      stream.abort(asError(error))
       return
     }
     try {

@@ -13,9 +13,9 @@ import type { LinkConfig } from '../swarmfile/schema.js'
 import { CONTROL_CAP_BYTES } from '../wire/codec.js'
 import { seal } from '../wire/envelope.js'
 import type { GradientFrame } from '../wire/frames.js'
-import { publishContribution } from './contributions.js'
 import { CONTROL_PROTOCOL, Control } from './control.js'
 import { BULK_PROTOCOL, BULK_STREAMS, Donor } from './donor.js'
+import { messageOf } from './errors.js'
 import { Fetcher } from './fetch.js'
 import { Gate } from './gate.js'
 import { Gossip } from './gossip.js'
@@ -24,6 +24,7 @@ import { Links } from './links.js'
 import { Liveness } from './liveness.js'
 import { Meter } from './meter.js'
 import { createNode, startNode } from './node.js'
+import { publishContribution } from './publishing.js'
 import { innermost, Reception, surfacing } from './reception.js'
 import { Rejoin } from './rejoin.js'
 import { Scores } from './scores.js'
@@ -196,8 +197,8 @@ class Libp2pMesh implements Mesh {
     } catch (error) {
       throw new UserError(
         'usage',
-        `"${address}" is not an address: ${error instanceof Error ? error.message : String(error)}.`,
-        'Give a multiaddr such as /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo..., as the other peer prints it.',
+        `"${address}" is not an address: ${messageOf(error)}`,
+        'give a multiaddr such as /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo..., as the other peer prints it',
       )
     }
     try {
@@ -206,10 +207,11 @@ class Libp2pMesh implements Mesh {
       this.#rejoin.learn(peer, [address])
       return peer
     } catch (error) {
+      if (error instanceof Error && error.name === 'NoValidAddressesError') throw incomplete(address)
       throw new UserError(
         'network',
-        `Cannot reach ${address}: ${innermost(error)}.`,
-        'Check that the peer is running, that the address is current, and that no firewall is in between.',
+        `cannot reach ${address}: ${innermost(error)}`,
+        'check that the peer is running, that the address is current, and that no firewall is in between',
         { cause: error },
       )
     }
@@ -229,13 +231,7 @@ class Libp2pMesh implements Mesh {
   }
 
   send(peer: PeerId, message: Message): boolean {
-    const bytes = seal(this.#entered(), message)
-    if (bytes.byteLength > CONTROL_CAP_BYTES) {
-      throw new RangeError(
-        `A ${message.type} message of ${bytes.byteLength} bytes: at most ${CONTROL_CAP_BYTES} can be sent; split it.`,
-      )
-    }
-    return this.#control.send(peer, bytes)
+    return this.#control.send(peer, this.#sealed(message))
   }
 
   subscribe(topic: Topic): void {
@@ -243,14 +239,8 @@ class Libp2pMesh implements Mesh {
   }
 
   publish(topic: Topic, message: Message): void {
-    const bytes = seal(this.#entered(), message)
-    if (bytes.byteLength > CONTROL_CAP_BYTES) {
-      throw new RangeError(
-        `A ${message.type} message of ${bytes.byteLength} bytes: at most ${CONTROL_CAP_BYTES} can be published; split it.`,
-      )
-    }
     this.#gossip
-      .publish(this.#topic(topic), bytes, 'everyone')
+      .publish(this.#topic(topic), this.#sealed(message), 'everyone')
       .catch((error) => this.#handlers.refused(null, `publishing ${message.type}`, innermost(error)))
   }
 
@@ -295,6 +285,14 @@ class Libp2pMesh implements Mesh {
   #entered(): RunId {
     if (this.#run === null) throw new Error('No run has been entered yet.')
     return this.#run
+  }
+
+  #sealed(message: Message): Uint8Array {
+    const bytes = seal(this.#entered(), message)
+    if (bytes.byteLength <= CONTROL_CAP_BYTES) return bytes
+    throw new RangeError(
+      `A ${message.type} message of ${bytes.byteLength} bytes: at most ${CONTROL_CAP_BYTES} can be sent; split it.`,
+    )
   }
 
   #topic(topic: Topic): string {
@@ -346,6 +344,13 @@ class Libp2pMesh implements Mesh {
     return this.#node.dial(peerIdFromString(peer))
   }
 }
+
+const incomplete = (address: string): UserError =>
+  new UserError(
+    'usage',
+    `"${address}" is not an address that can be called: it has no port.`,
+    'Give a multiaddr such as /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo..., as the other peer prints it.',
+  )
 
 /** Waits for something, but no longer than a time. */
 async function within(ms: number, done: Promise<unknown>): Promise<void> {

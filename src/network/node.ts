@@ -7,8 +7,10 @@ import { mdns } from '@libp2p/mdns'
 import { noise } from '@libp2p/noise'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
-import { createLibp2p, type Libp2p } from 'libp2p'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p'
 import { UserError } from '../core/user-error.js'
+import { messageOf } from './errors.js'
 import type { Gate } from './gate.js'
 import type { Gossip } from './gossip.js'
 
@@ -27,14 +29,20 @@ export interface NodeOptions {
 }
 
 /** A node that does not listen yet, so that its protocols are there before the first peer is. */
-export function createNode(options: NodeOptions): Promise<Libp2p> {
+export async function createNode(options: NodeOptions): Promise<Libp2p> {
+  for (const address of options.listen) checkAddress(address)
+  return createLibp2p(libp2pOptions(options))
+}
+
+/** What libp2p is told, its defaults' traps avoided. */
+export function libp2pOptions(options: NodeOptions): Libp2pOptions {
   const discovery: typeof mdns = (init) => (components) => {
     const service = mdns(init)(components)
     // libp2p announces a peer once, but one that restarts has new addresses.
     service.addEventListener('peer', ({ detail }) => options.found(detail))
     return service
   }
-  return createLibp2p({
+  return {
     privateKey: privateKeyFromProtobuf(options.privateKey),
     addresses: { listen: [...options.listen] },
     transports: [tcp()],
@@ -53,7 +61,7 @@ export function createNode(options: NodeOptions): Promise<Libp2p> {
     peerDiscovery: options.mdns ? [discovery({ serviceTag: MDNS_TAG })] : [],
     services: { identify: identify(), gossip: options.gossip.service },
     start: false,
-  })
+  }
 }
 
 /**
@@ -69,24 +77,37 @@ export async function startNode(node: Libp2p, listen: readonly string[]): Promis
   }
 }
 
+function checkAddress(address: string): void {
+  try {
+    multiaddr(address)
+  } catch (error) {
+    throw new UserError(
+      'config',
+      `Cannot listen on "${address}": it is not an address (${(error as Error).message}).`,
+      'Give a multiaddr of this machine, such as /ip4/127.0.0.1/tcp/0 or /ip4/0.0.0.0/tcp/4001.',
+      { cause: error },
+    )
+  }
+}
+
 function listenError(error: unknown, listen: readonly string[]): unknown {
-  const message = error instanceof Error ? error.message : String(error)
+  const message = messageOf(error)
   const busy = /EADDRINUSE/.test(message)
   const taken = listen.filter((address) => message.includes(address))
   const addresses = (taken.length > 0 ? taken : listen).join(', ')
   if (busy) {
     return new UserError(
       'network',
-      `Cannot listen on ${addresses}: the port is in use.`,
-      'Stop the program that uses it, or choose another port (0 takes any free one).',
+      `cannot listen on ${addresses}: the port is in use`,
+      'stop the program that uses it, or choose another port (0 takes any free one)',
       { cause: error },
     )
   }
   if (error instanceof Error && error.name === 'UnsupportedListenAddressesError') {
     return new UserError(
       'network',
-      `Cannot listen on ${addresses}: ${message.replace(/\s+/g, ' ')}`,
-      'Give addresses of this machine, such as /ip4/127.0.0.1/tcp/0 or /ip4/0.0.0.0/tcp/4001.',
+      `cannot listen on ${addresses}: ${message.replace(/\s+/g, ' ')}`,
+      'give addresses of this machine, such as /ip4/127.0.0.1/tcp/0 or /ip4/0.0.0.0/tcp/4001',
       { cause: error },
     )
   }

@@ -6,13 +6,13 @@ import { CONTROL_CAP_BYTES } from '../wire/codec.js'
 import { ForeignMessage, open } from '../wire/envelope.js'
 import { FRAME_CAP_BYTES, type GradientFrame, gradientFrameSchema } from '../wire/frames.js'
 import { messageSchema } from '../wire/schemas.js'
-import { Contributions } from './contributions.js'
+import { Assembler } from './assembler.js'
 import type { Gate } from './gate.js'
 import type { Opened } from './gossip.js'
 import type { Scores } from './scores.js'
 
 export class Reception {
-  readonly #contributions = new Contributions()
+  readonly #assembler = new Assembler()
 
   constructor(
     private readonly handlers: MeshHandlers,
@@ -21,15 +21,15 @@ export class Reception {
     private readonly run: () => RunId | null,
     private readonly drop: (peer: PeerId, reason: string) => void,
   ) {
-    this.#contributions.on('complete', (author, manifest, payload) =>
+    this.#assembler.on('complete', (author, manifest, payload) =>
       handlers.contribution(author, manifest, payload),
     )
-    this.#contributions.on('incomplete', (author, manifest) => handlers.incomplete(author, manifest))
-    this.#contributions.on('refused', (author, what, reason) => this.offended(author, what, reason))
+    this.#assembler.on('incomplete', (author, manifest) => handlers.incomplete(author, manifest))
+    this.#assembler.on('refused', (author, what, reason) => this.offended(author, what, reason))
   }
 
   close(): void {
-    this.#contributions.close()
+    this.#assembler.close()
   }
 
   /** A control message's bytes. */
@@ -73,10 +73,10 @@ export class Reception {
   gossiped(author: PeerId, frame: GradientFrame): void {
     switch (frame.type) {
       case 'contribution':
-        this.#contributions.begin(author, frame.manifest)
+        this.#assembler.begin(author, frame.manifest)
         return
       case 'chunk':
-        this.#contributions.chunk(author, frame)
+        this.#assembler.chunk(author, frame)
         return
       default:
         this.handlers.message(author, frame)

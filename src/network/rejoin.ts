@@ -2,6 +2,7 @@
 import type { PeerInfo } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type PeerId, peerId } from '../core/ids.js'
+import { messageOf } from './errors.js'
 
 /** First pause after a failure, doubled each time; the most keeps a lost peer's return below half a minute. */
 const BACKOFF_MS = { first: 500, most: 30_000 } as const
@@ -117,7 +118,7 @@ export class Rejoin {
     try {
       await this.caller.dial([...acquaintance.addresses].map((address) => withPeer(address, peer)))
     } catch (error) {
-      this.caller.log(`calling ${peer} failed: ${error instanceof Error ? error.message : String(error)}`)
+      this.caller.log(`calling ${peer} failed: ${messageOf(error)}`)
     }
     acquaintance.calling = false
     if (!this.caller.isConnected(peer)) this.#schedule(peer, next(acquaintance))
@@ -128,7 +129,7 @@ export class Rejoin {
       // Once it has answered, the peer is known by its id and called by it.
       await this.caller.dial([multiaddr(address)])
     } catch (error) {
-      this.caller.log(`calling ${address} failed: ${error instanceof Error ? error.message : String(error)}`)
+      this.caller.log(`calling ${address} failed: ${messageOf(error)}`)
       if (this.#closed) return
       acquaintance.timer = setTimeout(() => void this.#callUnnamed(address, acquaintance), next(acquaintance))
     }

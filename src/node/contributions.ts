@@ -1,11 +1,11 @@
 // Payloads of contributions: arriving, checked, made durable where the outer state depends on them, served.
 import type { Hash, PeerId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
+import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import { codecs } from '../tensor/codec.js'
 import { checkContribution } from '../tensor/contribution.js'
 import type { Dispatch } from './driver.js'
-import { sha256 } from './outer-states.js'
 
 /** Payloads kept in memory for those who still need them; older ones are on the voters' disks. */
 const payloadsKept = 32

@@ -1,25 +1,28 @@
 // Drives one peer in real time: events in, the core's step, effects out, one event after the other.
-import type { Effect, PeerEvent, TimerName } from '../core/events.js'
+import type { Effect, NewEvent, TimerName } from '../core/events.js'
 import { createPeer, step } from '../core/peer.js'
 import type { PeerSetup, PeerState } from '../core/state.js'
 
-type Untimed<Event> = Event extends unknown ? Omit<Event, 'at'> : never
-/** An event as its source knows it; the driver adds the time. */
-export type NewEvent = Untimed<PeerEvent>
 export type Dispatch = (event: NewEvent) => void
 export type Ending = Extract<Effect, { type: 'end' }>
 /** Effects that reach beyond the driver. */
 export type OutwardEffect = Exclude<Effect, { type: 'set-timer' | 'cancel-timer' | 'end' }>
+
+/** The longest that Node's timers can wait, 24.8 days; beyond it they would fire at once. */
+const longestTimerMs = 2 ** 31 - 1
 
 export class Driver {
   #state: PeerState
   readonly #queue: NewEvent[] = []
   readonly #timers = new Map<TimerName, NodeJS.Timeout>()
   #working = false
+  #broken = false
   #resolve: (ending: Ending) => void = () => {}
-  /** How the peer's part ended. */
-  readonly ended = new Promise<Ending>((resolve) => {
+  #reject: (error: unknown) => void = () => {}
+  /** How the peer's part ended. Rejects with whatever the core or an effect throws: both are faults of the program. */
+  readonly ended = new Promise<Ending>((resolve, reject) => {
     this.#resolve = resolve
+    this.#reject = reject
   })
 
   constructor(
@@ -28,19 +31,29 @@ export class Driver {
     private readonly now: () => number,
   ) {
     this.#state = createPeer(setup)
+    // Whoever runs the peer looks at it later than the first event may fail.
+    this.ended.catch(() => {})
   }
 
   get state(): PeerState {
     return this.#state
   }
 
-  /** Takes an event; what carrying out its effects brings about at once waits for its turn. */
+  /**
+   * Takes an event; what carrying out its effects brings about at once waits for its turn. Never throws: a fault
+   * here must not pass for the failure of whatever brought the event.
+   */
   readonly dispatch: Dispatch = (event) => {
+    if (this.#broken) return
     this.#queue.push(event)
     if (this.#working) return
     this.#working = true
     try {
       for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) this.#take(next)
+    } catch (error) {
+      this.#broken = true
+      this.close()
+      this.#reject(error)
     } finally {
       this.#working = false
     }
@@ -52,7 +65,7 @@ export class Driver {
   }
 
   #take(event: NewEvent): void {
-    const [state, effects] = step(this.#state, { ...event, at: this.now() } as PeerEvent)
+    const [state, effects] = step(this.#state, { ...event, at: this.now() })
     this.#state = state
     for (const effect of effects) this.#effect(effect)
   }
@@ -64,7 +77,7 @@ export class Driver {
         clearTimeout(this.#timers.get(name))
         this.#timers.set(
           name,
-          setTimeout(() => this.dispatch({ type: 'timer', name }), afterMs),
+          setTimeout(() => this.dispatch({ type: 'timer', name }), Math.min(afterMs, longestTimerMs)),
         )
         return
       }

@@ -2,15 +2,17 @@
 import type { Entry } from '../core/entries.js'
 import type { PeerId, Version } from '../core/ids.js'
 import type { Report } from '../core/reports.js'
+import { type Snapshot, snapshotOf, VersionBroken } from '../outer/snapshot.js'
+import { sha256 } from '../platform/sha256.js'
 import { type BulkName, type Mesh, NobodyListens } from '../ports/mesh.js'
 import type { Trainer } from '../ports/trainer.js'
+import { decodeSnapshot, encodeSnapshot } from '../store/snapshot.js'
 import { codecs } from '../tensor/codec.js'
 import type { Account } from './account.js'
 import type { Contributions } from './contributions.js'
 import type { Dispatch, OutwardEffect } from './driver.js'
-import { type HeldVersion, type OuterStates, VersionBroken } from './outer-states.js'
+import type { OuterStates } from './outer-states.js'
 import type { Rounds } from './rounds.js'
-import { decodeSnapshot, encodeSnapshot } from './snapshot-bytes.js'
 
 type Effect<Type extends OutwardEffect['type']> = Extract<OutwardEffect, { type: Type }>
 
@@ -23,7 +25,7 @@ export interface ExecutorParts {
   readonly account: Account
   /** Appends to the ledger's journal; resolves when durable. */
   readonly append: (entries: readonly Entry[]) => Promise<void>
-  readonly checkpoint: (held: HeldVersion, loss: number | null) => Promise<void>
+  readonly checkpoint: (snapshot: Snapshot, loss: number | null) => Promise<void>
   /** The engine that validates, started when first needed: training goes on beside it. */
   readonly evaluator: () => Promise<Trainer>
   readonly validationBatches: number
@@ -38,7 +40,7 @@ const encodedKept = 2
 
 export class Executor {
   readonly #encoded = new Map<Version, Uint8Array>()
-  /** Topics this peer follows, by kind: whether its own contributions concern it as a replica. */
+  /** Whether this peer is a replica: it then takes in its own contributions too. */
   #followsGradients = false
 
   constructor(private readonly parts: ExecutorParts) {}
@@ -143,11 +145,11 @@ export class Executor {
       .fetch({ kind: 'snapshot', version }, donors, null)
       .then((bytes) => {
         const { outer, ledger } = decodeSnapshot(bytes)
-        states.clear()
-        const held = states.hold(outer, ledger)
-        if (held.stateDigest !== stateDigest)
-          throw new Error(`its digest is ${held.stateDigest}, not ${stateDigest}`)
-        dispatch({ type: 'snapshot-installed', ledger, digest: held.digest, stateDigest })
+        const snapshot = snapshotOf(outer, ledger, sha256)
+        if (snapshot.stateDigest !== stateDigest)
+          throw new Error(`its digest is ${snapshot.stateDigest}, not ${stateDigest}`)
+        states.install(snapshot)
+        dispatch({ type: 'snapshot-installed', ledger, digest: snapshot.digest, stateDigest })
       })
       .catch((error: Error) => dispatch({ type: 'snapshot-failed', reason: error.message }))
   }

@@ -1,11 +1,15 @@
 // A run's beginning: its genesis, made once by the founder and kept in the run folder, and who is let in by it.
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { basename } from 'node:path'
 import type { PeerId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
 import { builtinName } from '../data/corpus.js'
+import { sha256 } from '../platform/sha256.js'
 import type { Hello, HelloAnswer } from '../ports/mesh.js'
 import { writeFileAtomically } from '../store/atomic.js'
+import type { RunPaths } from '../store/run-paths.js'
+import { errorCode } from '../store/store-error.js'
 import { canonicalJson } from '../swarmfile/canonical-json.js'
 import {
   type DataManifest,
@@ -16,7 +20,6 @@ import {
   runIdOf,
 } from '../swarmfile/genesis.js'
 import type { RunConfig, SwarmFile } from '../swarmfile/schema.js'
-import { sha256 } from './outer-states.js'
 
 /** Makes a run of this swarm file; two runs founded from one file differ in founder and nonce. */
 export function foundRun(swarm: SwarmFile, data: DataManifest, founder: PeerId): Genesis {
@@ -34,10 +37,39 @@ export async function loadGenesis(path: string): Promise<Genesis | null> {
   try {
     text = await readFile(path, 'utf8')
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    if (errorCode(error) === 'ENOENT') return null
     throw error
   }
-  return parseGenesis(text)
+  try {
+    return parseGenesis(text)
+  } catch (error) {
+    throw new UserError(
+      'storage',
+      `${path} is damaged: ${(error as Error).message}`,
+      'restore the file from a copy, or start a new run from the latest checkpoint of this one (run.warmStart)',
+      { cause: error },
+    )
+  }
+}
+
+/** Before anything is written to a folder that is no run's. @throws UserError if there is no run to go on with */
+export async function checkHoldsRun({ root, genesis }: RunPaths): Promise<void> {
+  if ((await loadGenesis(genesis)) !== null) return
+  throw new UserError(
+    'storage',
+    `there is no run to resume in ${root}: it has no ${basename(genesis)}, which the first peer of a run keeps`,
+    "pass the folder of the run's first peer with --out, or start a new run in another folder without --resume",
+  )
+}
+
+/** Only the key that founded a run may lead it. @throws UserError if the folder has lost it */
+export function checkFounder(genesis: Genesis, self: PeerId, keyPath: string): void {
+  if (genesis.founder === self) return
+  throw new UserError(
+    'storage',
+    `the key ${keyPath} is not the one that this run was founded with, and nobody else may lead it`,
+    'restore the file from a copy, or start a new run from the latest checkpoint of this one (run.warmStart)',
+  )
 }
 
 /** A resumed run keeps its configuration; only its stop rule may be another. @throws UserError that names what differs */

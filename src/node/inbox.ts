@@ -1,8 +1,9 @@
 // What the network brings, handed to whichever stage the peer is in: first the search, then the run.
+import type { NewEvent } from '../core/events.js'
 import type { PeerId } from '../core/ids.js'
 import type { HelloAnswer, MeshHandlers } from '../ports/mesh.js'
 import type { Contributions } from './contributions.js'
-import type { Dispatch, NewEvent } from './driver.js'
+import type { Dispatch } from './driver.js'
 import type { Reporter } from './reporter.js'
 
 /** Events that may wait while the engine starts; control messages are repeated, so the oldest may go. */

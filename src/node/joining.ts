@@ -1,17 +1,19 @@
 // Finding the run: says hello to every peer that turns up, until one of ours answers with the genesis.
 import type { PeerId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
+import { sha256 } from '../platform/sha256.js'
 import type { Hello, HelloAnswer, Mesh } from '../ports/mesh.js'
 import { type Genesis, parseGenesis, runIdOf } from '../swarmfile/genesis.js'
 import { comparableRun } from './founding.js'
 import type { PeerOptions } from './options.js'
-import { sha256 } from './outer-states.js'
 import type { Reporter } from './reporter.js'
 
 /** A peer that was called by name waits this long for the first answer; discovery alone may take for ever. */
 const patienceMs = 60_000
 /** How often a peer that is still looking says so. */
 const noticeMs = 10_000
+/** A peer that is in no run yet, or did not answer, is asked again after this long: reading a corpus takes seconds. */
+const askAgainMs = 1_000
 
 export interface FoundRun {
   readonly genesis: Genesis
@@ -28,6 +30,8 @@ export class Search {
     this.#reject = reject
   })
   readonly #asked = new Set<PeerId>()
+  readonly #again = new Map<PeerId, NodeJS.Timeout>()
+  #over = false
   #called: PeerId | null = null
 
   constructor(
@@ -37,20 +41,18 @@ export class Search {
 
   /** A peer is connected: asks it what run it belongs to. */
   greet(mesh: Mesh, peer: PeerId): void {
-    if (this.#asked.has(peer)) return
+    if (this.#over || this.#asked.has(peer)) return
     this.#asked.add(peer)
     mesh
       .hello(peer, this.#hello())
       .then((answer) => this.#answered(mesh, peer, answer))
-      .catch((error: Error) => {
-        this.#asked.delete(peer)
-        this.#failures.set(peer, error.message)
-      })
+      .catch((error: Error) => this.#askAgain(mesh, peer, error.message))
   }
 
   /** A peer went away: when it comes back it is asked anew. */
   lost(peer: PeerId): void {
     this.#asked.delete(peer)
+    clearTimeout(this.#again.get(peer))
   }
 
   /** Calls the given addresses, and waits. @throws UserError when refused, or after a minute without an answer */
@@ -60,9 +62,12 @@ export class Search {
     const patience = setTimeout(() => this.#giveUp(), patienceMs)
     const stopped = () => this.#reject(new DOMException('stopped', 'AbortError'))
     stop.addEventListener('abort', stopped)
+    if (stop.aborted) stopped()
     try {
       return await this.#found
     } finally {
+      this.#over = true
+      for (const timer of this.#again.values()) clearTimeout(timer)
       clearInterval(notices)
       clearTimeout(patience)
       stop.removeEventListener('abort', stopped)
@@ -72,7 +77,7 @@ export class Search {
 
   #hello(): Hello {
     const { swarm, run, name } = this.options
-    return { run, config: swarm === null ? null : comparableRun(swarm.run), name } as Hello
+    return { run, config: swarm === null ? null : comparableRun(swarm.run), name }
   }
 
   async #call(mesh: Mesh, address: string, stop: AbortSignal): Promise<void> {
@@ -98,9 +103,10 @@ export class Search {
 
   #answered(mesh: Mesh, peer: PeerId, answer: HelloAnswer): void {
     if (!answer.accepted) {
+      if (answer.later) return this.#askAgain(mesh, peer, answer.reason)
       this.#asked.delete(peer)
       this.#failures.set(peer, answer.reason)
-      if (answer.later || peer !== this.#called) return
+      if (peer !== this.#called) return
       this.#reject(
         new UserError(
           'refused',
@@ -118,7 +124,18 @@ export class Search {
     }
     const { leader } = answer
     if (leader !== null && leader !== peer) this.#reach(mesh, answer.leaderAddresses)
-    this.#resolve({ genesis, leader: leader ?? (genesis.founder as PeerId) })
+    this.#resolve({ genesis, leader: leader ?? genesis.founder })
+  }
+
+  #askAgain(mesh: Mesh, peer: PeerId, why: string): void {
+    this.#failures.set(peer, why)
+    if (this.#over) return
+    const again = () => {
+      this.#asked.delete(peer)
+      this.greet(mesh, peer)
+    }
+    clearTimeout(this.#again.get(peer))
+    this.#again.set(peer, setTimeout(again, askAgainMs))
   }
 
   #reach(mesh: Mesh, addresses: readonly string[]): void {

@@ -1,4 +1,5 @@
 // What it takes to start one peer, and how it ended: the contract between the node and the commands.
+import type { RunId } from '../core/ids.js'
 import type { EventRecord } from '../core/reports.js'
 import type { SwarmFile } from '../swarmfile/schema.js'
 
@@ -14,7 +15,7 @@ export interface PeerOptions {
   /** Addresses to call on besides those found by mDNS. */
   readonly bootstrap: readonly string[]
   /** From a ticket: the only run this peer will join. */
-  readonly run: string | null
+  readonly run: RunId | null
   readonly listen: readonly string[]
   readonly slowdown: number
   /** Path of the corpus on this machine, where it is not the built-in one. */

@@ -1,60 +1,45 @@
 // The versions a replica holds: takes the outer step of each applied contribution, and serves what it holds.
-import { createHash } from 'node:crypto'
 import type { ApplyEntry } from '../core/entries.js'
-import { type Hash, hash, type Version } from '../core/ids.js'
+import type { Version } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
-import { initialState, type OuterState, outerOptimizer } from '../outer/optimizer.js'
+import { firstSnapshot, nextSnapshot, type Snapshot } from '../outer/snapshot.js'
+import { sha256 } from '../platform/sha256.js'
 import type { OuterConfig } from '../swarmfile/schema.js'
 import { codecs } from '../tensor/codec.js'
-import { digestState, type StateDigests } from '../tensor/digest.js'
 
 /** Parameters of this many versions are kept for workers that start from them, */
 const thetasKept = 6
 /** and whole states of this many for replicas that join at them: a window may apply several in a row. */
-const statesKept = 4
-
-export const sha256 = (bytes: Uint8Array): Hash => hash(createHash('sha256').update(bytes).digest('hex'))
-
-export interface HeldVersion extends StateDigests {
-  readonly outer: OuterState
-  /** The ledger's state after the entry that made this version. */
-  readonly ledger: LedgerState
-}
+const snapshotsKept = 4
 
 export class OuterStates {
-  readonly #held = new Map<Version, HeldVersion>()
+  readonly #snapshots = new Map<Version, Snapshot>()
   readonly #thetas = new Map<Version, Float32Array>()
 
   constructor(readonly config: OuterConfig) {}
 
   /** The state of a new run. */
-  found(theta: Float32Array, ledger: LedgerState): HeldVersion {
-    return this.hold(initialState(theta, outerOptimizer(this.config.method)), ledger)
+  found(theta: Float32Array, ledger: LedgerState): Snapshot {
+    return this.#hold(firstSnapshot(theta, ledger, this.config, sha256))
   }
 
-  hold(outer: OuterState, ledger: LedgerState): HeldVersion {
-    const { version } = ledger
-    const held = { outer, ledger, ...digestState(outer, version, sha256) }
-    this.#held.set(version, held)
-    dropBefore(this.#held, version - statesKept + 1)
-    this.holdTheta(version, outer.theta)
-    return held
+  /** Goes on from a snapshot, whose digests the caller has checked, in place of whatever is held. */
+  install(snapshot: Snapshot): void {
+    this.#snapshots.clear()
+    this.#hold(snapshot)
   }
 
-  /** Forgets everything: another snapshot takes its place. */
-  clear(): void {
-    this.#held.clear()
-  }
-
-  /** The outer step of a committed entry. Throws if the version before is not held or the payload is not its. */
-  apply(entry: ApplyEntry, ledger: LedgerState, payload: Uint8Array): HeldVersion {
-    const before = this.#held.get(ledger.version - 1)
+  /**
+   * The outer step of a committed entry. Throws if the version before is not held or the payload is not its.
+   * @throws VersionBroken if the step leads to values that are no finite numbers
+   */
+  apply(entry: ApplyEntry, ledger: LedgerState, payload: Uint8Array): Snapshot {
+    const before = this.#snapshots.get(ledger.version - 1)
     if (before === undefined) throw new Error(`version ${ledger.version - 1} is not held`)
     if (sha256(payload) !== entry.payload)
       throw new Error(`the payload does not match its hash ${entry.payload}`)
-    const gradient = codecs.fp32.decode(payload, before.outer.theta.length)
-    const optimizer = outerOptimizer(this.config.method)
-    return this.hold(optimizer.apply(before.outer, gradient, entry.weight, this.config), ledger)
+    const g = codecs.fp32.decode(payload, before.outer.theta.length)
+    return this.#hold(nextSnapshot(before, entry, ledger, g, this.config, sha256))
   }
 
   /** A fetched theta without the rest of the outer state, as a pure worker holds it. */
@@ -63,12 +48,20 @@ export class OuterStates {
     dropBefore(this.#thetas, version - thetasKept + 1)
   }
 
-  get(version: Version): HeldVersion | undefined {
-    return this.#held.get(version)
+  get(version: Version): Snapshot | undefined {
+    return this.#snapshots.get(version)
   }
 
   theta(version: Version): Float32Array | undefined {
     return this.#thetas.get(version)
+  }
+
+  #hold(snapshot: Snapshot): Snapshot {
+    const { version } = snapshot.ledger
+    this.#snapshots.set(version, snapshot)
+    dropBefore(this.#snapshots, version - snapshotsKept + 1)
+    this.holdTheta(version, snapshot.outer.theta)
+    return snapshot
   }
 }
 

@@ -1,8 +1,11 @@
 // A peer that is in its run: the core's driver with all its adapters, from the first event to the last byte saved.
+import type { Index } from '../core/ids.js'
 import type { HeldState } from '../core/state.js'
 import { UserError } from '../core/user-error.js'
 import { openTrainer } from '../engine/thread-trainer.js'
 import { layoutOf } from '../model/parameters.js'
+import type { Snapshot } from '../outer/snapshot.js'
+import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import type { Trainer } from '../ports/trainer.js'
 import { saveCheckpoint } from '../store/checkpoints.js'
@@ -16,7 +19,7 @@ import { Driver, type Ending } from './driver.js'
 import { Executor } from './executor.js'
 import type { Inbox } from './inbox.js'
 import type { PeerOptions, PeerOutcome } from './options.js'
-import { type HeldVersion, OuterStates, sha256 } from './outer-states.js'
+import { OuterStates } from './outer-states.js'
 import { entryBytes, type OpenedLedger, type PeerDisk } from './peer-disk.js'
 import type { Reporter } from './reporter.js'
 import { beginVoter, restoreVoter } from './restore.js'
@@ -48,6 +51,8 @@ export class PeerNode {
   #trainer: Trainer | null = null
   #evaluator: Promise<Trainer> | null = null
   #ledger: OpenedLedger | null = null
+  /** Of the newest snapshot that this process made durable. */
+  #snapshotIndex: Index | null = null
   #driver: Driver | null = null
   #status: NodeJS.Timeout | undefined
   #fail: (error: unknown) => void = () => {}
@@ -61,11 +66,11 @@ export class PeerNode {
     this.#broken.catch(() => {})
   }
 
-  /** Starts the engine, takes up what the disk kept, and hands the network over to the core. */
-  static async start(parts: NodeParts): Promise<PeerNode> {
+  /** Starts the engine, takes up what the disk kept, and hands the network over to the core. @throws AbortError when stopped meanwhile */
+  static async start(parts: NodeParts, stop: AbortSignal): Promise<PeerNode> {
     const node = new PeerNode(parts)
     try {
-      await node.#start()
+      await node.#start(stop)
       return node
     } catch (error) {
       await node.close()
@@ -84,7 +89,7 @@ export class PeerNode {
       const ending = await Promise.race([driver.ended, this.#broken])
       this.#account.finish()
       await this.#saveState()
-      if (ending.outcome === 'finished') await this.#writeSample()
+      if (ending.outcome === 'finished') await orStopped(this.#writeSample(), stop)
       this.parts.reporter.report(this.#account.report(this.parts.mesh.traffic()))
       return outcomeOf(ending)
     } finally {
@@ -100,27 +105,28 @@ export class PeerNode {
     await evaluator?.close()
   }
 
-  async #start(): Promise<void> {
+  async #start(stop: AbortSignal): Promise<void> {
     const { options, disk, reporter, genesis, mesh, dataset } = this.parts
     const trainer = await openTrainer(trainerSetup(genesis, dataset, this.#figures, options))
     this.#trainer = trainer
+    stop.throwIfAborted()
     const { parameters, name: engine, reason, threads } = trainer.info
     const run = runIdOf(genesis, sha256)
     const { name, run: config } = genesis
     reporter.report({ type: 'run-started', run, name, config, parameters, resumed: options.resume })
     const record = options.resume ? await disk.workerRecord() : null
     if (record !== null) await trainer.restore(record.inner)
-    const theta = await initialParameters(options.swarm?.run.warmStart, this.#figures.model, trainer)
-    const speed = await trainer.rehearse(theta)
+    const speed = await trainer.rehearse(await trainer.initial())
+    stop.throwIfAborted()
     reporter.report({ type: 'engine', engine, reason, threads, stepsPerSecond: speed })
-    const held = genesis.founder === mesh.self ? await this.#openLedger(theta) : null
+    const held = genesis.founder === mesh.self ? await this.#openLedger(trainer) : null
     this.#takeUp(trainer, held, record, speed)
     this.#status = setInterval(() => this.#reportStatus(), statusMs)
   }
 
   /** A voter's outer state: what its disk kept, or the beginning of the run, made durable before anything else. */
-  async #openLedger(theta: Float32Array): Promise<HeldState> {
-    const { disk, reporter } = this.parts
+  async #openLedger(trainer: Trainer): Promise<HeldState> {
+    const { options, disk, reporter } = this.parts
     this.#ledger = await disk.ledger((message) => reporter.warn(message))
     const { payloads, entries } = this.#ledger
     const { snapshots } = disk.paths
@@ -128,6 +134,7 @@ export class PeerNode {
       reporter.warn(text),
     )
     if (restored !== null) return restored
+    const theta = await initialParameters(options.swarm?.run.warmStart, this.#figures.model, trainer)
     const begun = beginVoter(this.#states, theta, this.#figures.shardSizes)
     await this.#saveSnapshot(this.#states.get(0))
     return begun
@@ -173,9 +180,9 @@ export class PeerNode {
     return this.#evaluator
   }
 
-  async #checkpoint(held: HeldVersion, loss: number | null): Promise<void> {
+  async #checkpoint(snapshot: Snapshot, loss: number | null): Promise<void> {
     const { disk, genesis, reporter } = this.parts
-    const { version } = held.ledger
+    const { version } = snapshot.ledger
     const metadata = {
       run: runIdOf(genesis, sha256),
       version,
@@ -185,20 +192,24 @@ export class PeerNode {
     }
     const { keep } = genesis.run.checkpoints
     const layout = layoutOf(this.#figures.model)
-    const path = await saveCheckpoint(disk.run.checkpoints, held.outer.theta, layout, metadata, keep)
+    const path = await saveCheckpoint(disk.run.checkpoints, snapshot.outer.theta, layout, metadata, keep)
     reporter.report({ type: 'checkpoint', version, path })
-    await this.#saveSnapshot(held)
+    await this.#saveSnapshot(snapshot)
   }
 
-  /** A voter's snapshot; payloads that it covers are needed no more. */
-  async #saveSnapshot(held: HeldVersion | undefined): Promise<void> {
+  /** A voter's snapshot. Payloads stay until the one before covers them too: it stands in if this one is damaged. */
+  async #saveSnapshot(snapshot: Snapshot | undefined): Promise<void> {
     const ledger = this.#ledger
-    if (ledger === null || held === undefined) return
-    await saveSnapshot(this.parts.disk.paths.snapshots, held)
+    if (ledger === null || snapshot === undefined) return
+    const before = this.#snapshotIndex
+    const { index } = snapshot.ledger
+    if (before === index) return
+    await saveSnapshot(this.parts.disk.paths.snapshots, snapshot)
+    this.#snapshotIndex = index
+    if (before === null) return
     const log = this.#driver?.state.replica?.log ?? []
     const covered = new Set<string>()
-    for (const entry of log)
-      if (entry.kind === 'apply' && entry.index <= held.ledger.index) covered.add(entry.payload)
+    for (const entry of log) if (entry.kind === 'apply' && entry.index <= before) covered.add(entry.payload)
     for (const hash of await ledger.payloads.list()) if (covered.has(hash)) await ledger.payloads.delete(hash)
   }
 
@@ -255,6 +266,15 @@ const total = (byPurpose: Readonly<Record<string, number>>): number =>
   Object.values(byPurpose).reduce((sum, bytes) => sum + bytes, 0)
 
 const notAVoter = (): Error => new Error('Only a voter appends to the ledger.')
+
+/** What may be left out when somebody waits for the end: closing ends the work. */
+function orStopped(work: Promise<void>, stop: AbortSignal): Promise<void> {
+  const stopped = new Promise<void>((resolve) => {
+    if (stop.aborted) resolve()
+    else stop.addEventListener('abort', () => resolve(), { once: true })
+  })
+  return Promise.race([work, stopped])
+}
 
 function outcomeOf({ outcome, reason }: Ending): PeerOutcome {
   switch (outcome) {

@@ -8,7 +8,7 @@ export class Reporter {
   ) {}
 
   readonly report = (report: Report): void => {
-    const record = { time: new Date().toISOString(), peer: this.peer, ...report } as EventRecord
+    const record: EventRecord = { time: new Date().toISOString(), peer: this.peer, ...report }
     for (const sink of this.sinks) sink(record)
   }
 

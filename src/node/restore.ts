@@ -3,6 +3,8 @@ import type { Entry } from '../core/entries.js'
 import { applyEntry, emptyLedger } from '../core/ledger.js'
 import type { HeldState } from '../core/state.js'
 import { UserError } from '../core/user-error.js'
+import { snapshotOf } from '../outer/snapshot.js'
+import { sha256 } from '../platform/sha256.js'
 import type { PayloadStore } from '../store/payloads.js'
 import { loadSnapshot } from '../store/snapshot.js'
 import type { OuterStates } from './outer-states.js'
@@ -29,9 +31,10 @@ export async function restoreVoter(
   if (loaded === null) return null
   for (const what of loaded.damaged) warn(`A damaged snapshot was passed over: ${what}`)
   const { outer, ledger: start, stateDigest } = loaded.snapshot
-  let held = states.hold(outer, start)
+  let held = snapshotOf(outer, start, sha256)
   if (held.stateDigest !== stateDigest)
     throw corrupt(`the snapshot of version ${start.version} has another digest`)
+  states.install(held)
   let ledger = start
   for (const entry of disk.entries) {
     if (entry.index <= start.index) continue

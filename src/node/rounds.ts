@@ -1,14 +1,14 @@
 // What a worker does with an assignment: trains in its thread, makes the contribution durable, then tells.
 import type { Assignment } from '../core/entries.js'
-import type { Hash } from '../core/ids.js'
+import type { AssignmentId, Hash } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
+import { sha256 } from '../platform/sha256.js'
 import { type InnerState, RoundAborted, type RoundResult, type Trainer } from '../ports/trainer.js'
 import { codecs } from '../tensor/codec.js'
 import { firstNonFinite, norm } from '../tensor/vector.js'
 import { manifestOf } from '../wire/chunks.js'
 import type { Account } from './account.js'
 import type { Dispatch } from './driver.js'
-import { sha256 } from './outer-states.js'
 
 /** One durable record: what a restarted worker needs to send the same bytes again and to train on. */
 export interface WorkerRecords {
@@ -63,10 +63,12 @@ export class Rounds {
     return this.#payload?.manifest.payload === hash ? this.#payload.bytes : null
   }
 
-  forget(): void {
-    const settled = this.#payload
+  /** The verdict on this assignment is known: its contribution, if it is the one kept, is needed no more. */
+  forget(assignment: AssignmentId): void {
+    const kept = this.#payload
+    if (kept?.manifest.assignment !== assignment) return
     this.#payload = null
-    if (settled !== null) this.records.settle(settled.manifest).catch(this.fail)
+    this.records.settle(kept.manifest).catch(this.fail)
   }
 
   async #finish({ id, base }: Assignment, result: RoundResult): Promise<void> {

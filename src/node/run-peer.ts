@@ -1,28 +1,38 @@
 // One peer from start to end: its folder, its network, its run, its engine, and the core that decides.
-import type { PeerId } from '../core/ids.js'
 import { createMesh, generateIdentity } from '../network/mesh.js'
+import { outerOptimizer } from '../outer/optimizer.js'
+import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import { loadOrCreateKey } from '../store/identity.js'
 import { type Genesis, runIdOf } from '../swarmfile/genesis.js'
 import { writeTicket } from '../wire/ticket.js'
 import { checkDataset, type Dataset, loadDataset } from './dataset.js'
-import { answerHello, checkSameRun, foundRun, keepGenesis, loadGenesis } from './founding.js'
+import {
+  answerHello,
+  checkFounder,
+  checkHoldsRun,
+  checkSameRun,
+  foundRun,
+  keepGenesis,
+  loadGenesis,
+} from './founding.js'
 import { Inbox } from './inbox.js'
 import { Search } from './joining.js'
 import type { PeerOptions, PeerOutcome, RunPeer } from './options.js'
-import { sha256 } from './outer-states.js'
 import { PeerDisk } from './peer-disk.js'
 import { PeerNode } from './peer-node.js'
 import { Reporter } from './reporter.js'
 import { clusterOf } from './setup.js'
 
-export const runPeer: RunPeer = async (options, watch, stop) => {
+export const runPeer: RunPeer = async (given, watch, stop) => {
+  const options = withOwnCorpus(given)
   const disk = new PeerDisk(options.folder, options.name)
   const closing: (() => Promise<void>)[] = [() => disk.close()]
   try {
+    if (options.founder && options.resume) await checkHoldsRun(disk.run)
     await disk.lock()
-    // Until there is a run, nothing of it is worth keeping.
-    if (options.founder && !options.resume) closing[0] = () => disk.discard()
+    // Until there is a run, nothing of it is worth keeping; a peer of a file may share the folder of one that is.
+    if ((options.founder || options.swarm === null) && !options.resume) closing[0] = () => disk.discard()
     const events = await disk.events((error) =>
       reporter.warn(`${error.message}; events are no longer written`),
     )
@@ -46,7 +56,7 @@ export const runPeer: RunPeer = async (options, watch, stop) => {
     closing[0] = () => disk.close()
     stop.throwIfAborted()
     enter(mesh, inbox, reporter, genesis, options)
-    const node = await PeerNode.start({ options, disk, mesh, inbox, reporter, genesis, dataset })
+    const node = await PeerNode.start({ options, disk, mesh, inbox, reporter, genesis, dataset }, stop)
     closing.push(() => node.close())
     return await node.run(stop)
   } catch (error) {
@@ -58,6 +68,14 @@ export const runPeer: RunPeer = async (options, watch, stop) => {
   }
 }
 
+/** What `--corpus` names is what the run trains on, or what this peer asks for: it belongs in the configuration. */
+function withOwnCorpus(options: PeerOptions): PeerOptions {
+  const { swarm, corpus } = options
+  if (swarm === null || corpus === null) return options
+  const run = { ...swarm.run, data: { ...swarm.run.data, corpus } }
+  return { ...options, swarm: { ...swarm, run } }
+}
+
 interface Entered {
   readonly genesis: Genesis
   readonly dataset: Dataset
@@ -65,15 +83,18 @@ interface Entered {
 
 /** The founder makes the run, or goes on with the one in its folder. */
 async function founding(options: PeerOptions, disk: PeerDisk, mesh: Mesh): Promise<Entered> {
-  const { swarm, corpus } = options
+  const { swarm } = options
   if (swarm === null) throw new Error('A run is founded from a swarm file.')
-  const dataset = await loadDataset(swarm.run, corpus ?? swarm.run.data.corpus)
+  const dataset = await loadDataset(swarm.run, swarm.run.data.corpus)
   const kept = options.resume ? await loadGenesis(disk.run.genesis) : null
   if (kept !== null) {
+    checkFounder(kept, mesh.self, disk.paths.key)
     checkSameRun(kept, swarm.run)
     checkDataset(dataset, kept)
     return { genesis: { ...kept, run: { ...kept.run, stop: swarm.run.stop } }, dataset }
   }
+  // A run that could never take its first outer step must not begin.
+  outerOptimizer(swarm.run.outer.method)
   const genesis = foundRun(swarm, dataset.manifest, mesh.self)
   await keepGenesis(disk.run.genesis, genesis)
   return { genesis, dataset }
@@ -102,7 +123,7 @@ function enter(mesh: Mesh, inbox: Inbox, reporter: Reporter, genesis: Genesis, o
   const run = runIdOf(genesis, sha256)
   const cluster = clusterOf(options, genesis.clusters)
   mesh.enter(run, cluster)
-  const leader = genesis.founder as PeerId
+  const leader = genesis.founder
   inbox.answer = (_, hello) =>
     answerHello(genesis, leader, leader === mesh.self ? mesh.addresses() : [], hello)
   const addresses = mesh.addresses()

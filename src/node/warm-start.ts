@@ -1,6 +1,5 @@
 // Where a run's parameters begin: at random ones of the run's seed, or at a checkpoint.
 import { stat } from 'node:fs/promises'
-import { join } from 'node:path'
 import { UserError } from '../core/user-error.js'
 import type { ModelConfig } from '../model/config.js'
 import { layoutOf } from '../model/parameters.js'
@@ -21,7 +20,7 @@ export async function initialParameters(
 
 async function checkpointAt(from: string): Promise<string> {
   const found = await stat(from).catch(() => null)
-  const path = found?.isDirectory() ? await latestCheckpoint(join(runPaths(from).checkpoints)) : from
+  const path = found?.isDirectory() ? await latestCheckpoint(runPaths(from).checkpoints) : from
   if (found !== null && path !== null) return path
   throw new UserError(
     'config',

@@ -1,5 +1,6 @@
 // Dynamic local updates (DyLU), Eq. 6: workers take steps in proportion to their speed, so that they finish
 // together. Speeds are local steps per second.
+import { median } from './statistics.js'
 
 /** Slack at the floor: 0.58 / 0.58 * 50 must not come out as 49. */
 const rounding = 1e-9
@@ -18,17 +19,14 @@ const crowdPercentile = 0.9
 /** max v of Eq. 6: the highest speed, or with 8 and more workers a high percentile; null without any. */
 export function fastestSpeed(speeds: readonly number[]): number | null {
   if (speeds.length === 0) return null
-  const sorted = ascending(speeds)
+  const sorted = [...speeds].sort((a, b) => a - b)
   const last = sorted.length - 1
   return sorted[sorted.length < crowd ? last : Math.floor(crowdPercentile * last)]
 }
 
 /** The running estimate of one worker's speed: the median of its recent rounds; null without any. */
 export function robustSpeed(recent: readonly number[]): number | null {
-  if (recent.length === 0) return null
-  const sorted = ascending(recent)
-  const middle = Math.floor(sorted.length / 2)
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+  return recent.length === 0 ? null : median(recent)
 }
 
 /** An honest worker spends at least a quarter of the time between assignment and arrival in its steps. */
@@ -46,5 +44,3 @@ export function clampSpeed(reported: number, steps: number, elapsedMs: number): 
   const least = (steps * 1000) / elapsedMs
   return reported > least ? Math.min(reported, mostOverArrival * least) : least
 }
-
-const ascending = (values: readonly number[]): number[] => [...values].sort((a, b) => a - b)

@@ -1,24 +1,13 @@
 // One simulated peer: the production state machine, a disk that survives crashes, and vectors in memory.
-import { createHash } from 'node:crypto'
-import type { ApplyEntry, Entry } from '../core/entries.js'
-import { type Hash, hash, type PeerId, type Version } from '../core/ids.js'
-import { applyEntry, emptyLedger, type LedgerState } from '../core/ledger.js'
-import type { Manifest } from '../core/messages.js'
+import type { Assignment, Entry } from '../core/entries.js'
+import type { Hash, PeerId, Version } from '../core/ids.js'
+import { applyEntry, emptyLedger } from '../core/ledger.js'
+import type { Manifest, Topic } from '../core/messages.js'
 import type { HeldState, PeerSetup, PeerState } from '../core/state.js'
-import { initialState, type OuterState, outerOptimizer } from '../outer/optimizer.js'
+import { firstSnapshot, nextSnapshot, type Snapshot } from '../outer/snapshot.js'
+import { sha256 } from '../platform/sha256.js'
 import { codecs } from '../tensor/codec.js'
-import { digestState } from '../tensor/digest.js'
 import { norm } from '../tensor/vector.js'
-
-export const sha256 = (bytes: Uint8Array): Hash => hash(createHash('sha256').update(bytes).digest('hex'))
-
-/** What a peer holds of one version. */
-export interface HeldVersion {
-  readonly outer: OuterState
-  readonly ledger: LedgerState
-  readonly digest: Hash
-  readonly stateDigest: Hash
-}
 
 /** Survives a crash. */
 export interface Disk {
@@ -36,7 +25,7 @@ export interface Device {
 /** What a crash takes away. */
 export interface Memory {
   state: PeerState
-  readonly versions: Map<Version, HeldVersion>
+  readonly snapshots: Map<Version, Snapshot>
   readonly timers: Map<string, () => void>
   readonly topics: Set<string>
   cancelTraining: (() => void) | null
@@ -56,50 +45,49 @@ export class SimulatedPeer {
     return this.device.name
   }
 
-  /** The version held, wherever it is: a donor serves it from memory. */
-  held(version: Version): HeldVersion | undefined {
-    return this.memory?.versions.get(version)
+  /** Its process is alive and its part of the run not over. */
+  get running(): boolean {
+    return this.memory !== null && this.outcome === null
+  }
+
+  subscribes(topic: Topic): boolean {
+    return this.memory?.topics.has(topicName(topic)) === true
+  }
+
+  held(version: Version): Snapshot | undefined {
+    return this.memory?.snapshots.get(version)
   }
 }
 
-export function holdVersion(outer: OuterState, ledger: LedgerState): HeldVersion {
-  return { outer, ledger, ...digestState(outer, ledger.version, sha256) }
-}
-
-/** The outer step of one entry, by the production optimizer. */
-export function takeOuterStep(
-  before: OuterState,
-  entry: ApplyEntry,
-  gradient: Float32Array,
-  { run }: PeerSetup,
-): OuterState {
-  return outerOptimizer(run.outer.method).apply(before, gradient, entry.weight, run.outer)
-}
+export const topicName = (topic: Topic): string =>
+  'cluster' in topic ? `${topic.kind}/${topic.cluster}` : topic.kind
 
 /** What a voter's disk amounts to: the ledger of its journal, and the vectors by replaying its payloads. */
 export function replay(
   disk: Disk,
   theta: Float32Array,
-  setup: PeerSetup,
-): { held: HeldState; version: HeldVersion } {
-  let ledger = emptyLedger(setup.shardSizes)
-  let outer = initialState(theta, outerOptimizer(setup.run.outer.method))
+  { shardSizes, run }: PeerSetup,
+): { held: HeldState; snapshot: Snapshot } {
+  let ledger = emptyLedger(shardSizes)
+  let snapshot = firstSnapshot(theta, ledger, run.outer, sha256)
   for (const entry of disk.journal) {
     ledger = applyEntry(ledger, entry)
     if (entry.kind !== 'apply') continue
     const gradient = disk.payloads.get(entry.payload)
     if (gradient === undefined)
       throw new Error(`The journal names payload ${entry.payload}, which is not on disk.`)
-    outer = takeOuterStep(outer, entry, gradient, setup)
+    snapshot = nextSnapshot(snapshot, entry, ledger, gradient, run.outer, sha256)
   }
-  const version = holdVersion(outer, ledger)
-  const { digest, stateDigest } = version
-  return { held: { ledger, log: disk.journal.slice(), digest, stateDigest }, version }
+  const { digest, stateDigest } = snapshot
+  return {
+    held: { ledger, log: disk.journal.slice(), digest, stateDigest },
+    snapshot: { ...snapshot, ledger },
+  }
 }
 
 /** A contribution as a worker makes it: one chunk, for the toy's vectors are short. */
 export function contributionOf(
-  assignment: { id: Manifest['assignment']; base: Version; steps: number },
+  { id, base, steps }: Assignment,
   gradient: Float32Array,
   speed: number,
   loss: number,
@@ -107,9 +95,9 @@ export function contributionOf(
   const bytes = codecs.fp32.encode(gradient)
   const payload = sha256(bytes)
   return {
-    assignment: assignment.id,
-    base: assignment.base,
-    steps: assignment.steps,
+    assignment: id,
+    base,
+    steps,
     codec: 'fp32',
     payload,
     bytes: bytes.length,

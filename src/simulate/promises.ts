@@ -1,5 +1,5 @@
 // The design's promises, checked after every event of a simulation. A broken one stops it at once.
-import type { Assignment, Entry } from '../core/entries.js'
+import { type Assignment, type Entry, isVerdict, type Verdict } from '../core/entries.js'
 import type { AssignmentId, Hash, Index, Term, Version } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
 import type { Lead, PeerState } from '../core/state.js'
@@ -61,7 +61,7 @@ export class Promises {
     if (entry.index !== this.#newest + 1) broken(`entry ${entry.index} follows entry ${this.#newest}`)
     this.#entries.set(entry.index, text)
     this.#newest = entry.index
-    if (entry.kind === 'apply' || entry.kind === 'refuse' || entry.kind === 'expire') this.#settled(entry)
+    if (isVerdict(entry)) this.#settled(entry)
     if (entry.kind === 'assign') this.#reserved(entry.assignment)
   }
 
@@ -106,7 +106,7 @@ export class Promises {
       if (count > bound) broken(`${name} keeps ${count} ${what}, more than ${bound}`)
   }
 
-  #settled(entry: Extract<Entry, { kind: 'apply' | 'refuse' | 'expire' }>): void {
+  #settled(entry: Verdict): void {
     const { assignment: id, worker, index } = entry
     const first = this.#verdictOf.get(id)
     if (first !== undefined) broken(`assignment ${id} has two verdicts: entries ${first} and ${index}`)

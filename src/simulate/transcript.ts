@@ -87,6 +87,8 @@ class Words {
         return `step ${event.step} of ${event.assignment}`
       case 'trained':
         return `round ${event.manifest.assignment} is trained, its contribution durable`
+      case 'contribution-published':
+        return `contribution ${event.assignment} is published`
       case 'training-failed':
         return `round ${event.assignment} failed: ${event.reason}`
       case 'validated':

@@ -97,7 +97,7 @@ export async function writeAll(handle: FileHandle, bytes: Uint8Array, position?:
 }
 
 /** Makes renames and removals in a folder durable. */
-export async function syncFolder(folder: string): Promise<void> {
+async function syncFolder(folder: string): Promise<void> {
   // Windows has no handles on folders to fsync; its file system journals renames.
   if (process.platform === 'win32') return
   const handle = await open(folder, 'r')

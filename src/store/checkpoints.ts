@@ -1,22 +1,10 @@
 // Checkpoints: the parameters of a version as named tensors, for sampling, evaluation, a warm start, other programs.
+import { type Layout, viewOf } from '../tensor/layout.js'
 import { sweepTemporary } from './atomic.js'
 import type { Tensor, TensorFile } from './safetensors.js'
 import { readSafetensors, writeSafetensors } from './safetensors-file.js'
 import { StoreError } from './store-error.js'
 import { ensureFolder, keepNewestVersions, listVersions, versionPath } from './versioned-files.js'
-
-/** A tensor's place in the flat parameters, in elements. */
-export interface PlacedTensor {
-  readonly name: string
-  readonly shape: readonly number[]
-  readonly offset: number
-  readonly size: number
-}
-export interface ParameterLayout {
-  readonly tensors: readonly PlacedTensor[]
-  /** Elements in the whole buffer. */
-  readonly size: number
-}
 
 export interface CheckpointMetadata {
   readonly run: string
@@ -46,14 +34,14 @@ const format = 'skein-1'
 export async function saveCheckpoint(
   folder: string,
   theta: Float32Array,
-  layout: ParameterLayout,
+  layout: Layout,
   metadata: CheckpointMetadata,
   keep: number,
 ): Promise<string> {
   await ensureFolder(folder)
   await sweepTemporary(folder)
-  const tensors = layout.tensors.map(({ name, shape, offset, size }): Tensor => {
-    return { name, shape, data: theta.subarray(offset, offset + size) }
+  const tensors = layout.tensors.map((placed): Tensor => {
+    return { name: placed.name, shape: placed.shape, data: viewOf(theta, placed) }
   })
   const path = versionPath(folder, metadata.version)
   await writeSafetensors(path, tensors, {
@@ -82,7 +70,7 @@ export async function latestCheckpoint(folder: string): Promise<string | null> {
  */
 export async function loadCheckpoint(
   path: string,
-  layoutOf: (metadata: CheckpointMetadata | null) => ParameterLayout,
+  layoutOf: (metadata: CheckpointMetadata | null) => Layout,
 ): Promise<Checkpoint> {
   const file = await readSafetensors(path)
   const metadata = metadataOf(path, file)
@@ -121,7 +109,7 @@ function metadataOf(path: string, { metadata }: TensorFile): CheckpointMetadata 
 }
 
 /** How a file's tensors differ from a layout, in words; null if they do not. */
-function mismatch({ tensors }: TensorFile, layout: ParameterLayout): string | null {
+function mismatch({ tensors }: TensorFile, layout: Layout): string | null {
   for (const { name, shape } of layout.tensors) {
     const tensor = tensors.get(name)
     if (tensor === undefined) return `it has no tensor ${name}`

@@ -1,6 +1,7 @@
 // The safetensors format: a JSON header that names tensors and where they lie, then their bytes. Everything in a
 // header that came from elsewhere is checked before a byte of data is believed.
 // Little-endian, like every platform this program has engines for, so that data is written as it lies in memory.
+import { elements } from '../tensor/layout.js'
 
 /** The reference implementation's limit: larger headers are taken for an attack. */
 const maxHeaderBytes = 100_000_000
@@ -208,7 +209,6 @@ function spanOf(name: string, value: unknown): Span {
   return { name, dtype, shape, begin, end }
 }
 
-const elements = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1)
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 const isWholeNumbers = (value: unknown): value is number[] =>

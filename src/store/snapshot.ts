@@ -1,21 +1,18 @@
-// Snapshots: the whole outer state at a version, from which a replica goes on after a restart.
-import type { Hash } from '../core/ids.js'
+// Snapshots as safetensors, the same on disk and on the wire: the vectors as tensors, the ledger as metadata.
+import { hash } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
-import type { OuterState } from '../outer/strategy.js'
+import type { Snapshot } from '../outer/snapshot.js'
 import { sweepTemporary } from './atomic.js'
-import type { Tensor, TensorFile } from './safetensors.js'
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  SafetensorsError,
+  type Tensor,
+  type TensorFile,
+} from './safetensors.js'
 import { readSealed, writeSealed } from './sealed.js'
 import { StoreError } from './store-error.js'
 import { ensureFolder, keepNewestVersions, listVersions, versionPath } from './versioned-files.js'
-
-export interface Snapshot {
-  /** Its `version` and `index` are the snapshot's. */
-  readonly ledger: LedgerState
-  readonly outer: OuterState
-  /** Of theta, and of the whole outer state. */
-  readonly digest: Hash
-  readonly stateDigest: Hash
-}
 
 /** The newest, and the one before in case the newest is damaged. */
 const kept = 2
@@ -24,25 +21,12 @@ const slotPrefix = 'slot.'
 
 /** Makes a snapshot durable and removes all but the newest two. @throws StoreError */
 export async function saveSnapshot(folder: string, snapshot: Snapshot): Promise<void> {
-  const { ledger, outer, digest, stateDigest } = snapshot
   await ensureFolder(folder)
   await sweepTemporary(folder)
-  const tensors = [
-    vector(thetaName, outer.theta),
-    ...Object.entries(outer.slots).map(([name, data]) => vector(slotPrefix + name, data)),
-  ]
-  await writeSealed(versionPath(folder, ledger.version), tensors, {
-    ledger: JSON.stringify(ledger),
-    version: String(ledger.version),
-    index: String(ledger.index),
-    phase: String(outer.phase),
-    digest,
-    stateDigest,
-  })
+  const path = versionPath(folder, snapshot.ledger.version)
+  await writeSealed(path, tensorsOf(snapshot), metadataOf(snapshot))
   await keepNewestVersions(folder, kept)
 }
-
-const vector = (name: string, data: Float32Array): Tensor => ({ name, shape: [data.length], data })
 
 /**
  * The newest snapshot that is whole, and what was wrong with newer ones, in words; null where there never was one.
@@ -57,8 +41,8 @@ export async function loadSnapshot(
     try {
       return { snapshot: snapshotFrom(await readSealed(path)), damaged }
     } catch (error) {
-      if (!(error instanceof StoreError)) throw error
-      damaged.push(error.message)
+      if (!(error instanceof StoreError || error instanceof SafetensorsError)) throw error
+      damaged.push(error instanceof StoreError ? error.message : `${path}: ${error.message}`)
     }
   }
   if (damaged.length === 0) return null
@@ -69,19 +53,53 @@ export async function loadSnapshot(
   )
 }
 
-/** The seal vouches for the content: it is what `saveSnapshot` wrote. */
-function snapshotFrom({ metadata, tensors }: TensorFile): Snapshot {
-  const slots = [...tensors.values()].filter(({ name }) => name.startsWith(slotPrefix))
+/** For the wire: the receiver compares its digest with the one announced. */
+export function encodeSnapshot(snapshot: Snapshot): Uint8Array {
+  return Buffer.concat(encodeSafetensors(tensorsOf(snapshot), metadataOf(snapshot)))
+}
+
+/** @throws SafetensorsError on bytes that are no snapshot; whether it is the right one, its digest tells */
+export function decodeSnapshot(bytes: Uint8Array): Snapshot {
+  return snapshotFrom(decodeSafetensors(bytes))
+}
+
+function tensorsOf({ outer }: Snapshot): Tensor[] {
+  const vector = (name: string, data: Float32Array): Tensor => ({ name, shape: [data.length], data })
+  const slots = Object.entries(outer.slots).map(([name, data]) => vector(slotPrefix + name, data))
+  return [vector(thetaName, outer.theta), ...slots]
+}
+
+function metadataOf({ ledger, outer, digest, stateDigest }: Snapshot): Record<string, string> {
   return {
-    ledger: JSON.parse(metadata.get('ledger')!) as LedgerState,
+    ledger: JSON.stringify(ledger),
+    version: String(ledger.version),
+    index: String(ledger.index),
+    phase: String(outer.phase),
+    digest,
+    stateDigest,
+  }
+}
+
+function snapshotFrom({ metadata, tensors }: TensorFile): Snapshot {
+  const text = (key: string): string => {
+    const value = metadata.get(key)
+    if (value === undefined) throw new SafetensorsError(`it is no snapshot: its metadata has no ${key}`)
+    return value
+  }
+  const vector = (name: string): Float32Array => {
+    const data = tensors.get(name)?.data
+    if (data instanceof Float32Array) return data
+    throw new SafetensorsError(`it is no snapshot: it has no F32 tensor ${name}`)
+  }
+  const slots = [...tensors.keys()].filter((name) => name.startsWith(slotPrefix))
+  return {
+    ledger: JSON.parse(text('ledger')) as LedgerState,
     outer: {
-      theta: tensors.get(thetaName)!.data as Float32Array,
-      slots: Object.fromEntries(
-        slots.map(({ name, data }) => [name.slice(slotPrefix.length), data as Float32Array]),
-      ),
-      phase: Number(metadata.get('phase')),
+      theta: vector(thetaName),
+      slots: Object.fromEntries(slots.map((name) => [name.slice(slotPrefix.length), vector(name)])),
+      phase: Number(text('phase')),
     },
-    digest: metadata.get('digest') as Hash,
-    stateDigest: metadata.get('stateDigest') as Hash,
+    digest: hash(text('digest')),
+    stateDigest: hash(text('stateDigest')),
   }
 }

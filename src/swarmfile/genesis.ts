@@ -1,13 +1,13 @@
 // The genesis of a run: all that makes it this run. Its hash is the run's id, and two runs that were
 // founded apart differ at least in founder or nonce, so they never merge.
 import { z } from 'zod'
-import { type PeerId, type RunId, runId } from '../core/ids.js'
+import { type PeerId, type RunId, runId, type Sha256 } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
 import { canonicalJson } from './canonical-json.js'
 import { clusterSchema, runSchema } from './schema.js'
 
 /** What the corpus is, by content: machines may keep it under different paths. */
-export const dataManifestSchema = z.strictObject({
+const dataManifestSchema = z.strictObject({
   sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
@@ -17,7 +17,7 @@ export const dataManifestSchema = z.strictObject({
   heldOutTokens: z.number().int().positive(),
 })
 
-export const genesisSchema = z.strictObject({
+const genesisSchema = z.strictObject({
   /** Layout of this object; another number is another program's. */
   format: z.literal(1),
   name: z.string(),
@@ -34,8 +34,8 @@ export type Genesis = z.infer<typeof genesisSchema>
 /** The bytes that are hashed, as text: the same for equal genesis whatever the order of keys. */
 export const genesisText = (genesis: Genesis): string => canonicalJson(genesis)
 
-/** The id of a run: SHA-256 of its genesis in canonical JSON. `sha256` returns lower-case hex. */
-export function runIdOf(genesis: Genesis, sha256: (bytes: Uint8Array) => string): RunId {
+/** The id of a run: SHA-256 of its genesis in canonical JSON. */
+export function runIdOf(genesis: Genesis, sha256: Sha256): RunId {
   return runId(sha256(new TextEncoder().encode(genesisText(genesis))))
 }
 

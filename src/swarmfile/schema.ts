@@ -61,7 +61,7 @@ export const outerSchema = z.strictObject({
   activation: z.number().nonnegative().default(0).describe('c of Alg. 3, in [0, 1/N].'),
 })
 
-export const validationSchema = z.strictObject({
+const validationSchema = z.strictObject({
   by: name.optional().describe('Name of the peer that validates; the leader unless given.'),
   everyVersions: count
     .default(6)
@@ -69,12 +69,12 @@ export const validationSchema = z.strictObject({
   batches: count.default(16).describe('Held-out batches, always the same ones.'),
 })
 
-export const checkpointSchema = z.strictObject({
+const checkpointSchema = z.strictObject({
   everyVersions: count.default(12).describe('Checkpoint at versions divisible by this, and at the end.'),
   keep: count.default(3).describe('Newest checkpoints kept.'),
 })
 
-export const stopSchema = z.strictObject({
+const stopSchema = z.strictObject({
   versions: count.optional().describe('Stop once theta has changed this often.'),
   steps: count.optional().describe('Stop after this many local steps, all workers together.'),
   tokens: count.optional().describe('Stop after this many training tokens.'),
@@ -117,13 +117,13 @@ export const clusterSchema = z.strictObject({
   name: name.describe('Name of a group of well-connected peers.'),
 })
 
-export const linkSchema = z.strictObject({
+const linkSchema = z.strictObject({
   between: z.tuple([name, name]).describe('The two clusters it joins.'),
   bytesPerSecond: positive.describe('Emulated rate, each way, for each pair of peers.'),
   latencyMs: z.number().nonnegative().default(0).describe('Emulated one-way delay.'),
 })
 
-export const peerSchema = z.strictObject({
+const peerSchema = z.strictObject({
   name: name.describe('Unique in the file.'),
   cluster: name.describe('One of `clusters`.'),
   slowdown: z

@@ -20,5 +20,3 @@ export function firstNonFinite(values: Float32Array): number {
   for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return i
   return -1
 }
-
-export const allFinite = (values: Float32Array): boolean => firstNonFinite(values) < 0

@@ -1,10 +1,7 @@
 // A payload in chunks: cut and named by hashes, and put together again whatever the order, verified.
-import type { Hash } from '../core/ids.js'
+import type { Sha256 } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
 import { MAX_CHUNK_BYTES, MAX_CHUNKS } from './schemas.js'
-
-/** SHA-256 of bytes, passed in: hashing belongs to the world outside. */
-export type Hasher = (bytes: Uint8Array) => Hash
 
 /** Smallest chunk; 256 KiB to 1 MiB crossed a gossip mesh fastest. */
 export const CHUNK_BYTES = 256 * 1024
@@ -34,10 +31,10 @@ export function cut(payload: Uint8Array, chunkBytes: number): Uint8Array[] {
 }
 
 /** A contribution's manifest: what is known of the round, and its payload cut and hashed. */
-export function manifestOf(round: Omit<Manifest, keyof Cut>, payload: Uint8Array, hash: Hasher): Manifest {
+export function manifestOf(round: Omit<Manifest, keyof Cut>, payload: Uint8Array, sha256: Sha256): Manifest {
   const chunkBytes = chunkBytesFor(payload.byteLength)
-  const chunks = cut(payload, chunkBytes).map(hash)
-  return { ...round, payload: hash(payload), bytes: payload.byteLength, chunkBytes, chunks }
+  const chunks = cut(payload, chunkBytes).map(sha256)
+  return { ...round, payload: sha256(payload), bytes: payload.byteLength, chunkBytes, chunks }
 }
 
 /** Why a manifest's numbers contradict each other; null if they do not. */
@@ -58,7 +55,7 @@ export class Assembly {
 
   constructor(
     readonly cut: Cut,
-    private readonly hash: Hasher,
+    private readonly sha256: Sha256,
   ) {
     this.#bytes = new Uint8Array(cut.bytes)
     this.#held = new Array<boolean>(cut.chunks.length).fill(false)
@@ -72,7 +69,7 @@ export class Assembly {
     const start = index * this.cut.chunkBytes
     const expected = Math.min(this.cut.chunkBytes, this.cut.bytes - start)
     if (bytes.byteLength !== expected) return 'wrong-size'
-    if (this.hash(bytes) !== this.cut.chunks[index]) return 'wrong-hash'
+    if (this.sha256(bytes) !== this.cut.chunks[index]) return 'wrong-hash'
     this.#bytes.set(bytes, start)
     this.#held[index] = true
     this.#missing--

@@ -64,7 +64,7 @@ export const runIdSchema = z
 export const hashSchema = z
   .string()
   .regex(/^[0-9a-f]{64}$/, 'not a SHA-256 in lower-case hex') as unknown as z.ZodType<Hash>
-export const assignmentIdSchema = z
+const assignmentIdSchema = z
   .string()
   .regex(/^a[0-9]{1,15}$/, 'not an assignment id') as unknown as z.ZodType<AssignmentId>
 

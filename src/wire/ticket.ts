@@ -60,8 +60,8 @@ export function readTicket(text: string): Ticket {
   if (content[0] !== LAYOUT) {
     throw new UserError(
       'usage',
-      `The ticket has layout ${content[0]}, this program reads layout ${LAYOUT}.`,
-      'Use the same version of skein on both sides.',
+      `the ticket has layout ${content[0]}, this program reads layout ${LAYOUT}`,
+      'use the same version of skein on both sides',
     )
   }
   try {
@@ -73,7 +73,7 @@ export function readTicket(text: string): Ticket {
 }
 
 const damaged = (how: string): UserError =>
-  new UserError('usage', `The ticket cannot be read: ${how}.`, 'Copy the whole ticket again.')
+  new UserError('usage', `the ticket cannot be read: ${how}`, 'copy the whole ticket again')
 
 /** CRC-32 (IEEE 802.3): finds every change within 32 neighbouring bits. */
 function crc32(bytes: Uint8Array): number {

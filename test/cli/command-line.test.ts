@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ChildMessage, readChildMessage } from '../../src/cli/child-channel.js'
-import { commandLine, resumeArguments } from '../../src/cli/command-line.js'
+import { commandLine, goOnCommand } from '../../src/cli/command-line.js'
 import { realMain, run, start, Workplace, withFakes } from './processes.js'
 
 const commands = ['up', 'peer', 'join', 'sample', 'eval']
@@ -36,6 +36,8 @@ describe('The command line', () => {
     const text = stdout.replace(/\s+/g, ' ')
     for (const option of ['corpus', 'out', 'engine', 'threads', 'cluster', 'seed', 'set', 'stop-after'])
       assert.match(text, new RegExp(`--${option} <[^>]+> [^<]*example: --${option} `), option)
+    for (const flag of ['resume', 'json', 'verbose'])
+      assert.match(text, new RegExp(`--${flag} [^<]*example: [^<]*--${flag}`), flag)
   })
 
   it('prints its version', async () => {
@@ -268,16 +270,22 @@ describe('A printed command line', () => {
   })
 
   it('resumes with the options that were given and the folder', () => {
-    assert.deepEqual(resumeArguments(options, 'runs/trio-2'), ['--resume', '--out', 'runs/trio-2'])
-    assert.deepEqual(
-      resumeArguments(
-        { ...options, corpus: 'x', seed: 3, set: ['run.localSteps=5'], stopAfter: 9, threads: 2 },
-        'r',
-      ),
-      [
-        ...['--resume', '--out', 'r', '--corpus', 'x', '--threads', '2', '--seed', '3'],
-        ...['--set', 'run.localSteps=5', '--stop-after', '9'],
-      ],
+    const command = goOnCommand(['up', 'trio.yaml'], options, 'runs/trio-2', true)
+    assert.match(command, / up trio\.yaml --resume --out runs\/trio-2$/)
+    const given = { ...options, corpus: 'x', seed: 3, set: ['run.localSteps=5'], stopAfter: 9, threads: 2 }
+    assert.match(
+      goOnCommand(['up', 'trio.yaml'], given, 'r', true),
+      / --resume --out r --corpus x --threads 2 --seed 3 --set run\.localSteps=5 --stop-after 9$/,
+    )
+  })
+
+  it('starts anew where nothing was kept that could be resumed', () => {
+    const given = { ...options, corpus: 'x' }
+    assert.match(goOnCommand(['up', 'trio.yaml'], given, 'runs/trio', false), / up trio\.yaml --corpus x$/)
+    const out = { ...given, out: 'here' }
+    assert.match(
+      goOnCommand(['up', 'trio.yaml'], out, 'here', false),
+      / up trio\.yaml --out here --corpus x$/,
     )
   })
 })

@@ -68,6 +68,29 @@ describe('skein up', () => {
     assert.match(stdout, /next: .* up fake\.yaml --resume --out \S*runs\/fake\S* --corpus 'my book\.txt'\n/)
   })
 
+  it('prints how to start again when it was stopped before the run was founded', async () => {
+    const running = up(['shy-a'])
+    await running.shows('arguments')
+    running.process.kill('SIGINT')
+    const { stdout } = await running.ended
+    assert.match(stdout, /next: .* up fake\.yaml\n/)
+  })
+
+  it('is finished when Ctrl-C comes after the end of the run', async () => {
+    const running = up(['late-a'])
+    await running.shows('listens on /fake/late-a')
+    running.process.kill('SIGINT')
+    const { code, stdout } = await running.ended
+    assert.equal(code, 0)
+    assert.match(stdout, /next: .* sample /)
+  })
+
+  it('does not wait for others when the run was over before it was resumed', async () => {
+    const { code, stdout } = await up(['over-a', 'wait-b']).ended
+    assert.equal(code, 0)
+    assert.doesNotMatch(stdout, /did not end/)
+  })
+
   it('ends a peer by force that does not stop', async () => {
     const running = up(['begin-a', 'deaf-b'])
     await running.shows('listens on /fake/deaf-b')

@@ -1,6 +1,7 @@
 // Durations: each follows from what was observed, and none is without bound.
 import assert from 'node:assert/strict'
-import { deadlineMs, median, reofferMs, restMs, spread } from '../../src/core/deadlines.js'
+import { deadlineMs, reofferMs, restMs } from '../../src/core/deadlines.js'
+import { median, spread } from '../../src/outer/statistics.js'
 
 describe('The deadline of a round', () => {
   const known = { steps: 30, speed: 10, overheads: [100, 120, 110], failures: 0 }

@@ -1,13 +1,11 @@
 // One peer driven by hand: events in, effects out; what the disk and the outer optimizer do is answered at once.
-import type { Effect, PeerEvent } from '../../src/core/events.js'
+import type { Effect, NewEvent } from '../../src/core/events.js'
 import { type Hash, hash, type PeerId, peerId } from '../../src/core/ids.js'
 import { emptyLedger } from '../../src/core/ledger.js'
 import type { Manifest, Message } from '../../src/core/messages.js'
 import { createPeer, step } from '../../src/core/peer.js'
 import type { Lead, PeerSetup, PeerState } from '../../src/core/state.js'
 import { runConfig } from '../swarm/swarms.js'
-
-type Untimed<Event> = Event extends unknown ? Omit<Event, 'at'> : never
 
 /** A digest that names its version, the same at every peer. */
 export const digestOf = (version: number): Hash => hash(String(version).padStart(64, '0'))
@@ -50,8 +48,8 @@ export class Driven {
     this.state = createPeer(setup)
   }
 
-  event(event: Untimed<PeerEvent>): this {
-    const [state, effects] = step(this.state, { ...event, at: this.at } as PeerEvent)
+  event(event: NewEvent): this {
+    const [state, effects] = step(this.state, { ...event, at: this.at })
     this.state = state
     this.effects.push(...effects)
     for (const effect of effects) if (this.prompt) this.#answer(effect)

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import type { Assignment, Entry } from '../../src/core/entries.js'
 import { assignmentId, hash } from '../../src/core/ids.js'
 import { emptyLedger } from '../../src/core/ledger.js'
+import type { Manifest } from '../../src/core/messages.js'
 import { Driven, digestOf, founder, other, setupOf } from './driven.js'
 
 const round: Assignment = {
@@ -50,6 +51,20 @@ function member(replica: boolean): Driven {
   }
   return driven.clear()
 }
+
+const manifestOf = ({ id, base, steps }: Assignment): Manifest => ({
+  assignment: id,
+  base,
+  steps,
+  codec: 'fp32',
+  payload: hash('b'.repeat(64)),
+  bytes: 4,
+  chunkBytes: 4,
+  chunks: [hash('b'.repeat(64))],
+  norm: 1,
+  speed: 10,
+  loss: 1,
+})
 
 const entries = (driven: Driven, ...list: Entry[]) =>
   driven.from(founder, { type: 'entries', term: 1, entries: list })
@@ -125,6 +140,31 @@ describe('A member', () => {
     assert.equal(driven.of('fetch-theta').length, 1)
   })
 
+  it('that is no replica reports the digest of each version that it fetches', () => {
+    const driven = member(false)
+    entries(driven, assign(round, 3)).event({ type: 'theta-ready', version: 0 })
+    const digests = driven.of('report').filter(({ report }) => report.type === 'digest')
+    assert.deepEqual(
+      digests.map(({ report }) => report),
+      [{ type: 'digest', version: 0, digest: digestOf(0), stateDigest: null }],
+    )
+  })
+
+  it('offers its contribution to be pulled only a while after its publication has ended', () => {
+    const driven = member(false)
+    const manifest = manifestOf(round)
+    entries(driven, assign(round, 3)).event({ type: 'theta-ready', version: 0 })
+    driven.clear().event({ type: 'trained', manifest })
+    assert.equal(driven.of('publish-contribution').length, 1)
+    assert.deepEqual(driven.of('set-timer'), [])
+    driven.event({ type: 'contribution-published', assignment: assignmentId(1) })
+    assert.deepEqual(driven.of('set-timer'), [])
+    driven.event({ type: 'contribution-published', assignment: round.id })
+    assert.deepEqual(driven.of('set-timer'), [{ type: 'set-timer', name: 'reoffer', afterMs: 3_000 }])
+    driven.event({ type: 'timer', name: 'reoffer' })
+    assert.equal(driven.sent(founder, 'offer').length, 1)
+  })
+
   it("does not train on a base that is not the leader's", () => {
     const driven = member(true)
     entries(driven, assign({ ...round, baseDigest: digestOf(99) }, 3))
@@ -184,14 +224,30 @@ describe('A replica', () => {
     driven.prompt = false
     entries(driven, assign({ ...round, worker: founder }, 3), apply(4, round.id))
     for (let i = 0; i < 9; i++) {
-      driven.event({ type: 'outer-failed', version: 1, reason: 'nobody holds its payload' })
+      driven.event({ type: 'outer-failed', version: 1, reason: 'nobody holds its payload', lasting: false })
       driven.event({ type: 'timer', name: 'retry-apply' })
     }
     assert.ok(driven.state.replica !== null)
-    driven.event({ type: 'outer-failed', version: 1, reason: 'nobody holds its payload' })
+    driven.event({ type: 'outer-failed', version: 1, reason: 'nobody holds its payload', lasting: false })
     assert.equal(driven.state.replica, null)
     driven.clear().event({ type: 'timer', name: 'rejoin' })
     assert.equal(driven.sent(founder, 'join')[0].index, null)
+  })
+
+  it('whose next version nobody can make ends with the run, which has failed', () => {
+    const driven = member(true)
+    driven.prompt = false
+    entries(driven, assign({ ...round, worker: founder }, 3), apply(4, round.id))
+    driven.event({ type: 'outer-failed', version: 1, reason: 'theta would be Infinity', lasting: true })
+    assert.ok(
+      driven.of('report').some(({ report }) => report.type === 'refused' && report.what === 'version 1'),
+    )
+    assert.deepEqual(
+      driven.of('set-timer').filter(({ name }) => name === 'retry-apply'),
+      [],
+    )
+    entries(driven, { kind: 'finish', reason: 'theta would be Infinity', ok: false, index: 5, term: 1 })
+    assert.equal(driven.of('end')[0].outcome, 'failed')
   })
 
   it('that falls too far behind starts afresh instead of queueing for ever', () => {

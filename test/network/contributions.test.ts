@@ -1,8 +1,8 @@
 // Contributions as paced chunks over gossip, and what happens when chunks are lost.
 import assert from 'node:assert/strict'
 import { assignmentId, type PeerId } from '../../src/core/ids.js'
-import { Contributions } from '../../src/network/contributions.js'
-import { sha256 } from '../../src/network/digest.js'
+import { Assembler } from '../../src/network/assembler.js'
+import { sha256 } from '../../src/platform/sha256.js'
 import { NobodyListens } from '../../src/ports/mesh.js'
 import { cut } from '../../src/wire/chunks.js'
 import { contributionOf, gossips, join, payloadOf, startPeer } from './peers.js'
@@ -98,29 +98,29 @@ describe('Assembled contributions', () => {
     bytes,
     reached: [],
   }))
-  let contributions: Contributions
+  let assembler: Assembler
   beforeEach(() => {
-    contributions = new Contributions()
+    assembler = new Assembler()
   })
-  afterEach(() => contributions.close())
+  afterEach(() => assembler.close())
 
   const completed = () =>
-    new Promise<PeerId>((resolve) => contributions.once('complete', (from) => resolve(from)))
+    new Promise<PeerId>((resolve) => assembler.once('complete', (from) => resolve(from)))
 
   it('take chunks that overtook their manifest', async () => {
     const complete = completed()
-    for (const chunk of chunks.toReversed()) contributions.chunk(author, chunk)
-    contributions.begin(author, manifest)
+    for (const chunk of chunks.toReversed()) assembler.chunk(author, chunk)
+    assembler.begin(author, manifest)
     assert.equal(await complete, author)
   })
 
   it("are made of their author's chunks alone", async () => {
     const refused: string[] = []
-    contributions.on('refused', (from, what) => refused.push(`${from}: ${what}`))
+    assembler.on('refused', (from, what) => refused.push(`${from}: ${what}`))
     const complete = completed()
-    contributions.begin(author, manifest)
-    for (const chunk of chunks) contributions.chunk(stranger, { ...chunk, bytes: new Uint8Array(5) })
-    for (const chunk of chunks) contributions.chunk(author, chunk)
+    assembler.begin(author, manifest)
+    for (const chunk of chunks) assembler.chunk(stranger, { ...chunk, bytes: new Uint8Array(5) })
+    for (const chunk of chunks) assembler.chunk(author, chunk)
     assert.equal(await complete, author)
     assert.deepEqual(refused, [])
   })
@@ -128,10 +128,10 @@ describe('Assembled contributions', () => {
   it('are refused when their chunks are not the payload that the manifest names', async () => {
     const other = { ...manifest, payload: sha256(payloadOf(5)) }
     const refused = new Promise((resolve) =>
-      contributions.once('refused', (from, what, reason) => resolve([from, what, reason])),
+      assembler.once('refused', (from, what, reason) => resolve([from, what, reason])),
     )
-    contributions.begin(author, other)
-    for (const chunk of chunks) contributions.chunk(author, { ...chunk, payload: other.payload })
+    assembler.begin(author, other)
+    for (const chunk of chunks) assembler.chunk(author, { ...chunk, payload: other.payload })
     assert.deepEqual(await refused, [
       author,
       'contribution',
@@ -142,18 +142,18 @@ describe('Assembled contributions', () => {
   it('come again when they are announced again', async () => {
     for (let time = 0; time < 2; time++) {
       const complete = completed()
-      contributions.begin(author, manifest)
-      for (const chunk of chunks) contributions.chunk(author, chunk)
+      assembler.begin(author, manifest)
+      for (const chunk of chunks) assembler.chunk(author, chunk)
       assert.equal(await complete, author)
     }
   })
 
   it('are given up, oldest first, by an author who begins too many', () => {
     const lost: string[] = []
-    contributions.on('incomplete', (_from, { assignment }) => lost.push(assignment))
+    assembler.on('incomplete', (_from, { assignment }) => lost.push(assignment))
     for (let index = 0; index < 6; index++) {
       const payload = payloadOf(100, index)
-      contributions.begin(author, { ...contributionOf(payload), assignment: assignmentId(index) })
+      assembler.begin(author, { ...contributionOf(payload), assignment: assignmentId(index) })
     }
     assert.deepEqual(lost, ['a0', 'a1'])
   })

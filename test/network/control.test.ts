@@ -1,7 +1,7 @@
 // Control messages on their direct streams.
 import assert from 'node:assert/strict'
 import { CONTROL_PROTOCOL } from '../../src/network/control.js'
-import { sha256 } from '../../src/network/digest.js'
+import { sha256 } from '../../src/platform/sha256.js'
 import { encode } from '../../src/wire/codec.js'
 import { seal } from '../../src/wire/envelope.js'
 import { contributionOf, join, payloadOf, RUN, startPeer, type Told } from './peers.js'

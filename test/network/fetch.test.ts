@@ -1,9 +1,9 @@
 // Bulk transfers: verified, resumed from another donor, and never further ahead than their reader allows.
 import assert from 'node:assert/strict'
 import * as lengthPrefixed from 'it-length-prefixed'
-import { sha256 } from '../../src/network/digest.js'
 import { BULK_PROTOCOL } from '../../src/network/donor.js'
 import { source } from '../../src/network/streams.js'
+import { sha256 } from '../../src/platform/sha256.js'
 import { CONTROL_CAP_BYTES, decode, encode } from '../../src/wire/codec.js'
 import { bulkAnswerSchema } from '../../src/wire/frames.js'
 import { join, OTHER_RUN, payloadOf, RUN, startPeer, until } from './peers.js'
@@ -87,7 +87,7 @@ describe('A fetch', () => {
     await join(taker, elsewhere)
     const donors = [empty.mesh.self, elsewhere.mesh.self, gone.mesh.self]
     await assert.rejects(taker.mesh.fetch(name, donors, null), (error: Error) => {
-      assert.match(error.message, /^Could not fetch theta of version 3: /)
+      assert.match(error.message, /^could not fetch theta of version 3: /)
       assert.match(error.message, new RegExp(`${empty.mesh.self}: not held here; `))
       assert.match(error.message, new RegExp(`${elsewhere.mesh.self}: run ${RUN} is not ours`))
       assert.match(error.message, new RegExp(`${gone.mesh.self}: `))

@@ -91,7 +91,7 @@ describe('Gossip', () => {
     }))
     assert.throws(
       () => peer.mesh.publish(ledger, { type: 'entries', term: 1, entries }),
-      /at most 65536 can be published; split it/,
+      /at most 65536 can be sent; split it/,
     )
   })
 

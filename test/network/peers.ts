@@ -2,8 +2,8 @@
 import type { PeerId, RunId } from '../../src/core/ids.js'
 import { runId } from '../../src/core/ids.js'
 import type { Manifest, Message } from '../../src/core/messages.js'
-import { sha256 } from '../../src/network/digest.js'
 import { createMesh, generateIdentity, type MeshOptions } from '../../src/network/mesh.js'
+import { sha256 } from '../../src/platform/sha256.js'
 import type { Hello, HelloAnswer, Mesh } from '../../src/ports/mesh.js'
 import { manifestOf } from '../../src/wire/chunks.js'
 

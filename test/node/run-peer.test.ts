@@ -2,16 +2,12 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { EventRecord } from '../../src/core/reports.js'
 import { UserError } from '../../src/core/user-error.js'
 import { latestCheckpoint } from '../../src/store/checkpoints.js'
 import { readTicket } from '../../src/wire/ticket.js'
 import { Nest, tinySwarm } from './peers.js'
 
 const nest = new Nest()
-beforeEach(() => nest.open())
-afterEach(() => nest.close())
-
 async function ticketOf(peer: ReturnType<Nest['start']>) {
   const { ticket } = await peer.next('listening')
   assert.ok(ticket !== null)
@@ -19,7 +15,33 @@ async function ticketOf(peer: ReturnType<Nest['start']>) {
   return { run, bootstrap: addresses }
 }
 
+/** What scripts may rely on in events.jsonl; `left`, `refused` and `expired` need an accident. */
+const promisedFields = {
+  'run-started': ['run', 'name', 'config', 'parameters', 'resumed'],
+  joined: ['name', 'id', 'cluster'],
+  leader: ['term', 'leader', 'reason'],
+  assigned: [
+    ...['assignment', 'worker', 'version', 'steps', 'shard', 'position'],
+    ...['speed', 'maxSpeed', 'learningRate', 'window'],
+  ],
+  'step-loss': ['version', 'step', 'steps', 'loss', 'ms'],
+  contributed: ['assignment', 'bytes', 'codec', 'norm', 'loss'],
+  applied: ['version', 'term', 'worker', 'assignment', 'staleness', 'steps', 'loss', 'speed'],
+  digest: ['version', 'digest', 'stateDigest'],
+  validated: ['version', 'loss', 'perplexity'],
+  checkpoint: ['version', 'path'],
+  sample: ['version', 'prompt', 'text'],
+  'peer-finished': ['steps', 'utilisation', 'emulated', 'eventLoopP99Ms', 'bytesSent', 'bytesReceived'],
+  'run-finished': [
+    ...['reason', 'versions', 'steps', 'tokens', 'lossBefore', 'loss', 'perplexity', 'seconds'],
+    ...['utilisation', 'bytes', 'interClusterBytes'],
+  ],
+}
+
 describe('A lone peer', () => {
+  beforeEach(() => nest.open())
+  afterEach(() => nest.close())
+
   it('trains to its stop rule and leaves events and a checkpoint', async () => {
     const anser = nest.start({ name: 'anser', founder: true, swarm: tinySwarm() })
     assert.deepEqual(await anser.ended, { kind: 'finished', reason: '4 versions applied' })
@@ -28,21 +50,12 @@ describe('A lone peer', () => {
     assert.ok(finished.loss !== null && finished.lossBefore !== null && finished.loss < finished.lossBefore)
     assert.equal(finished.steps, 12)
     const lines = (await readFile(join(nest.folder('anser'), 'events.jsonl'), 'utf8')).trim().split('\n')
-    const types = lines.map((line) => (JSON.parse(line) as EventRecord).type)
-    for (const type of [
-      'run-started',
-      'leader',
-      'joined',
-      'assigned',
-      'step-loss',
-      'contributed',
-      'applied',
-      'digest',
-      'validated',
-      'sample',
-      'run-finished',
-    ]) {
-      assert.ok(types.includes(type as EventRecord['type']), type)
+    const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+    for (const [type, fields] of Object.entries(promisedFields)) {
+      const found = records.filter((record) => record.type === type)
+      assert.ok(found.length > 0, type)
+      for (const record of found)
+        for (const field of ['time', 'peer', ...fields]) assert.ok(field in record, `${type} has ${field}`)
     }
     const checkpoint = await latestCheckpoint(join(nest.folder('anser'), 'checkpoints'))
     assert.match(checkpoint ?? '', /version-000004\.safetensors$/)
@@ -86,7 +99,31 @@ describe('A lone peer', () => {
   })
 })
 
+describe('A run with a warm start', () => {
+  beforeEach(() => nest.open())
+  afterEach(() => nest.close())
+
+  it('begins with the parameters of the run named, which only its founder needs to have', async () => {
+    const first = nest.start({ name: 'heron', founder: true, swarm: tinySwarm() })
+    await first.ended
+    const start = (warmStart: string) => tinySwarm({ warmStart, stop: { versions: 2 } }, ['anser', 'branta'])
+    const anser = nest.start({ name: 'anser', founder: true, swarm: start(nest.folder('heron')) })
+    const { bootstrap } = await ticketOf(anser)
+    const branta = nest.start({ name: 'branta', bootstrap, swarm: start('nowhere') })
+    await Promise.all([anser.ended, branta.ended])
+    assert.equal(anser.of('digest')[0].digest, first.of('digest').at(-1)?.digest)
+  })
+
+  it('is refused when there is nothing to start from', async () => {
+    const anser = nest.start({ name: 'anser', founder: true, swarm: tinySwarm({ warmStart: 'nowhere' }) })
+    await assert.rejects(anser.ended, /run\.warmStart: there is no checkpoint at nowhere/)
+  })
+})
+
 describe('A peer that joins by ticket with no file', () => {
+  beforeEach(() => nest.open())
+  afterEach(() => nest.close())
+
   it('trains in the run and holds every version with the same digest', async () => {
     const swarm = tinySwarm({ stop: { versions: 8 } }, ['anser', 'branta'])
     const anser = nest.start({ name: 'anser', founder: true, swarm })
@@ -107,7 +144,12 @@ describe('A peer that joins by ticket with no file', () => {
     const branta = nest.start({ name: 'branta', cluster: 'south', ...(await ticketOf(anser)) })
     const first = await anser.next('applied', ({ worker }) => worker === 'branta')
     await anser.next('applied', ({ worker, version }) => worker === 'branta' && version > first.version)
-    assert.equal(branta.of('digest').length, 0)
+    const held = new Map(anser.of('digest').map(({ version, digest }) => [version, digest]))
+    assert.ok(branta.of('digest').length > 1)
+    for (const { version, digest, stateDigest } of branta.of('digest')) {
+      assert.equal(digest, held.get(version), `version ${version}`)
+      assert.equal(stateDigest, null, 'it holds theta alone')
+    }
   })
 
   it('is told which corpus it lacks when its text is another', async () => {
@@ -122,6 +164,9 @@ describe('A peer that joins by ticket with no file', () => {
 })
 
 describe('A peer whose file differs from the run', () => {
+  beforeEach(() => nest.open())
+  afterEach(() => nest.close())
+
   it('is refused with the key and both values', async () => {
     const anser = nest.start({ name: 'anser', founder: true, swarm: tinySwarm({}, ['anser', 'branta']) })
     const { bootstrap } = await ticketOf(anser)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { graceMs } from '../../src/outer/grace.js'
 
-describe('The grace window', () => {
+describe('The grace window (Alg. 2, 4, 5)', () => {
   const measured = { slowestStepMs: 300, transferSpreadMs: 50, roundMs: 10_000 }
 
   it('lasts one step of the slowest worker plus the spread of transfers when automatic', () => {

@@ -1,11 +1,12 @@
 // What a peer keeps of its state: checkpoints, snapshots, the worker's record, payloads.
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { assignmentId, type Hash, hash } from '../../src/core/ids.js'
+import { assignmentId, hash } from '../../src/core/ids.js'
 import { emptyLedger } from '../../src/core/ledger.js'
 import type { Manifest } from '../../src/core/messages.js'
+import type { Snapshot } from '../../src/outer/snapshot.js'
+import { sha256 } from '../../src/platform/sha256.js'
 import {
   type CheckpointMetadata,
   latestCheckpoint,
@@ -13,15 +14,15 @@ import {
   saveCheckpoint,
 } from '../../src/store/checkpoints.js'
 import { PayloadStore } from '../../src/store/payloads.js'
+import { encodeSafetensors } from '../../src/store/safetensors.js'
 import { writeSafetensors } from '../../src/store/safetensors-file.js'
-import { loadSnapshot, type Snapshot, saveSnapshot } from '../../src/store/snapshot.js'
+import { decodeSnapshot, encodeSnapshot, loadSnapshot, saveSnapshot } from '../../src/store/snapshot.js'
 import { clearContribution, loadWorkerRecord, saveWorkerRecord } from '../../src/store/worker-record.js'
 import { layOut } from '../../src/tensor/layout.js'
 import { withFolder } from './folders.js'
 
 const ramp = (length: number, start = 0): Float32Array =>
   Float32Array.from({ length }, (_, i) => start + i / 3)
-const sha256 = (bytes: Uint8Array): Hash => hash(createHash('sha256').update(bytes).digest('hex'))
 
 async function flipBit(path: string, byteFromEnd: number): Promise<void> {
   const bytes = await readFile(path)
@@ -132,6 +133,12 @@ describe('A snapshot', () => {
         assert(loaded.damaged[0].includes(newest))
       }
     }))
+
+  it('is the same on the wire, where other tensors are refused', () => {
+    assert.deepEqual(decodeSnapshot(encodeSnapshot(snapshotAt(7))), snapshotAt(7))
+    const [header, data] = encodeSafetensors([{ name: 'theta', shape: [2], data: ramp(2) }], {})
+    assert.throws(() => decodeSnapshot(Buffer.concat([header, data])), /it is no snapshot: .* no ledger/)
+  })
 
   it('is refused when all are damaged', () =>
     withFolder(async (folder) => {

@@ -219,10 +219,10 @@ describe("A replica whose state is not the leader's", () => {
     const { replica } = swarm.state('carol')
     assert.ok(memory !== null && replica !== null)
     // A flipped bit in memory: carol's next version differs.
-    const held = memory.versions.get(replica.applied)
+    const held = memory.snapshots.get(replica.applied)
     assert.ok(held !== undefined)
     held.outer.slots.momentum[0] += 1
-    memory.versions.set(replica.applied, {
+    memory.snapshots.set(replica.applied, {
       ...held,
       outer: { ...held.outer, theta: held.outer.theta.map((x) => x + 1) },
     })

@@ -1,8 +1,7 @@
-// The laws of delayed Nesterov, driven through the whole protocol: what comes out of a simulated swarm is
+// Every outer method and its laws, driven through the whole protocol: what comes out of a simulated swarm is
 // compared with the plain algorithm, written down here once more.
 import assert from 'node:assert/strict'
 import type { SimulatedSwarm } from '../../src/simulate/swarm.js'
-import { initialOuter } from '../../src/simulate/swarm.js'
 import { equals, simulate } from './swarms.js'
 
 /** Local gradient descent of one assigned round, from `theta`; in double precision. */
@@ -73,7 +72,7 @@ describe('Equal devices, N = k, c = 0, one grace window per round', () => {
 
   it('are synchronous DiLoCo, to float32 rounding, at the end of every round', () => {
     const { learningRate: epsilon, momentum: beta } = swarm.options.run.outer
-    let theta = [...initialOuter(swarm).theta]
+    let theta = [...swarm.task.initial()]
     let m = theta.map(() => 0)
     for (const [r, round] of [...windows.values()].slice(0, rounds).entries()) {
       const gradients = round.map((assigned) => pseudoGradient(swarm, theta, assigned))
@@ -86,49 +85,72 @@ describe('Equal devices, N = k, c = 0, one grace window per round', () => {
   })
 })
 
-describe('N = 1', () => {
-  it('is Nesterov momentum at every arrival, whatever the devices, from the version each round began with', () => {
-    const outer = { bufferSize: 1, learningRate: 0.3, momentum: 0.5 }
-    const swarm = simulate({ changes: { outer, stop: { versions: 16 } } })
-      .startAll()
-      .run(120_000)
-    const given = new Map(swarm.of('assigned').map((round) => [round.assignment, round]))
-    const thetas = [[...initialOuter(swarm).theta]]
-    let m = thetas[0].map(() => 0)
-    for (const { assignment, version } of swarm.of('applied')) {
-      const round = given.get(assignment) ?? assert.fail()
-      const g = pseudoGradient(swarm, thetas[round.version], round)
-      const theta = thetas[version - 1]
-      m = m.map((value, i) => 0.5 * value + g[i])
-      thetas.push(theta.map((value, i) => value - 0.3 * (g[i] + 0.5 * m[i])))
-    }
-    for (let version = 1; version <= 16; version++)
-      assertClose(thetaOf(swarm, 'alice', version), thetas[version], `version ${version}`)
+/** theta of every version, if `update` is taken at each arrival in its order, from the version each round began with. */
+function thetasBy(
+  swarm: SimulatedSwarm,
+  update: (theta: readonly number[], g: readonly number[], version: number) => number[],
+): number[][] {
+  const given = new Map(swarm.of('assigned').map((round) => [round.assignment, round]))
+  const thetas = [[...swarm.task.initial()]]
+  for (const { assignment, version } of swarm.of('applied')) {
+    const round = given.get(assignment) ?? assert.fail()
+    const g = pseudoGradient(swarm, thetas[round.version], round)
+    thetas.push(update(thetas[version - 1], g, version))
+  }
+  return thetas
+}
+
+/** A trio that trains with these outer options to this version. */
+function trained(outer: Record<string, unknown>, versions: number): SimulatedSwarm {
+  return simulate({ changes: { outer, stop: { versions } } })
+    .startAll()
+    .run(120_000)
+}
+
+function assertVersions(swarm: SimulatedSwarm, thetas: readonly number[][], versions: number): void {
+  for (let version = 1; version <= versions; version++)
+    assertClose(thetaOf(swarm, 'alice', version), thetas[version], `version ${version}`)
+}
+
+for (const [what, method] of [
+  ['Delayed Nesterov with N = 1', { method: 'delayed-nesterov', bufferSize: 1 }],
+  ['Plain Nesterov (Eq. 4-5)', { method: 'nesterov' }],
+] as const)
+  describe(what, () => {
+    it('is Nesterov momentum at every arrival, whatever the devices, from the version each round began with', () => {
+      const swarm = trained({ ...method, learningRate: 0.3, momentum: 0.5 }, 16)
+      let m: number[] = []
+      const thetas = thetasBy(swarm, (theta, g) => {
+        m = g.map((value, i) => 0.5 * (m[i] ?? 0) + value)
+        return theta.map((value, i) => value - 0.3 * (g[i] + 0.5 * m[i]))
+      })
+      assertVersions(swarm, thetas, 16)
+    })
+  })
+
+describe('Outer SGD', () => {
+  it('takes each pseudo-gradient times its learning rate, whatever the devices', () => {
+    const swarm = trained({ method: 'sgd', learningRate: 0.3 }, 16)
+    assertVersions(
+      swarm,
+      thetasBy(swarm, (theta, g) => theta.map((value, i) => value - 0.3 * g[i])),
+      16,
+    )
   })
 })
 
 describe('c = 0 and N > 1', () => {
   it('moves theta by g / N alone between milestones, and by the momentum once per N arrivals', () => {
-    const outer = { bufferSize: 3, learningRate: 0.7, momentum: 0.9 }
-    const swarm = simulate({ changes: { outer, stop: { versions: 15 } } })
-      .startAll()
-      .run(120_000)
-    const given = new Map(swarm.of('assigned').map((round) => [round.assignment, round]))
-    const thetas = [[...initialOuter(swarm).theta]]
-    let m = thetas[0].map(() => 0)
-    let delta = m
-    for (const { assignment, version } of swarm.of('applied')) {
-      const round = given.get(assignment) ?? assert.fail()
-      const g = pseudoGradient(swarm, thetas[round.version], round)
+    const swarm = trained({ bufferSize: 3, learningRate: 0.7, momentum: 0.9 }, 15)
+    let m: number[] = []
+    let delta: number[] = []
+    const thetas = thetasBy(swarm, (theta, g, version) => {
       const milestone = version % 3 === 0
-      delta = delta.map((value, i) => value + g[i])
-      if (milestone) m = m.map((value, i) => 0.9 * value + delta[i] / 3)
-      thetas.push(
-        thetas[version - 1].map((value, i) => value - 0.7 * ((milestone ? 0.9 * m[i] : 0) + g[i] / 3)),
-      )
-      if (milestone) delta = delta.map(() => 0)
-    }
-    for (let version = 1; version <= 15; version++)
-      assertClose(thetaOf(swarm, 'alice', version), thetas[version], `version ${version}`)
+      delta = g.map((value, i) => (delta[i] ?? 0) + value)
+      if (milestone) m = delta.map((value, i) => 0.9 * (m[i] ?? 0) + value / 3)
+      if (milestone) delta = []
+      return theta.map((value, i) => value - 0.7 * ((milestone ? 0.9 * m[i] : 0) + g[i] / 3))
+    })
+    assertVersions(swarm, thetas, 15)
   })
 })

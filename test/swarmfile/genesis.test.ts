@@ -1,8 +1,8 @@
 // The genesis of a run: one spelling, one id, and differences in words.
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { peerId } from '../../src/core/ids.js'
+import { sha256 } from '../../src/platform/sha256.js'
 import { canonicalJson } from '../../src/swarmfile/canonical-json.js'
 import {
   type Genesis,
@@ -13,7 +13,6 @@ import {
 } from '../../src/swarmfile/genesis.js'
 import { runSchema } from '../../src/swarmfile/schema.js'
 
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
 const genesis: Genesis = {
   format: 1,
   name: 'trio',

@@ -1,12 +1,11 @@
 // Digests of theta and of the outer state.
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import fc from 'fast-check'
-import { hash } from '../../src/core/ids.js'
 import type { OuterState } from '../../src/outer/optimizer.js'
-import { digestState, digestTheta } from '../../src/tensor/digest.js'
+import { digestState } from '../../src/outer/snapshot.js'
+import { sha256 } from '../../src/platform/sha256.js'
+import { digestVector } from '../../src/tensor/digest.js'
 
-const sha256 = (bytes: Uint8Array) => hash(createHash('sha256').update(bytes).digest('hex'))
 const state: OuterState = {
   theta: Float32Array.of(1, 2),
   slots: { momentum: Float32Array.of(3, 4), buffer: Float32Array.of(5, 6) },
@@ -17,7 +16,7 @@ const stateDigest = (some: OuterState, version = 7) => digestState(some, version
 describe('The digest of theta', () => {
   it('is the SHA-256 of its little-endian bytes', () => {
     const expected = sha256(Uint8Array.of(0, 0, 0x80, 0x3f, 0, 0, 0, 0x40))
-    assert.equal(digestTheta(state.theta, sha256), expected)
+    assert.equal(digestVector(state.theta, sha256), expected)
     assert.equal(digestState(state, 7, sha256).digest, expected)
   })
   it('differs when any one bit does', () => {
@@ -28,7 +27,7 @@ describe('The digest of theta', () => {
         words[at] = (words[at] ^ (1 << shift)) >>> 0
         const other = new Float32Array(words.buffer)
         fc.pre(other.every((value) => !Number.isNaN(value)))
-        assert.notEqual(digestTheta(theta, sha256), digestTheta(other, sha256))
+        assert.notEqual(digestVector(theta, sha256), digestVector(other, sha256))
       }),
     )
   })
@@ -37,7 +36,7 @@ describe('The digest of theta', () => {
 describe('The digest of the outer state', () => {
   it('is the SHA-256 of one line each for version, phase, theta and the slots by name', () => {
     const [theta, momentum, buffer] = [state.theta, state.slots.momentum, state.slots.buffer].map((vector) =>
-      digestTheta(vector, sha256),
+      digestVector(vector, sha256),
     )
     const text = `version 7\nphase 1\ntheta ${theta}\nslot buffer ${buffer}\nslot momentum ${momentum}`
     assert.equal(stateDigest(state), sha256(Buffer.from(text)))

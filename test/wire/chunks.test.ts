@@ -1,21 +1,12 @@
 // Cutting payloads and putting them together again.
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { assignmentId, hash } from '../../src/core/ids.js'
-import {
-  Assembly,
-  CHUNK_BYTES,
-  chunkBytesFor,
-  cut,
-  flawOf,
-  type Hasher,
-  manifestOf,
-} from '../../src/wire/chunks.js'
+import { sha256 } from '../../src/platform/sha256.js'
+import { Assembly, CHUNK_BYTES, chunkBytesFor, cut, flawOf, manifestOf } from '../../src/wire/chunks.js'
 import { CONTROL_CAP_BYTES, encode } from '../../src/wire/codec.js'
 import { MAX_CHUNKS, manifestSchema } from '../../src/wire/schemas.js'
 
-const sha256: Hasher = (bytes) => hash(createHash('sha256').update(bytes).digest('hex'))
 const round = {
   assignment: assignmentId(7),
   base: 3,

@@ -56,7 +56,7 @@ describe('A ticket', () => {
             add: text.slice(0, at) + other + text.slice(at),
           }[damage] as string
           fc.pre(copy !== text)
-          assert.throws(() => readTicket(copy), isUserError(/^The ticket cannot be read: /))
+          assert.throws(() => readTicket(copy), isUserError(/^the ticket cannot be read: /))
         },
       ),
     )

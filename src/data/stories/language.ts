@@ -25,10 +25,6 @@ export const capital = (text: string): string => text[0].toUpperCase() + text.sl
 export const count = (number: number, [one, many]: readonly [string, string]): string =>
   `${numbers[number]} ${number === 1 ? one : many}`
 
-/** "there was one egg", "there were two eggs" */
-export const thereWere = (number: number, noun: readonly [string, string]): string =>
-  `there ${number === 1 ? 'was' : 'were'} ${count(number, noun)}`
-
 /** "a, b and c" */
 export const list = (items: readonly string[]): string =>
   items.length === 1 ? items[0] : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`

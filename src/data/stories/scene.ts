@@ -47,7 +47,7 @@ export function makeScene(d: Dice): Scene {
 }
 
 /** Only names not used yet in the story. */
-export function makeCharacter(d: Dice, kind: Animal, used: Set<string>): Character {
+function makeCharacter(d: Dice, kind: Animal, used: Set<string>): Character {
   const she = d.below(2) === 0
   const name = d.pick((she ? sheNames : heNames).filter((candidate) => !used.has(candidate)))
   used.add(name)

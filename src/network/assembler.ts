@@ -1,14 +1,10 @@
-// Contributions over gossip: published in paced chunks, assembled from them, reported when chunks are lost.
+// Contributions in: put together from their chunks, in whatever order these come, and reported when some are lost.
 import { EventEmitter } from 'node:events'
-import { setImmediate } from 'node:timers/promises'
-import type { Hash, PeerId, RunId } from '../core/ids.js'
+import type { Hash, PeerId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
-import { NobodyListens } from '../ports/mesh.js'
-import { Assembly, cut, flawOf } from '../wire/chunks.js'
-import { seal } from '../wire/envelope.js'
-import { type ChunkFrame, type ContributionFrame, DIRECT_SUBSCRIBERS } from '../wire/frames.js'
-import { sha256, sha256InSlices } from './digest.js'
-import type { Gossip } from './gossip.js'
+import { sha256, sha256InSlices } from '../platform/sha256.js'
+import { Assembly, flawOf } from '../wire/chunks.js'
+import type { ChunkFrame } from '../wire/frames.js'
 
 /**
  * A chunk is late after so many usual gaps between chunks, within these bounds: the least covers a busy
@@ -21,31 +17,6 @@ const OPEN_PER_AUTHOR = 4
 const EARLY_CHUNKS = 16
 /** Settled payloads remembered, so that late chunks open nothing. */
 const REMEMBERED = 256
-
-/** Publishes a contribution on a topic; resolves when the last chunk left. */
-export async function publishContribution(
-  gossip: Gossip,
-  run: RunId,
-  topic: string,
-  manifest: Manifest,
-  payload: Uint8Array,
-): Promise<void> {
-  const flaw = payload.byteLength === manifest.bytes ? flawOf(manifest) : 'its payload has another length'
-  if (flaw !== null)
-    throw new Error(`The contribution to ${manifest.assignment} cannot be published: ${flaw}.`)
-  const frame: ContributionFrame = { type: 'contribution', manifest }
-  const recipients = await gossip.publish(topic, seal(run, frame), 'everyone')
-  if (recipients === 0) throw new NobodyListens(topic)
-  for (const [index, bytes] of cut(payload, manifest.chunkBytes).entries()) {
-    await gossip.room(topic)
-    // Signing and encrypting resolve as microtasks: without a breath here, nothing else ran meanwhile.
-    await setImmediate()
-    const subscribers = gossip.subscribers(topic)
-    const reached = subscribers.length <= DIRECT_SUBSCRIBERS ? subscribers : []
-    const chunk: ChunkFrame = { type: 'chunk', payload: manifest.payload, index, bytes, reached }
-    await gossip.publish(topic, seal(run, chunk), reached.length > 0 ? 'everyone' : 'mesh')
-  }
-}
 
 interface Open {
   readonly manifest: Manifest
@@ -68,7 +39,7 @@ interface Events {
 }
 
 /** Puts contributions together, one author's chunks never into another's. */
-export class Contributions extends EventEmitter<Events> {
+export class Assembler extends EventEmitter<Events> {
   readonly #authors = new Map<PeerId, Author>()
   readonly #settled = new Set<string>()
 

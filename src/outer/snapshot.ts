@@ -1,0 +1,89 @@
+// A snapshot: the whole outer state at a version, vectors and ledger; and the outer step from one to the next.
+import type { ApplyEntry } from '../core/entries.js'
+import type { Hash, Sha256, Version } from '../core/ids.js'
+import type { LedgerState } from '../core/ledger.js'
+import { UserError } from '../core/user-error.js'
+import type { OuterConfig } from '../swarmfile/schema.js'
+import { digestVector } from '../tensor/digest.js'
+import { firstNonFinite } from '../tensor/vector.js'
+import { initialState, type OuterState, outerOptimizer } from './optimizer.js'
+
+/** By which peers compare what they hold at a version. */
+export interface StateDigests {
+  /** Of theta alone. */
+  readonly digest: Hash
+  /** Of theta, all slots, phase and version. */
+  readonly stateDigest: Hash
+}
+
+export interface Snapshot extends StateDigests {
+  readonly outer: OuterState
+  /** After the entry that made this version, or after a later one that left it as it was. */
+  readonly ledger: LedgerState
+}
+
+/** The outer step overflowed: it does so on every machine and every time, for all take it to the same bits. */
+export class VersionBroken extends UserError {
+  constructor(version: Version, what: string) {
+    super(
+      'training',
+      `the outer step to version ${version} cannot be taken: ${what}`,
+      'start a new run with a lower run.outer.learningRate, from the latest checkpoint if you like (run.warmStart)',
+    )
+  }
+}
+
+export function snapshotOf(outer: OuterState, ledger: LedgerState, sha256: Sha256): Snapshot {
+  return { outer, ledger, ...digestState(outer, ledger.version, sha256) }
+}
+
+/**
+ * Both digests of a state. The second is the hash of a text of one line each for version, phase, theta and every
+ * slot in name order, vectors being named by their own digests: no copy of the whole state is made, and theta is
+ * hashed once.
+ */
+export function digestState(
+  { theta, slots, phase }: OuterState,
+  version: Version,
+  sha256: Sha256,
+): StateDigests {
+  const digest = digestVector(theta, sha256)
+  const lines = [`version ${version}`, `phase ${phase}`, `theta ${digest}`]
+  for (const name of Object.keys(slots).sort())
+    lines.push(`slot ${name} ${digestVector(slots[name], sha256)}`)
+  return { digest, stateDigest: sha256(new TextEncoder().encode(lines.join('\n'))) }
+}
+
+/** Where a run begins: `theta` and nothing else. */
+export function firstSnapshot(
+  theta: Float32Array,
+  ledger: LedgerState,
+  config: OuterConfig,
+  sha256: Sha256,
+): Snapshot {
+  return snapshotOf(initialState(theta, outerOptimizer(config.method)), ledger, sha256)
+}
+
+/**
+ * The outer step of a committed entry.
+ *
+ * @param ledger after the entry
+ * @param g the entry's pseudo-gradient, flat
+ * @throws VersionBroken if the step leads to values that are no finite numbers
+ */
+export function nextSnapshot(
+  before: Snapshot,
+  { weight }: ApplyEntry,
+  ledger: LedgerState,
+  g: Float32Array,
+  config: OuterConfig,
+  sha256: Sha256,
+): Snapshot {
+  const outer = outerOptimizer(config.method).apply(before.outer, g, weight, config)
+  for (const [name, vector] of Object.entries({ theta: outer.theta, ...outer.slots })) {
+    const bad = firstNonFinite(vector)
+    if (bad >= 0)
+      throw new VersionBroken(ledger.version, `${name} would be ${vector[bad]} at parameter ${bad}`)
+  }
+  return snapshotOf(outer, ledger, sha256)
+}

@@ -1,0 +1,124 @@
+// A contribution on its way through a node: checked, durable, told; pulled, kept and given out.
+import assert from 'node:assert/strict'
+import { Contributions } from '../../src/node/contributions.js'
+import { alice, bob, contributionOf, Events, fakeMesh, MemoryPayloads, unexpected } from './fakes.js'
+
+const noFetch = fakeMesh({ fetch: () => Promise.reject(new Error('nobody holds it')) })
+
+describe('A contribution that arrives', () => {
+  it('is told only once it is durable', async () => {
+    const { manifest, payload } = contributionOf([3, 4])
+    const order: string[] = []
+    let durable = () => {}
+    const disk = {
+      put: () => new Promise<void>((resolve) => (durable = resolve)).then(() => void order.push('durable')),
+      get: () => Promise.resolve(null),
+    }
+    const contributions = new Contributions(noFetch, 2, disk, () => order.push('told'), unexpected)
+    const arrived = contributions.arrived(alice, manifest, payload)
+    assert.deepEqual(order, [])
+    durable()
+    await arrived
+    assert.deepEqual(order, ['durable', 'told'])
+  })
+
+  const flaws = [
+    ['has the length of another model', contributionOf([3, 4, 0]), /12 bytes, not 8/],
+    [
+      'is not what its manifest names',
+      { ...contributionOf([3, 4]), payload: contributionOf([4, 3]).payload },
+      /hash/,
+    ],
+    ['has another norm than its manifest says', contributionOf([3, 4], { norm: 6 }), /norm 5\.0* ?.*6/],
+    ['is not finite', contributionOf([3, Number.NaN], { norm: 3 }), /NaN at parameter 1/],
+  ] as const
+  for (const [what, { manifest, payload }, expected] of flaws)
+    it(`is told with its problem and not kept when it ${what}`, async () => {
+      const events = new Events()
+      const disk = new MemoryPayloads()
+      const contributions = new Contributions(noFetch, 2, disk, events.dispatch, unexpected)
+      await contributions.arrived(alice, manifest, payload)
+      assert.match((await events.next('contribution')).problem ?? '', expected)
+      assert.equal(disk.kept.size, 0)
+      assert.equal(contributions.held(manifest.payload), null)
+    })
+
+  it('ends the peer, and is not told, when the disk does not take it', async () => {
+    const { manifest, payload } = contributionOf([3, 4])
+    const events = new Events()
+    const full = new Error('the disk is full')
+    const disk = { put: () => Promise.reject(full), get: () => Promise.resolve(null) }
+    const failures: unknown[] = []
+    const contributions = new Contributions(noFetch, 2, disk, events.dispatch, (error) =>
+      failures.push(error),
+    )
+    await contributions.arrived(alice, manifest, payload)
+    assert.deepEqual(failures, [full])
+    assert.deepEqual(events.all, [])
+  })
+})
+
+describe('A contribution that is pulled', () => {
+  it('is fetched from its worker by its hash, and told like one that arrived', async () => {
+    const { manifest, payload } = contributionOf([3, 4])
+    const asked: unknown[] = []
+    const mesh = fakeMesh({
+      fetch: (name, donors, expected) => {
+        asked.push(name, donors, expected)
+        return Promise.resolve(payload)
+      },
+    })
+    const events = new Events()
+    new Contributions(mesh, 2, null, events.dispatch, unexpected).pull(bob, manifest)
+    assert.deepEqual(await events.next('contribution'), {
+      type: 'contribution',
+      from: bob,
+      manifest,
+      problem: null,
+    })
+    assert.deepEqual(asked, [{ kind: 'payload', hash: manifest.payload }, [bob], manifest.payload])
+  })
+
+  it('is not fetched at all when it announces another size than the model has', async () => {
+    const events = new Events()
+    new Contributions(noFetch, 2, null, events.dispatch, unexpected).pull(bob, contributionOf([1]).manifest)
+    assert.match((await events.next('contribution')).problem ?? '', /4 bytes, not 8/)
+  })
+
+  it('is told as not to be had, with the reason, when nobody gives it', async () => {
+    const { manifest } = contributionOf([3, 4])
+    const events = new Events()
+    new Contributions(noFetch, 2, null, events.dispatch, unexpected).pull(bob, manifest)
+    assert.deepEqual(await events.next('pull-failed'), {
+      type: 'pull-failed',
+      manifest,
+      reason: 'nobody holds it',
+    })
+  })
+})
+
+describe('A payload', () => {
+  it('is taken from memory, else from disk, else from a donor', async () => {
+    const [kept, stored, remote] = [
+      [1, 1],
+      [2, 2],
+      [3, 3],
+    ].map((g) => contributionOf(g))
+    const disk = new MemoryPayloads()
+    await disk.put(stored.manifest.payload, stored.payload)
+    const mesh = fakeMesh({ fetch: () => Promise.resolve(remote.payload) })
+    const contributions = new Contributions(mesh, 2, disk, () => {}, unexpected)
+    contributions.offer(kept.manifest, kept.payload)
+    for (const { manifest, payload } of [kept, stored, remote])
+      assert.equal(await contributions.payload(manifest.payload, [alice]), payload)
+    assert.equal(contributions.held(remote.manifest.payload), remote.payload, 'and kept for the next')
+  })
+
+  it('gives way to newer ones, so that memory stays bounded', () => {
+    const contributions = new Contributions(noFetch, 2, null, () => {}, unexpected)
+    const made = Array.from({ length: 40 }, (_, i) => contributionOf([i, 1]))
+    for (const { manifest, payload } of made) contributions.offer(manifest, payload)
+    const held = made.map(({ manifest }) => contributions.held(manifest.payload) !== null)
+    assert.deepEqual(held, [...Array(8).fill(false), ...Array(32).fill(true)])
+  })
+})

@@ -1,0 +1,135 @@
+// A round of a worker: trained, durable, told; its contribution kept until the verdict.
+import assert from 'node:assert/strict'
+import type { Assignment } from '../../src/core/entries.js'
+import { assignmentId, hash } from '../../src/core/ids.js'
+import { Account } from '../../src/node/account.js'
+import { Rounds, type WorkerRecords } from '../../src/node/rounds.js'
+import { RoundAborted, type RoundResult, type Trainer } from '../../src/ports/trainer.js'
+import { alice, contributionOf, Events, unexpected } from './fakes.js'
+
+const assignment: Assignment = {
+  id: assignmentId(7),
+  worker: alice,
+  base: 4,
+  baseDigest: hash('0'.repeat(64)),
+  shard: 1,
+  position: 20,
+  steps: 5,
+  deadlineMs: 60_000,
+}
+const theta = Float32Array.of(1, 1)
+
+const resultOf = (gradient: number[]): RoundResult => ({
+  gradient: Float32Array.from(gradient),
+  inner: { m: new Float32Array(2), v: new Float32Array(2), updates: 5 },
+  meanLoss: 2,
+  steps: 5,
+  trainMs: 500,
+  emulatedMs: 0,
+})
+
+/** A trainer of one round, by the method that a round needs. */
+const trainerOf = (train: Trainer['train']): Trainer => ({ train }) as Trainer
+const noRecords: WorkerRecords = { save: () => Promise.resolve(), settle: () => Promise.resolve() }
+
+function roundsWith(
+  train: Trainer['train'],
+  records = noRecords,
+  fail: (error: unknown) => void = unexpected,
+) {
+  const events = new Events()
+  return {
+    events,
+    rounds: new Rounds(trainerOf(train), records, new Account(() => 0), events.dispatch, fail),
+  }
+}
+
+describe('A round', () => {
+  it('reports its steps and ends in a durable contribution to its assignment', async () => {
+    const saved: unknown[] = []
+    const records: WorkerRecords = {
+      ...noRecords,
+      save: async ({ manifest }) => {
+        assert.equal(
+          events.all.some(({ type }) => type === 'trained'),
+          false,
+          'not told before it is durable',
+        )
+        saved.push(manifest.payload)
+      },
+    }
+    const { events, rounds } = roundsWith(async (round, onStep) => {
+      assert.deepEqual(round, { theta, shard: 1, position: 20, steps: 5 })
+      onStep({ step: 1, loss: 3, learningRate: 0.1, ms: 100 })
+      return resultOf([3, 4])
+    }, records)
+    rounds.train(assignment, theta)
+    const { manifest } = await events.next('trained')
+    assert.deepEqual(events.all[0], { type: 'stepped', assignment: assignment.id, step: 1, loss: 3, ms: 100 })
+    const { assignment: id, base, steps, norm, speed, loss } = manifest
+    assert.deepEqual(
+      { id, base, steps, norm, speed, loss },
+      { id: assignment.id, base: 4, steps: 5, norm: 5, speed: 10, loss: 2 },
+    )
+    assert.deepEqual(saved, [manifest.payload])
+    assert.equal(rounds.held(manifest.payload)?.length, 8)
+  })
+
+  it('whose pseudo-gradient is not finite is given up with the reason, and nothing of it is kept', async () => {
+    const records = { ...noRecords, save: () => assert.fail('it is not saved') }
+    const { events, rounds } = roundsWith(
+      () => Promise.resolve(resultOf([1, Number.POSITIVE_INFINITY])),
+      records,
+    )
+    rounds.train(assignment, theta)
+    assert.match((await events.next('training-failed')).reason, /Infinity at parameter 1; it is not sent/)
+  })
+
+  it('whose engine fails is given up with the reason', async () => {
+    const { events, rounds } = roundsWith(() => Promise.reject(new Error('out of memory')))
+    rounds.train(assignment, theta)
+    assert.equal((await events.next('training-failed')).reason, 'out of memory')
+  })
+
+  it('that is aborted is not told of', async () => {
+    const { events, rounds } = roundsWith(() => Promise.reject(new RoundAborted('aborted')))
+    rounds.train(assignment, theta)
+    await new Promise(setImmediate)
+    assert.deepEqual(events.all, [])
+  })
+
+  it('that cannot be made durable ends the peer and is not told of', async () => {
+    const full = new Error('the disk is full')
+    const records = { ...noRecords, save: () => Promise.reject(full) }
+    const failed = new Promise<unknown>((resolve) => {
+      const { events, rounds } = roundsWith(
+        () => Promise.resolve(resultOf([3, 4])),
+        records,
+        (error) => {
+          assert.deepEqual(events.all, [])
+          resolve(error)
+        },
+      )
+      rounds.train(assignment, theta)
+    })
+    assert.equal(await failed, full)
+  })
+})
+
+describe('A finished contribution', () => {
+  it('is kept over the verdict on another assignment, and settled by the one on its own', () => {
+    const settled: string[] = []
+    const records: WorkerRecords = {
+      ...noRecords,
+      settle: async (manifest) => void settled.push(manifest.assignment),
+    }
+    const { rounds } = roundsWith(() => assert.fail('nothing is trained'), records)
+    const { manifest, payload } = contributionOf([3, 4], { assignment: assignment.id })
+    rounds.restore(manifest, payload)
+    rounds.forget(assignmentId(6))
+    assert.equal(rounds.payload(manifest), payload)
+    rounds.forget(assignment.id)
+    assert.equal(rounds.payload(manifest), null)
+    assert.deepEqual(settled, [assignment.id])
+  })
+})
