@@ -8,7 +8,7 @@ const of = (type) => events.filter((event) => event.type === type)
 
 const [finished] = of('run-finished')
 assert.ok(finished, 'the run finished')
-const peers = [...new Set(of('joined').map(({ name }) => name))].sort()
+const peers = [...new Set(of('joined').map(({ peer }) => peer))].sort()
 assert.ok(peers.length >= 3, `three peers joined: ${peers}`)
 
 assert.ok(finished.loss < Number(most), `validation loss ${finished.loss} is below ${most} nats per byte`)

@@ -1,5 +1,6 @@
 // What a peer reports of itself: the records of events.jsonl, one stream for every view. Every record
-// carries `time` (ISO) and `peer` (name), added where it is written.
+// carries `time` (ISO) and `peer` (name of the reporting peer; of `joined` and `left` the one they speak of),
+// added where it is written.
 import type { AssignmentId, Hash, Index, PeerId, RunId, Term, Version } from './ids.js'
 
 export type Report =

@@ -8,7 +8,9 @@ export class Reporter {
   ) {}
 
   readonly report = (report: Report): void => {
-    const record: EventRecord = { time: new Date().toISOString(), peer: this.peer, ...report }
+    // Who joined or left is what the record is about, though the leader writes it.
+    const peer = report.type === 'joined' || report.type === 'left' ? report.name : this.peer
+    const record: EventRecord = { time: new Date().toISOString(), peer, ...report }
     for (const sink of this.sinks) sink(record)
   }
 

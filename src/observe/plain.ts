@@ -50,14 +50,11 @@ export class PlainView implements View {
       case 'joined':
         return this.#once(
           `joined ${record.id}`,
-          () => `${record.name} joined cluster ${record.cluster} as ${record.replica ? 'replica' : 'worker'}`,
+          () => `joined cluster ${record.cluster} as ${record.replica ? 'replica' : 'worker'}`,
         )
       case 'left':
         this.#shownOnce.delete(`joined ${record.id}`)
-        return this.#once(
-          `left ${record.id} ${state.version}`,
-          () => `${record.name} left (${record.reason})`,
-        )
+        return this.#once(`left ${record.id} ${state.version}`, () => `left (${record.reason})`)
       case 'leader':
         return this.#once(
           `leader ${record.term}`,

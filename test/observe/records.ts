@@ -18,7 +18,7 @@ export const at = (second: number, peer: string, report: Report): EventRecord =>
 })
 
 export const joined = (second: number, name: string): EventRecord =>
-  at(second, 'anser', {
+  at(second, name, {
     type: 'joined',
     name,
     id: peerId(`id-${name}`),

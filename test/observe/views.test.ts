@@ -119,7 +119,7 @@ describe('The plain view', () => {
     const text = paper.text
     assert.match(text, /0:00 {2}anser +starts run trio \(3f2a91c0\), 0\.37M parameters/)
     assert.match(text, /anser +anser leads term 1 \(founded the run\)/)
-    assert.match(text, /anser +cygnus joined cluster south as worker/)
+    assert.match(text, /cygnus +joined cluster south as worker/)
     assert.match(
       text,
       /0:03 {2}anser +validation at version 0: 5\.500 nats per token, perplexity 245\.0|244\.7/,
