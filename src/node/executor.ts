@@ -186,12 +186,10 @@ export class Executor {
     const payload = rounds.payload(manifest)
     if (payload === null) return
     contributions.offer(manifest, payload)
-    // The leader's own disk first: everyone waits for what it orders, nobody for its gossip.
-    const here = this.#followsGradients
-      ? contributions.arrived(mesh.self, manifest, payload)
-      : Promise.resolve()
-    const published = here.then(() => mesh.publishContribution(topic, manifest, payload))
-    published
+    // Both at once: replicas that hear of the leader's entry before the bytes would pull them a second time.
+    if (this.#followsGradients) void contributions.arrived(mesh.self, manifest, payload)
+    mesh
+      .publishContribution(topic, manifest, payload)
       .catch((error: Error) => {
         // A lone leader has nobody to tell; a worker whose leader does not listen offers again directly.
         if (error instanceof NobodyListens) return
