@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { UserError } from '../core/user-error.js'
 import { openCorpus } from '../data/corpus.js'
+import { parseEngineName } from '../engine/names.js'
 import { resolveModel } from '../model/config.js'
 import { clean, count, duration, loss as nats, perplexity, perplexityOf } from '../observe/format.js'
 import type { Evaluation, Trainer } from '../ports/trainer.js'
@@ -34,7 +35,7 @@ export function addEval(program: Command, context: CommandContext, exit: (code: 
       'measures only so many batches, spread evenly over the text; example: --batches 50 (default: all of it)',
       wholeNumber(1),
     )
-    .option('--engine <name>', 'what executes the model; example: --engine cpu', 'auto')
+    .option('--engine <name>', 'what executes the model; example: --engine cpu', parseEngineName, 'auto')
     .addHelpText('after', '\nExample:\n  skein eval runs/trio --corpus book.txt')
     .action(async (place: string, options: EvalOptions) => {
       context.io.stdout.write(`${(await evaluated(context, place, options)).join('\n')}\n`)

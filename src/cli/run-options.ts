@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
 import { UserError } from '../core/user-error.js'
+import { parseEngineName } from '../engine/names.js'
 import type { SwarmFile } from '../swarmfile/schema.js'
 
 export interface RunOptions {
@@ -29,7 +30,7 @@ export function addRunOptions(command: Command): Command {
       '--out <dir>',
       'run folder for checkpoints and events.jsonl; example: --out runs/first (default: runs/NAME, then runs/NAME-2, ...)',
     )
-    .option('--engine <name>', 'what executes the model; example: --engine wasm', 'auto')
+    .option('--engine <name>', 'what executes the model; example: --engine wasm', parseEngineName, 'auto')
     .option(
       '--threads <n>',
       'compute threads of each peer; example: --threads 2 (default: cores shared among the local peers)',

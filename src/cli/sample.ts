@@ -1,5 +1,7 @@
 // `skein sample RUN-FOLDER "prompt"`: text from a trained model.
+
 import { type Command, InvalidArgumentError } from 'commander'
+import { parseEngineName } from '../engine/names.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { withProgress } from './progress.js'
 import { wholeNumber } from './run-options.js'
@@ -28,7 +30,7 @@ export function addSample(program: Command, context: CommandContext, exit: (code
       0.8,
     )
     .option('--seed <n>', 'the same seed gives the same text; example: --seed 7', wholeNumber(0), 1)
-    .option('--engine <name>', 'what executes the model; example: --engine cpu', 'auto')
+    .option('--engine <name>', 'what executes the model; example: --engine cpu', parseEngineName, 'auto')
     .addHelpText(
       'after',
       '\nExample:\n  skein sample runs/trio "Once upon a time" --length 300 --temperature 0.7',

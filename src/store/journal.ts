@@ -195,6 +195,6 @@ function corrupt(path: string, offset: number, what: string): StoreError {
   return new StoreError(
     path,
     `the journal ${path} is damaged at byte ${offset}: ${what}`,
-    "check the disk; restore the file from a copy, or remove this peer's folder to let it join the run afresh",
+    'check the disk and restore the file from a copy; without one, start a new run from the latest checkpoint (run.warmStart)',
   )
 }
