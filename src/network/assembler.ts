@@ -42,6 +42,13 @@ interface Events {
 export class Assembler extends EventEmitter<Events> {
   readonly #authors = new Map<PeerId, Author>()
   readonly #settled = new Set<string>()
+  /** Payloads whose chunks are all here, and whose hash is being checked. */
+  readonly #checking = new Set<Hash>()
+
+  /** Whether a payload was announced and is neither complete nor given up. */
+  arriving(payload: Hash): boolean {
+    return this.#checking.has(payload) || [...this.#authors.values()].some(({ open }) => open.has(payload))
+  }
 
   begin(author: PeerId, manifest: Manifest): void {
     const { open, early } = this.#author(author)
@@ -119,10 +126,14 @@ export class Assembler extends EventEmitter<Events> {
   async #complete(author: PeerId, entry: Open): Promise<void> {
     this.#settle(author, entry)
     const payload = entry.assembly.payload()
-    if ((await sha256InSlices(payload)) === entry.manifest.payload) {
+    this.#checking.add(entry.manifest.payload)
+    const hash = await sha256InSlices(payload)
+    this.#checking.delete(entry.manifest.payload)
+    if (hash === entry.manifest.payload) {
       this.emit('complete', author, entry.manifest, payload)
     } else {
       this.emit('refused', author, 'contribution', 'its chunks do not make up the payload that it names')
+      this.emit('incomplete', author, entry.manifest)
     }
   }
 

@@ -248,6 +248,10 @@ class Libp2pMesh implements Mesh {
     return publishContribution(this.#gossip, this.#entered(), this.#topic(topic), manifest, payload)
   }
 
+  arriving(payload: Hash): boolean {
+    return this.#reception.arriving(payload)
+  }
+
   fetch(name: BulkName, donors: readonly PeerId[], expected: Hash | null): Promise<Uint8Array> {
     const digest = expected ?? (name.kind === 'payload' ? name.hash : null)
     return this.#fetcher.fetch(this.#entered(), name, donors, digest)

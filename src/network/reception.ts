@@ -1,5 +1,5 @@
 // What arrives, from the network's side: opened, checked, handed on, or dropped and held against the sender.
-import type { PeerId, RunId } from '../core/ids.js'
+import type { Hash, PeerId, RunId } from '../core/ids.js'
 import type { Message } from '../core/messages.js'
 import type { Hello, HelloAnswer, MeshHandlers } from '../ports/mesh.js'
 import { CONTROL_CAP_BYTES } from '../wire/codec.js'
@@ -26,6 +26,10 @@ export class Reception {
     )
     this.#assembler.on('incomplete', (author, manifest) => handlers.incomplete(author, manifest))
     this.#assembler.on('refused', (author, what, reason) => this.offended(author, what, reason))
+  }
+
+  arriving(payload: Hash): boolean {
+    return this.#assembler.arriving(payload)
   }
 
   close(): void {

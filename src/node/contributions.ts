@@ -18,6 +18,8 @@ export interface DurablePayloads {
 
 export class Contributions {
   readonly #payloads = new Map<Hash, Uint8Array>()
+  /** Who waits for a payload that comes by gossip, until it is here or given up. */
+  readonly #awaiting = new Map<Hash, (() => void)[]>()
 
   constructor(
     private readonly mesh: Mesh,
@@ -38,6 +40,8 @@ export class Contributions {
       } catch (error) {
         return this.fail(error)
       }
+    } else {
+      this.#wake(manifest.payload)
     }
     this.dispatch({ type: 'contribution', from, manifest, problem })
   }
@@ -62,13 +66,31 @@ export class Contributions {
   async payload(hash: Hash, donors: readonly PeerId[]): Promise<Uint8Array> {
     const here = this.#payloads.get(hash) ?? (await this.disk?.get(hash)) ?? null
     if (here !== null) return here
+    if (!this.#payloads.has(hash) && this.mesh.arriving(hash)) await this.#gossip(hash)
+    const arrived = this.#payloads.get(hash)
+    if (arrived !== undefined) return arrived
     const fetched = await this.mesh.fetch({ kind: 'payload', hash }, donors, hash)
     this.#keep(hash, fetched)
     return fetched
   }
 
+  /** It will not come by gossip: whoever waits for it fetches it. */
+  missed(hash: Hash): void {
+    this.#wake(hash)
+  }
+
   held(hash: Hash): Uint8Array | null {
     return this.#payloads.get(hash) ?? null
+  }
+
+  /** Resolves when a payload that comes by gossip is here, or given up. */
+  #gossip(hash: Hash): Promise<void> {
+    return new Promise((resolve) => this.#awaiting.set(hash, [...(this.#awaiting.get(hash) ?? []), resolve]))
+  }
+
+  #wake(hash: Hash): void {
+    for (const wake of this.#awaiting.get(hash) ?? []) wake()
+    this.#awaiting.delete(hash)
   }
 
   #keep(hash: Hash, payload: Uint8Array): void {
@@ -78,6 +100,7 @@ export class Contributions {
       if (this.#payloads.size <= payloadsKept) break
       this.#payloads.delete(old)
     }
+    this.#wake(hash)
   }
 
   #problem(manifest: Manifest, payload: Uint8Array): string | null {

@@ -43,8 +43,10 @@ export class Inbox implements MeshHandlers {
   readonly contribution: MeshHandlers['contribution'] = (from, manifest, payload) =>
     void this.#stage?.contributions.arrived(from, manifest, payload)
 
-  readonly incomplete: MeshHandlers['incomplete'] = (from, manifest) =>
+  readonly incomplete: MeshHandlers['incomplete'] = (from, manifest) => {
+    this.#stage?.contributions.missed(manifest.payload)
     this.#stage?.dispatch({ type: 'contribution-incomplete', from, manifest })
+  }
 
   readonly connected: MeshHandlers['connected'] = (peer) => {
     this.connectedPeers.add(peer)

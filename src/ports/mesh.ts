@@ -85,6 +85,8 @@ export interface Mesh {
   publish(topic: Topic, message: Message): void
   /** Publishes a contribution in paced chunks on a gradients topic; resolves when the last one left. Rejects with NobodyListens if no one would get it. */
   publishContribution(topic: Topic, manifest: Manifest, payload: Uint8Array): Promise<void>
+  /** Whether this payload comes by gossip: announced, and neither complete nor given up as `incomplete`. */
+  arriving(payload: Hash): boolean
   /** Fetches bytes from one of `donors`, tried in order, resuming where the last one stopped. The digest, where given, is SHA-256 of the whole. */
   fetch(name: BulkName, donors: readonly PeerId[], expected: Hash | null): Promise<Uint8Array>
   serve(source: BulkSource): void

@@ -114,6 +114,17 @@ describe('Assembled contributions', () => {
     assert.equal(await complete, author)
   })
 
+  it('are known to arrive from their announcement until they are complete', async () => {
+    const complete = completed()
+    assert.equal(assembler.arriving(manifest.payload), false)
+    assembler.begin(author, manifest)
+    assert.equal(assembler.arriving(manifest.payload), true)
+    for (const chunk of chunks) assembler.chunk(author, chunk)
+    assert.equal(assembler.arriving(manifest.payload), true, 'while the hash of the whole is checked')
+    await complete
+    assert.equal(assembler.arriving(manifest.payload), false)
+  })
+
   it("are made of their author's chunks alone", async () => {
     const refused: string[] = []
     assembler.on('refused', (from, what) => refused.push(`${from}: ${what}`))

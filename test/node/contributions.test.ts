@@ -1,5 +1,6 @@
 // A contribution on its way through a node: checked, durable, told; pulled, kept and given out.
 import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
 import { Contributions } from '../../src/node/contributions.js'
 import { alice, bob, contributionOf, Events, fakeMesh, MemoryPayloads, unexpected } from './fakes.js'
 
@@ -112,6 +113,25 @@ describe('A payload', () => {
     for (const { manifest, payload } of [kept, stored, remote])
       assert.equal(await contributions.payload(manifest.payload, [alice]), payload)
     assert.equal(contributions.held(remote.manifest.payload), remote.payload, 'and kept for the next')
+  })
+
+  it('that comes by gossip is waited for, and not fetched as well', async () => {
+    const { manifest, payload } = contributionOf([3, 4])
+    const mesh = fakeMesh({ arriving: () => true, fetch: unexpected })
+    const contributions = new Contributions(mesh, 2, null, () => {}, unexpected)
+    const wanted = contributions.payload(manifest.payload, [alice])
+    await contributions.arrived(bob, manifest, payload)
+    assert.equal(await wanted, payload)
+  })
+
+  it('that gossip lost is fetched after all', async () => {
+    const { manifest, payload } = contributionOf([3, 4])
+    const mesh = fakeMesh({ arriving: () => true, fetch: () => Promise.resolve(payload) })
+    const contributions = new Contributions(mesh, 2, null, () => {}, unexpected)
+    const wanted = contributions.payload(manifest.payload, [alice])
+    await setImmediate()
+    contributions.missed(manifest.payload)
+    assert.equal(await wanted, payload)
   })
 
   it('gives way to newer ones, so that memory stays bounded', () => {
