@@ -162,8 +162,12 @@ export class PeerNode {
       dispatch,
       fail,
     })
+    const carryOut: Executor['carryOut'] = (effect) => {
+      if (driver.state.finishing !== null) this.#account.finish()
+      executor.carryOut(effect)
+    }
     const setup = peerSetup(genesis, this.#figures, options, mesh.self, held)
-    const driver = new Driver(setup, executor.carryOut, now)
+    const driver = new Driver(setup, carryOut, now)
     this.#driver = driver
     mesh.serve(executor.serve)
     if (record?.contribution != null)
