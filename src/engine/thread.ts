@@ -12,7 +12,7 @@ import { eagerEngine } from './eager.js'
 import { LocalTrainer, type RoundControl } from './local-trainer.js'
 
 /** Niceness of the thread: below the network thread, which needs little but needs it soon. */
-const TRAINING_NICENESS = 5
+const TRAINING_NICENESS = 10
 
 const port = parentPort!
 const { setup, aborted } = workerData as ThreadSetup
