@@ -35,12 +35,14 @@ export function goOnCommand(
 }
 
 function givenArguments(options: RunOptions): readonly string[] {
-  const { out, corpus, engine, threads, cluster, seed, set, stopAfter, json } = options
+  const { out, corpus, engine, device, threads, microBatch, cluster, seed, set, stopAfter, json } = options
   const given: readonly [string, string | number | undefined][] = [
     ['--out', out],
     ['--corpus', corpus],
     ['--engine', engine === 'auto' ? undefined : engine],
+    ['--device', device],
     ['--threads', threads],
+    ['--micro-batch', microBatch],
     ['--cluster', cluster],
     ['--seed', seed],
     ...set.map((assignment): [string, string] => ['--set', assignment]),

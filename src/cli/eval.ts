@@ -2,25 +2,22 @@
 import type { Command } from 'commander'
 import { UserError } from '../core/user-error.js'
 import { openCorpus } from '../data/corpus.js'
-import { parseEngineName } from '../engine/names.js'
 import { resolveModel } from '../model/config.js'
 import { clean, count, duration, loss as nats, perplexity, perplexityOf } from '../observe/format.js'
 import type { Evaluation, Trainer } from '../ports/trainer.js'
 import type { CommandContext, ExitCode } from './context.js'
-import { withProgress } from './progress.js'
-import { wholeNumber } from './run-options.js'
+import { warningOn, withProgress } from './progress.js'
+import { addEngineOptions, type EngineOptions, wholeNumber } from './run-options.js'
 import { loadTrainedModel, openTrained, type TrainedModel } from './trained-model.js'
 
-interface EvalOptions {
+interface EvalOptions extends EngineOptions {
   readonly corpus: string
   readonly batches?: number
-  readonly engine: string
 }
 
 /** Adds the command. */
 export function addEval(program: Command, context: CommandContext, exit: (code: ExitCode) => void): void {
-  program
-    .command('eval')
+  addEngineOptions(program.command('eval'))
     .argument('<run-folder>', 'folder of a run, as in runs/trio, or one of its checkpoints')
     .summary('measures the newest checkpoint of a run on a text')
     .description(
@@ -35,7 +32,6 @@ export function addEval(program: Command, context: CommandContext, exit: (code: 
       'measures only so many batches, spread evenly over the text; example: --batches 50 (default: all of it)',
       wholeNumber(1),
     )
-    .option('--engine <name>', 'what executes the model; example: --engine cpu', parseEngineName, 'auto')
     .addHelpText('after', '\nExample:\n  skein eval runs/trio --corpus book.txt')
     .action(async (place: string, options: EvalOptions) => {
       context.io.stdout.write(`${(await evaluated(context, place, options)).join('\n')}\n`)
@@ -46,7 +42,7 @@ export function addEval(program: Command, context: CommandContext, exit: (code: 
 async function evaluated(
   { io }: CommandContext,
   place: string,
-  { corpus, batches, engine }: EvalOptions,
+  { corpus, batches, ...engine }: EvalOptions,
 ): Promise<string[]> {
   const trained = await loadTrainedModel(place)
   const { text, source } = await withProgress(io, `reading ${corpus}`, () => openCorpus({ corpus }))
@@ -58,7 +54,7 @@ async function evaluated(
       `${source} has ${tokens.length} tokens, fewer than one sequence of ${context + 1}`,
       'give a longer text',
     )
-  const trainer = await openTrained(trained, engine, tokens)
+  const trainer = await openTrained(trained, engine, tokens, warningOn(io))
   try {
     const measured = await measure(io, trained, trainer, tokens.length, batches ?? Number.MAX_SAFE_INTEGER)
     return report(trained, source, measured, text.length / tokens.length)

@@ -10,7 +10,7 @@ import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow } from './peer-run.js'
 import { announcedFolder } from './run-folder-note.js'
-import { addBootstrap, addRunOptions, type RunOptions, threadsFor } from './run-options.js'
+import { addBootstrap, addRunOptions, deviceOf, type RunOptions, threadsFor } from './run-options.js'
 import { readTarget, readTargets } from './targets.js'
 
 interface JoinOptions extends RunOptions {
@@ -37,7 +37,7 @@ export function addJoin(program: Command, context: CommandContext, exit: (code: 
   addBootstrap(addRunOptions(command)).addHelpText(
     'after',
     `
-Here --set takes the peer's own keys only, slowdown and listen; --seed is the run's and is refused.
+Here --set takes the peer's own keys only, slowdown, microBatch and listen; --seed is the run's and is refused.
 
 Examples:
   skein join /ip4/192.168.0.7/tcp/4001 --name attic
@@ -59,6 +59,7 @@ async function join(context: CommandContext, target: string, options: JoinOption
       'give --name as the command line printed on stopping does',
     )
   const own = parseOwnSettings(options.set)
+  const device = deviceOf(options)
   const place = readTargets([target, ...options.bootstrap])
   const request = {
     name: readTarget(target).name ?? 'joined',
@@ -76,10 +77,12 @@ async function join(context: CommandContext, target: string, options: JoinOption
     run: place.run,
     listen: own.listen,
     slowdown: own.slowdown,
+    microBatch: options.microBatch ?? own.microBatch ?? null,
     corpus: options.corpus ?? null,
     folder,
     resume: options.resume,
     engine: options.engine,
+    device,
     threads: threadsFor(options.threads, 1),
     stopAfter: null,
     mdns: true,

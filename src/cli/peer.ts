@@ -16,6 +16,7 @@ import {
   addStopAfter,
   assignmentsOf,
   checkCluster,
+  deviceOf,
   type RunOptions,
   threadsFor,
 } from './run-options.js'
@@ -56,6 +57,7 @@ Examples:
 async function peer(context: CommandContext, file: string, options: PeerCommandOptions): Promise<ExitCode> {
   const swarm = readSwarmFile(file, assignmentsOf(options))
   checkCluster(options.cluster, swarm)
+  const device = deviceOf(options)
   const own = ownEntry(swarm, options.name, file)
   const founder = own === swarm.peers[0]
   const folder = folderFor(context, options, swarm.name, founder)
@@ -69,10 +71,12 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
     run: targets.run,
     listen: own.listen,
     slowdown: own.slowdown,
+    microBatch: options.microBatch ?? own.microBatch ?? null,
     corpus: options.corpus ?? null,
     folder,
     resume: options.resume,
     engine: options.engine,
+    device,
     threads: threadsFor(options.threads, swarm.peers.filter(({ local }) => local).length),
     stopAfter: options.stopAfter ?? null,
     mdns: true,

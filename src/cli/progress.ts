@@ -1,5 +1,5 @@
-// Tells a waiting person that work goes on, once it takes more than a moment.
-import { duration } from '../observe/format.js'
+// Tells a waiting person that work goes on, once it takes more than a moment, and what went wrong meanwhile.
+import { clean, duration } from '../observe/format.js'
 import type { Io } from './io.js'
 
 // What is done within a second needs no words.
@@ -27,3 +27,10 @@ export async function withProgress<Result>(
     if (live && shown) stderr.write('\r\u001b[2K')
   }
 }
+
+/** Writes warnings on stderr. */
+export const warningOn =
+  ({ stderr }: Pick<Io, 'stderr'>) =>
+  (message: string): void => {
+    stderr.write(`warning: ${clean(message)}\n`)
+  }

@@ -2,14 +2,19 @@
 import { availableParallelism } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
 import { UserError } from '../core/user-error.js'
-import { parseEngineName } from '../engine/names.js'
+import { checkDevice, engineNames, parseEngineName } from '../engine/names.js'
 import type { SwarmFile } from '../swarmfile/schema.js'
 
-export interface RunOptions {
+export interface EngineOptions {
+  readonly engine: string
+  readonly device?: number
+}
+
+export interface RunOptions extends EngineOptions {
   readonly corpus?: string
   readonly out?: string
-  readonly engine: string
   readonly threads?: number
+  readonly microBatch?: number
   readonly cluster?: string
   readonly seed?: number
   readonly set: readonly string[]
@@ -21,7 +26,7 @@ export interface RunOptions {
 
 /** Adds the options of a command that runs peers. */
 export function addRunOptions(command: Command): Command {
-  return command
+  return addEngineOptions(command)
     .option(
       '--corpus <path>',
       'text to train on instead of the one the file names: a text file, a folder, JSON Lines, gzipped JSON Lines; example: --corpus ~/books',
@@ -30,10 +35,14 @@ export function addRunOptions(command: Command): Command {
       '--out <dir>',
       'run folder for checkpoints and events.jsonl; example: --out runs/first (default: runs/NAME, then runs/NAME-2, ...)',
     )
-    .option('--engine <name>', 'what executes the model; example: --engine wasm', parseEngineName, 'auto')
     .option(
       '--threads <n>',
       'compute threads of each peer; example: --threads 2 (default: cores shared among the local peers)',
+      wholeNumber(1),
+    )
+    .option(
+      '--micro-batch <n>',
+      'sequences of a batch taken at once where all do not fit the memory: gradients add up to the same; example: --micro-batch 2 (default: the whole batch)',
       wholeNumber(1),
     )
     .option('--cluster <name>', 'cluster to be in, of those the run knows; example: --cluster south')
@@ -58,6 +67,29 @@ export function addRunOptions(command: Command): Command {
       'prints the events and nothing else, one JSON object to a line; example: --json > events.jsonl',
       false,
     )
+}
+
+/** Adds `--engine` and `--device`. */
+export function addEngineOptions(command: Command): Command {
+  return command
+    .option(
+      '--engine <name>',
+      `what executes the model, one of ${engineNames.join(', ')}; auto takes the fastest that works here; example: --engine onnx-cpu`,
+      parseEngineName,
+      'auto',
+    )
+    .option(
+      '--device <n>',
+      'which of several GPUs, numbered from 0, for the engines onnx-cuda and tensorflow; example: --device 1 (default: the first)',
+      wholeNumber(0),
+    )
+}
+
+/** The GPU that was asked for. @throws UserError where the engine cannot choose one */
+export function deviceOf({ engine, device }: EngineOptions): number | null {
+  const asked = device ?? null
+  checkDevice(engine, asked)
+  return asked
 }
 
 /** Adds `--stop-after`. */

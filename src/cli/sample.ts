@@ -1,23 +1,20 @@
 // `skein sample RUN-FOLDER "prompt"`: text from a trained model.
 
 import { type Command, InvalidArgumentError } from 'commander'
-import { parseEngineName } from '../engine/names.js'
 import type { CommandContext, ExitCode } from './context.js'
-import { withProgress } from './progress.js'
-import { wholeNumber } from './run-options.js'
+import { warningOn, withProgress } from './progress.js'
+import { addEngineOptions, type EngineOptions, wholeNumber } from './run-options.js'
 import { loadTrainedModel, openTrained } from './trained-model.js'
 
-interface SampleOptions {
+interface SampleOptions extends EngineOptions {
   readonly length: number
   readonly temperature: number
   readonly seed: number
-  readonly engine: string
 }
 
 /** Adds the command. */
 export function addSample(program: Command, context: CommandContext, exit: (code: ExitCode) => void): void {
-  program
-    .command('sample')
+  addEngineOptions(program.command('sample'))
     .argument('<run-folder>', 'folder of a run, as in runs/trio, or one of its checkpoints')
     .argument('<prompt>', 'text to go on from')
     .summary('generates text with the newest checkpoint of a run')
@@ -30,7 +27,6 @@ export function addSample(program: Command, context: CommandContext, exit: (code
       0.8,
     )
     .option('--seed <n>', 'the same seed gives the same text; example: --seed 7', wholeNumber(0), 1)
-    .option('--engine <name>', 'what executes the model; example: --engine cpu', parseEngineName, 'auto')
     .addHelpText(
       'after',
       '\nExample:\n  skein sample runs/trio "Once upon a time" --length 300 --temperature 0.7',
@@ -45,11 +41,11 @@ async function generated(
   { io }: CommandContext,
   place: string,
   prompt: string,
-  { length, temperature, seed, engine }: SampleOptions,
+  { length, temperature, seed, ...engine }: SampleOptions,
 ): Promise<string> {
   const trained = await loadTrainedModel(place)
   const { tokenizer } = trained
-  const trainer = await openTrained(trained, engine, new Uint16Array(0))
+  const trainer = await openTrained(trained, engine, new Uint16Array(0), warningOn(io))
   try {
     const ids = [...tokenizer.encode(prompt)]
     const doing = `generating ${length} tokens with version ${trained.version} on ${trainer.info.name}`

@@ -7,10 +7,11 @@ import { openTokenizer, type Tokenizer } from '../data/tokenizer.js'
 import { openTrainer } from '../engine/thread-trainer.js'
 import { resolveModel } from '../model/config.js'
 import { layoutOf } from '../model/parameters.js'
-import type { TokenSplit, Trainer } from '../ports/trainer.js'
+import type { TokenSplit, Trainer, TrainerSetup } from '../ports/trainer.js'
 import { type CheckpointMetadata, latestCheckpoint, loadCheckpoint } from '../store/checkpoints.js'
 import { runPaths } from '../store/run-paths.js'
 import { dataSchema, innerSchema, type ModelChoice, modelSchema } from '../swarmfile/schema.js'
+import { deviceOf, type EngineOptions } from './run-options.js'
 
 export interface TrainedModel {
   readonly path: string
@@ -30,24 +31,30 @@ export async function loadTrainedModel(place: string): Promise<TrainedModel> {
   return { path, theta, ...contentOf(metadata, path) }
 }
 
-/** Opens an engine on the model with `heldOut` as the text that `evaluate` measures. */
+/**
+ * Opens an engine on the model with `heldOut` as the text that `evaluate` measures.
+ * @param warn is told when the engine fails and another takes its place
+ */
 export function openTrained(
   { model, tokenizer }: TrainedModel,
-  engine: string,
+  options: EngineOptions,
   heldOut: Uint16Array,
+  warn: (message: string) => void,
 ): Promise<Trainer> {
   const tokens: TokenSplit = { train: new Uint16Array(0), heldOut, vocabulary: tokenizer.vocabulary }
-  return openTrainer({
+  const setup: TrainerSetup = {
     model,
     inner: innerSchema.parse({}),
     seed: 0,
     tokens,
     shards: 1,
     scheduleSteps: [1],
-    engine,
+    engine: options.engine,
+    device: deviceOf(options),
     threads: availableParallelism(),
     slowdown: 1,
-  })
+  }
+  return openTrainer(setup, warn)
 }
 
 async function checkpointPath(place: string): Promise<string> {

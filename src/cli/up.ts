@@ -18,6 +18,7 @@ import {
   addStopAfter,
   assignmentsOf,
   checkCluster,
+  deviceOf,
   type RunOptions,
   threadsFor,
 } from './run-options.js'
@@ -47,6 +48,7 @@ Examples:
 async function up(context: CommandContext, file: string, options: RunOptions): Promise<ExitCode> {
   const swarm = readSwarmFile(file, assignmentsOf(options))
   checkCluster(options.cluster, swarm)
+  deviceOf(options)
   const local = localPeers(swarm, file)
   const folder = announcedFolder(context.io, {
     name: swarm.name,
@@ -135,12 +137,14 @@ function peerArguments(
   localPeers: number,
   options: RunOptions,
 ): readonly string[] {
-  const { corpus, engine, threads, cluster, resume, stopAfter, verbose } = options
+  const { corpus, engine, device, threads, microBatch, cluster, resume, stopAfter, verbose } = options
   const given: readonly [string, string | number | undefined][] = [
     ['--name', name],
     ['--out', folder],
     ['--engine', engine],
+    ['--device', device],
     ['--threads', threadsFor(threads, localPeers)],
+    ['--micro-batch', microBatch],
     ['--corpus', corpus],
     ['--cluster', cluster],
     ['--stop-after', stopAfter],

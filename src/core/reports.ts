@@ -1,6 +1,7 @@
 // What a peer reports of itself: the records of events.jsonl, one stream for every view. Every record
 // carries `time` (ISO) and `peer` (name of the reporting peer; of `joined` and `left` the one they speak of),
 // added where it is written.
+import type { MemoryReport } from '../ports/trainer.js'
 import type { AssignmentId, Hash, Index, PeerId, RunId, Term, Version } from './ids.js'
 
 export type Report =
@@ -24,6 +25,8 @@ export type Report =
       readonly reason: string
       readonly threads: number
       readonly stepsPerSecond: number
+      /** What training takes; of an engine that is planned. */
+      readonly memory?: MemoryReport
     }
   | {
       readonly type: 'joined'

@@ -1,24 +1,25 @@
-// Chooses the TensorFlow.js backend that computes: the native one where it is installed and works, else wasm.
+// TensorFlow.js backends, on which models run kernel by kernel: how each is loaded and made the current one.
 import util from 'node:util'
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
 import { UserError } from '../core/user-error.js'
 import { registerGradients } from './gradients.js'
-import { parseEngineName } from './names.js'
-import { selfCheck } from './self-check.js'
 import { refuseFailedAllocations } from './wasm/heap.js'
 import { replaceSlowWasmKernels, wasmHasSimd } from './wasm/kernels.js'
 
+export type BackendName = 'tensorflow' | 'wasm' | 'cpu'
+
 /** The backend in use in this thread. */
 export interface Backend {
-  readonly name: string
-  /** Why this one, in words. */
+  readonly name: BackendName
+  /** What there is to say of it, in words. */
   readonly reason: string
   readonly threads: number
 }
 
+const gpuPackage = '@tensorflow/tfjs-node-gpu'
 /** Packages that bring the native backend, the faster first. */
-const nativePackages = ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']
+const nativePackages = [gpuPackage, '@tensorflow/tfjs-node']
 
 /** Loads a package; a parameter so that tests need not install any. */
 export type Load = (name: string) => Promise<unknown>
@@ -26,48 +27,41 @@ const load: Load = (name) => import(name)
 
 /**
  * Makes a backend the current one of this thread.
- * @param name one of engineNames
  * @param threads compute threads for backends that have several
- * @throws UserError when the name is unknown, or the engine asked for is missing or computes wrongly
+ * @param device index of the GPU that native TensorFlow is to use; null leaves it the choice
+ * @throws UserError when the backend is missing or does not start
  */
-export async function openBackend(name: string, threads: number, loader: Load = load): Promise<Backend> {
+export async function openBackend(
+  name: BackendName,
+  threads: number,
+  device: number | null = null,
+  loader: Load = load,
+): Promise<Backend> {
   // Keeps TensorFlow.js from greeting and advising on the console.
   tf.enableProdMode()
   registerGradients()
-  switch (parseEngineName(name)) {
+  switch (name) {
     case 'cpu':
       return openCpu()
     case 'wasm':
-      return openWasm('asked for')
+      return openWasm()
     case 'tensorflow':
-      return openTensorflow(threads, 'asked for', loader)
-    case 'auto':
-      return openBest(threads, loader)
-  }
-}
-
-async function openBest(threads: number, loader: Load): Promise<Backend> {
-  try {
-    return await openTensorflow(threads, 'native TensorFlow is installed and passed its self-check', loader)
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error
-    return openWasm(error.message)
+      return openTensorflow(threads, device, loader)
   }
 }
 
 async function openCpu(): Promise<Backend> {
   await import('@tensorflow/tfjs-backend-cpu')
   await activate('cpu')
-  return { name: 'cpu', reason: 'asked for; plain JavaScript, slow, for comparison', threads: 1 }
+  return { name: 'cpu', reason: 'plain JavaScript, slow, for comparison', threads: 1 }
 }
 
-async function openWasm(reason: string): Promise<Backend> {
+async function openWasm(): Promise<Backend> {
   await import('@tensorflow/tfjs-backend-wasm')
   replaceSlowWasmKernels()
   await withoutNewProcessListeners(() => activate('wasm'))
   refuseFailedAllocations(tf.backend() as BackendWasm)
-  const simd = (await wasmHasSimd()) ? 'with SIMD' : 'without SIMD, slow'
-  return { name: 'wasm', reason: `${reason}; ${simd}`, threads: 1 }
+  return { name: 'wasm', reason: (await wasmHasSimd()) ? 'with SIMD' : 'without SIMD, slow', threads: 1 }
 }
 
 /** The wasm module rethrows every uncaught error of the process, which prints its own minified source. */
@@ -82,17 +76,17 @@ async function withoutNewProcessListeners(work: () => Promise<void>): Promise<vo
   }
 }
 
-async function openTensorflow(threads: number, reason: string, loader: Load): Promise<Backend> {
-  // TensorFlow reads the sizes of its pools from the environment when it is loaded.
+async function openTensorflow(threads: number, device: number | null, loader: Load): Promise<Backend> {
+  // TensorFlow reads the sizes of its pools, and which GPUs it may see, from the environment when it is loaded.
+  if (device !== null) process.env.CUDA_VISIBLE_DEVICES = String(device)
   process.env.TF_NUM_INTRAOP_THREADS = String(threads)
   process.env.TF_NUM_INTEROP_THREADS = '1'
   // Silences TensorFlow's greeting; its errors still show.
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'
   restoreIsNullOrUndefined()
-  const found = await loadFirst(nativePackages, loader)
+  const found = await loadFirst(device === null ? nativePackages : [gpuPackage], loader)
   await activate('tensorflow')
-  await selfCheck('tensorflow')
-  return { name: 'tensorflow', reason: `${reason} (${found})`, threads }
+  return { name: 'tensorflow', reason: found, threads }
 }
 
 async function loadFirst(packages: readonly string[], loader: Load): Promise<string> {
@@ -107,10 +101,10 @@ async function loadFirst(packages: readonly string[], loader: Load): Promise<str
   }
   const [message, remedy] =
     failures.length > 0
-      ? [`native TensorFlow does not load (${failures.join('; ')})`, 'reinstall it, or use --engine wasm']
+      ? [`native TensorFlow does not load (${failures.join('; ')})`, 'reinstall it, or use --engine auto']
       : [
           'native TensorFlow is not installed',
-          'run `npm install --no-save @tensorflow/tfjs-node@4.22.0` (or tfjs-node-gpu, with CUDA 11.2), or use --engine wasm',
+          `run \`npm install --no-save ${packages.at(-1)}@4.22.0\` (tfjs-node-gpu needs CUDA 11.2), or use --engine auto`,
         ]
   throw new UserError('engine', message, remedy)
 }

@@ -47,11 +47,13 @@ export type Call = {
   }
 }[CallName]
 
-/** Answers carry the id of their call; the thread's start counts as call 0 and gives the EngineInfo. */
+/** Answers to a call carry its id; the thread's start counts as call 0 and gives the EngineInfo. */
 export type Answer =
   | { readonly kind: 'done'; readonly id: number; readonly gives: Calls[CallName]['gives'] | EngineInfo }
   | { readonly kind: 'failed'; readonly id: number; readonly error: ErrorWords }
   | { readonly kind: 'step'; readonly id: number; readonly report: StepReport }
+  /** An engine failed, and another took its place. */
+  | { readonly kind: 'replaced'; readonly warning: string; readonly info: EngineInfo }
 
 export const START = 0
 

@@ -2,12 +2,11 @@
 import * as tf from '@tensorflow/tfjs-core'
 import { type AdamwOptions, biasCorrections, type InnerTensors } from '../model/adamw.js'
 import type { ModelConfig } from '../model/config.js'
-import { crossEntropy, decode, head, unpack } from '../model/gpt.js'
+import { decode, evaluate, head, unpack } from '../model/gpt.js'
 import { layoutOf } from '../model/parameters.js'
-import { trainingStep } from '../model/step.js'
 import type { InnerState } from '../ports/trainer.js'
-import type { Layout } from '../tensor/layout.js'
 import type { Backend } from './backends.js'
+import { eagerStep, rowsOf, type StepSettings } from './eager-step.js'
 import {
   type Engine,
   type InferenceSession,
@@ -15,13 +14,20 @@ import {
   type StepMetrics,
   type TrainingSession,
 } from './engine.js'
+import { microBatches, runningMean, tokensOf } from './micro-batches.js'
 
-export function eagerEngine(backend: Backend, config: ModelConfig, options: AdamwOptions): Engine {
-  const layout = layoutOf(config)
+/** @param microBatch rows taken at once, at most */
+export function eagerEngine(
+  backend: Backend,
+  config: ModelConfig,
+  options: AdamwOptions,
+  microBatch = Number.POSITIVE_INFINITY,
+): Engine {
+  const settings = { config, layout: layoutOf(config), options, microBatch }
   return {
     ...backend,
-    train: (theta, inner) => new EagerTraining(theta, inner, config, layout, options),
-    infer: (theta) => new EagerInference(theta, config, layout),
+    train: (theta, inner) => new EagerTraining(theta, inner, settings),
+    infer: (theta) => new EagerInference(theta, settings),
   }
 }
 
@@ -32,9 +38,7 @@ class EagerTraining implements TrainingSession {
   constructor(
     theta: Float32Array,
     inner: InnerState,
-    private readonly config: ModelConfig,
-    private readonly layout: Layout,
-    private readonly options: AdamwOptions,
+    private readonly settings: StepSettings,
   ) {
     this.#state = { theta: copyIn(theta), m: copyIn(inner.m), v: copyIn(inner.v) }
     this.#updates = inner.updates
@@ -42,16 +46,14 @@ class EagerTraining implements TrainingSession {
 
   async step(tokens: Int32Array, learningRate: number): Promise<StepMetrics> {
     const before = this.#state
-    const [correction1, correction2] = biasCorrections(this.options, this.#updates + 1)
+    const [correction1, correction2] = biasCorrections(this.settings.options, this.#updates + 1)
     const { theta, m, v, loss, norm } = tf.tidy(() => {
-      const inputs = {
-        ...before,
-        tokens: rowsOf(tokens, this.config),
+      const scalars = {
         learningRate: tf.scalar(learningRate),
         correction1: tf.scalar(correction1),
         correction2: tf.scalar(correction2),
       }
-      return { ...trainingStep(inputs, this.config, this.layout, this.options) }
+      return { ...eagerStep({ ...before, ...scalars }, tokens, this.settings) }
     })
     this.#state = { theta, m, v }
     tf.dispose([before.theta, before.m, before.v])
@@ -76,25 +78,30 @@ class EagerInference implements InferenceSession {
 
   constructor(
     theta: Float32Array,
-    private readonly config: ModelConfig,
-    private readonly layout: Layout,
+    private readonly settings: StepSettings,
   ) {
     this.#theta = copyIn(theta)
   }
 
   async loss(tokens: Int32Array): Promise<number> {
-    const loss = tf.tidy(() => {
-      return crossEntropy(unpack(this.#theta, this.layout), rowsOf(tokens, this.config), this.config)
-    })
-    return readScalar(loss)
+    const { config, layout, microBatch } = this.settings
+    const length = config.context + 1
+    let mean = 0
+    for (const part of microBatches(tokens.length / length, microBatch)) {
+      const rows = tokensOf(tokens, part, length)
+      const loss = tf.tidy(() => evaluate(unpack(this.#theta, layout), rowsOf(rows, config), config))
+      mean = runningMean(mean, await readScalar(loss), part)
+    }
+    return mean
   }
 
   async nextLogits(tokens: readonly number[]): Promise<Float32Array> {
+    const { config, layout } = this.settings
     const last_V = tf.tidy(() => {
-      const ids = tf.tensor2d([...tokens], [1, tokens.length], 'int32')
-      const parameters = unpack(this.#theta, this.layout)
-      const x_TD = decode(parameters, ids, this.config)
-      return head(parameters, tf.slice(x_TD, [tokens.length - 1, 0], [1, this.config.width]))
+      const ids = tf.tensor2d([...tokens], [tokens.length, 1], 'int32')
+      const parameters = unpack(this.#theta, layout)
+      const x_TD = decode(parameters, ids, config)
+      return head(parameters, tf.slice(x_TD, [tokens.length - 1, 0], [1, config.width]))
     })
     const values = await copyOut(last_V)
     last_V.dispose()
@@ -104,11 +111,6 @@ class EagerInference implements InferenceSession {
   dispose(): void {
     this.#theta.dispose()
   }
-}
-
-function rowsOf(tokens: Int32Array, config: ModelConfig): tf.Tensor2D {
-  const length = config.context + 1
-  return tf.tensor2d(tokens, [tokens.length / length, length], 'int32')
 }
 
 /** A tensor of its own: some backends keep, rather than copy, the array they are given. */

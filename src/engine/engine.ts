@@ -1,5 +1,5 @@
 // What executes a model: an engine holds parameters on its device, takes training steps and computes logits.
-import type { InnerState } from '../ports/trainer.js'
+import type { InnerState, MemoryReport } from '../ports/trainer.js'
 
 export interface Engine {
   /** e.g. `wasm`. */
@@ -8,6 +8,8 @@ export interface Engine {
   readonly reason: string
   /** Compute threads in use. */
   readonly threads: number
+  /** What training takes, once it was planned. */
+  readonly memory?: MemoryReport
   /** Copies parameters and inner state to the device, where steps advance them. The copies are the session's. */
   train(theta: Float32Array, inner: InnerState): TrainingSession
   /** Copies parameters to the device for evaluation and generation. */

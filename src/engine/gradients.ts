@@ -62,6 +62,7 @@ const gradients: Readonly<Record<string, Gradient>> = {
     outputsToSave: [true],
     of: (dy, [y]) => ({ x: () => tf.mul(dy, tf.mul(y, tf.sub(1, y))) }),
   },
+  Identity: { of: (dy) => ({ x: () => dy }) },
   Reshape: { inputsToSave: ['x'], of: (dy, [x]) => ({ x: () => tf.reshape(dy, x.shape) }) },
   Transpose: {
     of: (dy, _saved, attrs) => {
@@ -74,6 +75,24 @@ const gradients: Readonly<Record<string, Gradient>> = {
           ),
       }
     },
+  },
+  Concat: {
+    saveAllInputs: true,
+    of: (dy, inputs, attrs) => {
+      const { axis } = attrs as unknown as tf.ConcatAttrs
+      const along = tf.util.parseAxisParam(axis, inputs[0].shape)[0]
+      const parts = tf.split(
+        dy,
+        inputs.map(({ shape }) => shape[along]),
+        along,
+      )
+      return Object.fromEntries(parts.map((part, i) => [i, () => part]))
+    },
+  },
+  SplitV: {
+    of: (dys, _saved, attrs) => ({
+      x: () => tf.concat(dys as unknown as tf.Tensor[], (attrs as unknown as tf.SplitVAttrs).axis),
+    }),
   },
   Slice: {
     inputsToSave: ['x'],

@@ -16,7 +16,8 @@ import {
 } from '../ports/trainer.js'
 import { subtract } from '../tensor/vector.js'
 import type { Generation } from './calls.js'
-import { type Engine, isFiniteStep, type TrainingSession } from './engine.js'
+import { type Engine, type InferenceSession, isFiniteStep, type TrainingSession } from './engine.js'
+import type { EngineInUse } from './engine-in-use.js'
 import { Pace } from './pace.js'
 import { sample } from './sampling.js'
 
@@ -42,7 +43,7 @@ export class LocalTrainer {
   #before: InnerState
 
   constructor(
-    private readonly engine: Engine,
+    private readonly engine: EngineInUse,
     private readonly model: ModelConfig,
     private readonly setup: TrainerSetup,
   ) {
@@ -74,7 +75,7 @@ export class LocalTrainer {
 
   /** Steps per second; emulated slowdown is reckoned in, not slept. */
   async rehearse(theta: Float32Array): Promise<number> {
-    return this.#session(theta, async (session) => {
+    return this.#session('the rehearsal', theta, async (session) => {
       const tokens = this.#batch(0, 0)
       const times: number[] = []
       for (let step = 0; step <= REHEARSED_STEPS; step++) {
@@ -93,7 +94,7 @@ export class LocalTrainer {
    * @throws UserError naming the step whose loss or gradient is not finite
    */
   async train(round: Round, control: RoundControl): Promise<RoundResult> {
-    const result = await this.#session(round.theta, async (session) => {
+    const result = await this.#session('the round', round.theta, async (session) => {
       let trainMs = 0
       let emulatedMs = 0
       let lossSum = 0
@@ -126,8 +127,7 @@ export class LocalTrainer {
     this.#checkSize(theta, 'theta')
     const { context } = this.model
     const held = heldOutBatches(this.setup.tokens.heldOut, this.setup.inner.batch, context, batches)
-    const session = this.engine.infer(theta)
-    try {
+    return this.#inference('the evaluation', theta, async (session) => {
       let sum = 0
       let tokens = 0
       for (const batch of held) {
@@ -136,27 +136,22 @@ export class LocalTrainer {
         tokens += predicted
       }
       return { loss: sum / tokens, tokens }
-    } finally {
-      session.dispose()
-    }
+    })
   }
 
   /** Continues the prompt token by token; the model sees the last T tokens. */
   async generate({ theta, prompt, length, temperature, seed }: Generation): Promise<number[]> {
     this.#checkSize(theta, 'theta')
     this.#checkPrompt(prompt)
-    const uniform = randomStream(seed)
-    const text = [...prompt]
-    const session = this.engine.infer(theta)
-    try {
+    return this.#inference('the text', theta, async (session) => {
+      const uniform = randomStream(seed)
+      const text = [...prompt]
       while (text.length < prompt.length + length) {
         const logits = await session.nextLogits(text.slice(-this.model.context))
         text.push(sample(logits, temperature, uniform()))
       }
-    } finally {
-      session.dispose()
-    }
-    return text.slice(prompt.length)
+      return text.slice(prompt.length)
+    })
   }
 
   async #step(session: TrainingSession, { shard, position, steps }: Round, step: number) {
@@ -180,14 +175,33 @@ export class LocalTrainer {
     return batchOf(tokens.train, shard, shards, inner.batch, this.model.context, place, seed)
   }
 
-  async #session<T>(theta: Float32Array, work: (session: TrainingSession) => Promise<T>): Promise<T> {
+  #session<T>(what: string, theta: Float32Array, work: (session: TrainingSession) => Promise<T>): Promise<T> {
     this.#checkSize(theta, 'theta')
-    const session = this.engine.train(theta, this.#inner)
-    try {
-      return await work(session)
-    } finally {
-      session.dispose()
-    }
+    return this.#on(what, (engine) => engine.train(theta, this.#inner), work)
+  }
+
+  #inference<T>(
+    what: string,
+    theta: Float32Array,
+    work: (session: InferenceSession) => Promise<T>,
+  ): Promise<T> {
+    this.#checkSize(theta, 'theta')
+    return this.#on(what, (engine) => engine.infer(theta), work)
+  }
+
+  #on<Session extends { dispose(): void }, T>(
+    what: string,
+    begin: (engine: Engine) => Session,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
+    return this.engine.do(what, async (engine) => {
+      const session = begin(engine)
+      try {
+        return await work(session)
+      } finally {
+        session.dispose()
+      }
+    })
   }
 
   #checkSize(values: Float32Array, what: string): void {

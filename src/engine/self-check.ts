@@ -1,59 +1,87 @@
-// Compares one training step of a tiny model on a backend with the same step on the cpu backend.
+// Compares training steps of a tiny model on an engine with the same steps on TensorFlow.js's cpu backend.
 import * as tf from '@tensorflow/tfjs-core'
 import { UserError } from '../core/user-error.js'
 import type { AdamwOptions } from '../model/adamw.js'
-import { resolveModel } from '../model/config.js'
-import { initialParameters, layoutOf } from '../model/parameters.js'
-import { trainingStep } from '../model/step.js'
+import { type ModelConfig, resolveModel } from '../model/config.js'
+import { initialParameters } from '../model/parameters.js'
+import type { InnerState } from '../ports/trainer.js'
+import { openBackend } from './backends.js'
+import { eagerEngine } from './eager.js'
+import type { Engine, StepMetrics } from './engine.js'
+
+/** Makes an engine for a model; rows of a batch beyond `microBatch` are taken one part after another. */
+export type MakeEngine = (
+  config: ModelConfig,
+  options: AdamwOptions,
+  microBatch?: number,
+) => Engine | Promise<Engine>
 
 const options: AdamwOptions = { weightDecay: 0.1, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, clip: 1 }
+
+/** Short sequences: the backend compared with takes most of the time. */
+const config = resolveModel({ preset: 'nano', context: 8 }, 64)
+const ROWS = 2
+
+/** The first step tells of loss and gradient; the second of the update between them. */
+const STEPS = 2
 
 /** Largest relative difference of loss and gradient norm: far above float32 rounding, far below an error. */
 const TOLERANCE = 1e-4
 
-/**
- * Leaves `backend` the current one.
- * @throws UserError when it cannot take the step, or its loss or gradient differs
- */
-export async function selfCheck(backend: string): Promise<void> {
-  await import('@tensorflow/tfjs-backend-cpu')
-  await tf.setBackend('cpu')
-  const expected = await oneStep()
-  await tf.setBackend(backend)
-  const actual = await oneStep().catch((error: Error) => {
-    throw failed(backend, error.message)
+/** @throws UserError when the engine cannot take the steps, or their losses or gradients differ */
+export async function selfCheck(name: string, make: MakeEngine): Promise<void> {
+  const expected = await onCpu()
+  const actual = await stepsOf(make).catch((error: Error) => {
+    throw failed(name, error.message)
   })
-  for (const quantity of ['loss', 'norm'] as const) {
-    const difference = Math.abs(actual[quantity] / expected[quantity] - 1)
-    if (difference <= TOLERANCE) continue
-    throw failed(backend, `${quantity} ${actual[quantity]} instead of ${expected[quantity]}`)
+  for (const [step, metrics] of expected.entries()) {
+    for (const quantity of ['loss', 'norm'] as const) {
+      const difference = Math.abs(actual[step][quantity] / metrics[quantity] - 1)
+      if (difference <= TOLERANCE) continue
+      throw failed(name, `${quantity} ${actual[step][quantity]} instead of ${metrics[quantity]}`)
+    }
   }
 }
 
-function failed(backend: string, why: string): UserError {
-  const remedy = 'use another engine with --engine'
-  return new UserError('engine', `${backend} fails its self-check: ${why}`, remedy)
+function failed(name: string, why: string): UserError {
+  return new UserError('engine', `${name} fails its self-check: ${why}`, 'use another engine with --engine')
 }
 
-async function oneStep(): Promise<{ loss: number; norm: number }> {
-  const config = resolveModel({ preset: 'nano' }, 64)
-  const layout = layoutOf(config)
-  const theta = initialParameters(config, 1)
-  const ids = Int32Array.from({ length: 2 * (config.context + 1) }, (_, i) => (i * 7) % config.vocabulary)
-  const [loss, norm] = tf.tidy(() => {
-    const inputs = {
-      theta: tf.tensor1d(theta),
-      m: tf.zeros([layout.size]) as tf.Tensor1D,
-      v: tf.zeros([layout.size]) as tf.Tensor1D,
-      tokens: tf.tensor2d(ids, [2, config.context + 1], 'int32'),
-      learningRate: tf.scalar(1e-3),
-      correction1: tf.scalar(1 - options.beta1),
-      correction2: tf.scalar(1 - options.beta2),
+let known: Promise<readonly StepMetrics[]> | null = null
+
+/** Leaves the current backend as it was. */
+function onCpu(): Promise<readonly StepMetrics[]> {
+  known ??= (async () => {
+    const previous = tf.getBackend()
+    const backend = await openBackend('cpu', 1)
+    try {
+      return await stepsOf((model, adamw) => eagerEngine(backend, model, adamw))
+    } finally {
+      if (previous) await tf.setBackend(previous)
     }
-    const outputs = trainingStep(inputs, config, layout, options)
-    return [outputs.loss, outputs.norm]
-  })
-  const metrics = { loss: (await loss.data())[0], norm: (await norm.data())[0] }
-  tf.dispose([loss, norm])
-  return metrics
+  })()
+  return known
+}
+
+async function stepsOf(make: MakeEngine): Promise<readonly StepMetrics[]> {
+  const engine = await make(config, options)
+  const theta = initialParameters(config, 1)
+  const session = engine.train(theta, freshInner(theta.length))
+  try {
+    const metrics: StepMetrics[] = []
+    for (let step = 0; step < STEPS; step++) metrics.push(await session.step(madeTokens(config, ROWS), 1e-3))
+    return metrics
+  } finally {
+    session.dispose()
+  }
+}
+
+/** AdamW's state before the first update. */
+export function freshInner(size: number): InnerState {
+  return { m: new Float32Array(size), v: new Float32Array(size), updates: 0 }
+}
+
+/** Rows of T + 1 tokens, flat, of which no two in a row are the same. */
+export function madeTokens({ context, vocabulary }: ModelConfig, rows: number): Int32Array {
+  return Int32Array.from({ length: rows * (context + 1) }, (_, i) => (i * 7) % vocabulary)
 }

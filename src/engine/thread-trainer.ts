@@ -38,14 +38,18 @@ const program = new URL('./thread.js', import.meta.url)
 
 /**
  * Starts a training thread.
+ * @param warn is told when the engine fails and another takes its place
  * @param entry what the thread runs; a parameter so that tests can run one that dies
  * @throws UserError when the engine cannot be had or the model's sizes do not fit together
  */
-export async function openTrainer(setup: TrainerSetup, entry: URL = program): Promise<Trainer> {
-  const thread = new TrainingThread(setup, entry)
+export async function openTrainer(
+  setup: TrainerSetup,
+  warn: (message: string) => void,
+  entry: URL = program,
+): Promise<Trainer> {
+  const thread = new TrainingThread(setup, warn, entry)
   try {
-    const info = await thread.started
-    return new ThreadTrainer(thread, info)
+    return new ThreadTrainer(thread, await thread.started)
   } catch (error) {
     await thread.close()
     throw error
@@ -55,8 +59,12 @@ export async function openTrainer(setup: TrainerSetup, entry: URL = program): Pr
 class ThreadTrainer implements Trainer {
   constructor(
     private readonly thread: TrainingThread,
-    readonly info: EngineInfo,
+    private readonly first: EngineInfo,
   ) {}
+
+  get info(): EngineInfo {
+    return this.thread.replacement ?? this.first
+  }
 
   initial(): Promise<Float32Array> {
     return this.thread.call('initial', () => null)
@@ -106,7 +114,14 @@ class TrainingThread {
   /** Calls leave in the order in which they were made, also where copying takes a while. */
   #sent: Promise<void> = Promise.resolve()
 
-  constructor(setup: TrainerSetup, entry: URL) {
+  /** The engine that took the place of the first one. */
+  #replacement: EngineInfo | null = null
+
+  constructor(
+    setup: TrainerSetup,
+    private readonly warn: (message: string) => void,
+    entry: URL,
+  ) {
     const workerData: ThreadSetup = { setup, aborted: this.#aborted }
     // With a copied environment, native libraries would not see the variables that the thread sets for them.
     this.#worker = new Worker(entry, { workerData, env: SHARE_ENV })
@@ -117,6 +132,10 @@ class TrainingThread {
     this.#worker.on('message', (answer: Answer) => this.#receive(answer))
     this.#worker.on('error', (error) => this.#end(threadDied(error.message, error)))
     this.#worker.on('exit', (code) => this.#end(threadDied(`it ended with code ${code}`)))
+  }
+
+  get replacement(): EngineInfo | null {
+    return this.#replacement
   }
 
   /** Makes a call; `prepare` gives what it takes. */
@@ -162,6 +181,10 @@ class TrainingThread {
     switch (answer.kind) {
       case 'step':
         if (answer.id !== this.#abortedRound) this.#pending.get(answer.id)?.onStep?.(answer.report)
+        return
+      case 'replaced':
+        this.#replacement = answer.info
+        this.warn(answer.warning)
         return
       case 'failed':
         this.#settle(answer.id)?.reject(fromWords(answer.error))

@@ -28,7 +28,17 @@ export function trainingStep(
   layout: Layout,
   options: AdamwOptions,
 ): StepOutputs {
-  const { loss, gradients } = lossAndGradients(unpack(inputs.theta, layout), inputs.tokens, config, layout)
+  const parameters = unpack(inputs.theta, layout)
+  return advance(inputs, lossAndGradients(parameters, inputs.tokens, config, layout), layout, options)
+}
+
+/** The part of a step that follows once loss and gradients are known, however many batches they were taken from. */
+export function advance(
+  inputs: InnerTensors & StepScalars,
+  { loss, gradients }: LossAndGradients,
+  layout: Layout,
+  options: AdamwOptions,
+): StepOutputs {
   const norm = globalNorm(gradients)
   const g = tf.concat(gradients.map((gradient) => tf.reshape(gradient, [-1]))) as tf.Tensor1D
   const next = adamw(inputs, g, norm, inputs, layout.decayed, options)
@@ -42,13 +52,18 @@ export function trainingStep(
   }
 }
 
-/** Cross-entropy and its gradients by tensor, in the order of the layout. */
+/** Cross-entropy, nats per token, and its gradients by tensor, in the order of the layout. */
+export interface LossAndGradients {
+  readonly loss: tf.Scalar
+  readonly gradients: tf.Tensor[]
+}
+
 export function lossAndGradients(
   parameters: Parameters,
   tokens: tf.Tensor2D,
   config: ModelConfig,
   layout: Layout,
-): { loss: tf.Scalar; gradients: tf.Tensor[] } {
+): LossAndGradients {
   const names = layout.tensors.map((tensor) => tensor.name)
   const lossOf = (...leaves: tf.Tensor[]) => {
     return crossEntropy(Object.fromEntries(names.map((name, i) => [name, leaves[i]])), tokens, config)

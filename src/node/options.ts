@@ -18,12 +18,16 @@ export interface PeerOptions {
   readonly run: RunId | null
   readonly listen: readonly string[]
   readonly slowdown: number
+  /** Sequences of a batch taken at once, at most; null for all of them. */
+  readonly microBatch: number | null
   /** Path of the corpus on this machine, where it is not the built-in one. */
   readonly corpus: string | null
   /** The run folder; shared by the local peers of a run. */
   readonly folder: string
   readonly resume: boolean
   readonly engine: string
+  /** Which of several GPUs; null where none was asked for. */
+  readonly device: number | null
   readonly threads: number
   /** Leader only: overrides the run's stop rule by a number of versions. */
   readonly stopAfter: number | null

@@ -2,6 +2,7 @@
 import type { Index } from '../core/ids.js'
 import type { HeldState } from '../core/state.js'
 import { UserError } from '../core/user-error.js'
+import { engineBeside } from '../engine/names.js'
 import { openTrainer } from '../engine/thread-trainer.js'
 import { layoutOf } from '../model/parameters.js'
 import type { Snapshot } from '../outer/snapshot.js'
@@ -107,10 +108,11 @@ export class PeerNode {
 
   async #start(stop: AbortSignal): Promise<void> {
     const { options, disk, reporter, genesis, mesh, dataset } = this.parts
-    const trainer = await openTrainer(trainerSetup(genesis, dataset, this.#figures, options))
+    const setup = trainerSetup(genesis, dataset, this.#figures, options)
+    const trainer = await openTrainer(setup, (message) => reporter.warn(message))
     this.#trainer = trainer
     stop.throwIfAborted()
-    const { parameters, name: engine, reason, threads } = trainer.info
+    const { parameters, name: engine, reason, threads, memory } = trainer.info
     const run = runIdOf(genesis, sha256)
     const { name, run: config } = genesis
     reporter.report({ type: 'run-started', run, name, config, parameters, resumed: options.resume })
@@ -118,7 +120,7 @@ export class PeerNode {
     if (record !== null) await trainer.restore(record.inner)
     const speed = await trainer.rehearse(await trainer.initial())
     stop.throwIfAborted()
-    reporter.report({ type: 'engine', engine, reason, threads, stepsPerSecond: speed })
+    reporter.report({ type: 'engine', engine, reason, threads, stepsPerSecond: speed, memory })
     const held = genesis.founder === mesh.self ? await this.#openLedger(trainer) : null
     this.#takeUp(trainer, held, record, speed)
     this.#status = setInterval(() => this.#reportStatus(), statusMs)
@@ -178,9 +180,10 @@ export class PeerNode {
 
   /** An engine of its own for validation and samples, so that training goes on meanwhile. */
   #openEvaluator(): Promise<Trainer> {
-    const { genesis, dataset, options } = this.parts
+    const { genesis, dataset, options, reporter } = this.parts
     const setup = trainerSetup(genesis, dataset, this.#figures, options)
-    this.#evaluator ??= openTrainer({ ...setup, slowdown: 1 })
+    const own = engineBeside(this.#trainer?.info.name ?? options.engine, options.device)
+    this.#evaluator ??= openTrainer({ ...setup, ...own, slowdown: 1 }, (message) => reporter.warn(message))
     return this.#evaluator
   }
 

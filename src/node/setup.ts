@@ -48,8 +48,10 @@ export function trainerSetup(
     shards: run.data.shards,
     scheduleSteps: figures.scheduleSteps,
     engine: options.engine,
+    device: options.device,
     threads: options.threads,
     slowdown: options.slowdown,
+    ...(options.microBatch !== null && { microBatch: options.microBatch }),
   }
 }
 

@@ -1,6 +1,7 @@
 // The plain view: one readable line for each noteworthy record, for logs and pipes.
 import type { EventRecord } from '../core/reports.js'
-import { clean, cleanLines, count, duration, loss, perplexity } from './format.js'
+import type { MemoryReport } from '../ports/trainer.js'
+import { bytes, clean, cleanLines, count, duration, loss, perplexity } from './format.js'
 import { progressText } from './frame.js'
 import { joinHint } from './join-hint.js'
 import { progressOf, type SwarmState } from './swarm-view.js'
@@ -22,6 +23,8 @@ export class PlainView implements View {
     this.#nowMs = state.nowMs ?? 0
     const line = this.#line(state, record)
     if (line !== null) this.#print(`${clean(record.peer).padEnd(8)}  ${clean(line)}`)
+    const memory = record.type === 'engine' ? record.memory : undefined
+    if (memory !== undefined) this.#print(`${clean(record.peer).padEnd(8)}  ${memoryLine(memory)}`)
     const hint = record.type === 'listening' ? this.#once('ticket', () => joinHint(record)) : null
     if (hint !== null) this.#print(hint)
   }
@@ -116,6 +119,15 @@ export class PlainView implements View {
 function startLine(record: Extract<EventRecord, { type: 'run-started' }>): string {
   const verb = record.resumed ? 'resumes' : 'starts'
   return `${verb} run ${record.name} (${record.run.slice(0, 8)}), ${count(record.parameters)} parameters`
+}
+
+function memoryLine(memory: MemoryReport): string {
+  const { total, parameters, optimizer, gradient, activations, runtime, available, rows, microBatch } = memory
+  const parts = Object.entries({ parameters, optimizer, gradient, activations, runtime })
+  const listed = parts.map(([name, size]) => `${name} ${bytes(Math.round(size))}`).join(', ')
+  const cut = microBatch < rows ? `; ${microBatch} of ${rows} sequences at once` : ''
+  const had = available === null ? '' : `; ${bytes(available)} available`
+  return `memory ${bytes(Math.round(total))}: ${listed}${cut}${had}`
 }
 
 function appliedLine(state: SwarmState, record: Extract<EventRecord, { type: 'applied' }>): string {

@@ -18,18 +18,44 @@ export interface TrainerSetup {
   readonly scheduleSteps: readonly number[]
   /** Engine name, or `auto`. */
   readonly engine: string
+  /** Which of several GPUs; null where none was asked for. */
+  readonly device: number | null
   readonly threads: number
   /** Stretches each step to stand for a slower device; 1 is full speed. */
   readonly slowdown: number
+  /** Sequences of a batch taken at once, at most; all of them unless given. */
+  readonly microBatch?: number
 }
 
 export interface EngineInfo {
-  /** e.g. `wasm`. */
+  /** e.g. `onnx-cpu`. */
   readonly name: string
   /** Why this one, in words. */
   readonly reason: string
   readonly threads: number
   readonly parameters: number
+  /** What training takes; of an engine that is planned. */
+  readonly memory?: MemoryReport
+}
+
+/** What training takes in memory, in bytes, by what it holds. */
+export interface MemoryPlan {
+  readonly parameters: number
+  readonly optimizer: number
+  readonly gradient: number
+  readonly activations: number
+  /** What the engine's libraries take besides. */
+  readonly runtime: number
+  readonly total: number
+  /** Sequences in a batch, and those taken at once. */
+  readonly rows: number
+  readonly microBatch: number
+}
+
+/** The plan with what there was when it was made. */
+export interface MemoryReport extends MemoryPlan {
+  /** Bytes; null where the engine's device does not tell. */
+  readonly available: number | null
 }
 
 /** AdamW's state: it belongs to the worker, is never sent and never reset between rounds. */
@@ -80,6 +106,7 @@ export class RoundAborted extends Error {
 }
 
 export interface Trainer {
+  /** Of the engine in use: should one fail, another takes its place once, which is told as a warning. */
   readonly info: EngineInfo
   /** Deterministic initial parameters of the run's seed. */
   initial(): Promise<Float32Array>

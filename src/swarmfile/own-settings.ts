@@ -4,10 +4,11 @@ import { parseSwarmFile } from './parse.js'
 
 export interface OwnSettings {
   readonly slowdown: number
+  readonly microBatch?: number
   readonly listen: readonly string[]
 }
 
-const ownKeys = ['slowdown', 'listen'] as const
+const ownKeys = ['slowdown', 'microBatch', 'listen'] as const
 
 // A peer that joins from elsewhere must be reachable from elsewhere: every interface, any free port.
 const REACHABLE = ['/ip4/0.0.0.0/tcp/0']
@@ -21,7 +22,7 @@ export function parseOwnSettings(assignments: readonly string[]): OwnSettings {
     throw new UserError(
       'usage',
       `--set ${strange[0]}: the configuration of a run was fixed when it was founded`,
-      `a joining peer sets only its own ${ownKeys.join(' and ')}, as in --set slowdown=2`,
+      `a joining peer sets only its own ${ownKeys.join(', ')}, as in --set slowdown=2`,
     )
   // The smallest file there is, so that the one schema and its messages apply.
   const file = JSON.stringify({
@@ -34,5 +35,6 @@ export function parseOwnSettings(assignments: readonly string[]): OwnSettings {
     'the command line',
     assignments.map((text) => `peers.0.${text.trim()}`),
   )
-  return { slowdown: peers[0].slowdown, listen: peers[0].listen }
+  const { slowdown, microBatch, listen } = peers[0]
+  return { slowdown, microBatch, listen }
 }

@@ -131,6 +131,9 @@ const peerSchema = z.strictObject({
     .min(1)
     .default(1)
     .describe('Stretches every local step by this factor, to stand for a slower device.'),
+  microBatch: count
+    .optional()
+    .describe('Sequences of a batch taken at once, at most, where all do not fit its memory.'),
   listen: z.array(z.string()).default(['/ip4/127.0.0.1/tcp/0']).describe('Multiaddrs to listen on.'),
   local: z.boolean().default(true).describe('`skein up` starts it on this machine.'),
 })

@@ -34,7 +34,18 @@ describe('The command line', () => {
   it('explains each option of up with an example', async () => {
     const { stdout } = await skein('up', '--help')
     const text = stdout.replace(/\s+/g, ' ')
-    for (const option of ['corpus', 'out', 'engine', 'threads', 'cluster', 'seed', 'set', 'stop-after'])
+    for (const option of [
+      'corpus',
+      'out',
+      'engine',
+      'device',
+      'threads',
+      'micro-batch',
+      'cluster',
+      'seed',
+      'set',
+      'stop-after',
+    ])
       assert.match(text, new RegExp(`--${option} <[^>]+> [^<]*example: --${option} `), option)
     for (const flag of ['resume', 'json', 'verbose'])
       assert.match(text, new RegExp(`--${flag} [^<]*example: [^<]*--${flag}`), flag)
@@ -82,6 +93,12 @@ describe('The command line', () => {
       ['join', '/ip4/1.2.3.4/tcp/1', '--set', 'run.seed=1'],
       2,
       /fixed when it was founded/,
+    ],
+    [
+      'a GPU for an engine that has none',
+      ['join', '/ip4/127.0.0.1/tcp/1', '--engine', 'wasm', '--device', '1'],
+      2,
+      /--device 1 means nothing to wasm: .*CPU\nwhat to do: /,
     ],
     ['a run folder that is none', ['sample', 'nowhere', 'Once'], 8, /error: .*nowhere.*\nwhat to do: /],
   ]
@@ -134,6 +151,8 @@ describe('A peer on the command line', () => {
       '7',
       '--set',
       'peers.0.slowdown=2',
+      '--micro-batch',
+      '4',
       '--stop-after',
       '5',
       '--bootstrap',
@@ -152,9 +171,11 @@ describe('A peer on the command line', () => {
       run: null,
       listen: ['/ip4/127.0.0.1/tcp/0'],
       slowdown: 2,
+      microBatch: 4,
       corpus: 'book.txt',
       resume: false,
       engine: 'wasm',
+      device: null,
       threads: 3,
       stopAfter: 5,
       mdns: true,
@@ -168,12 +189,21 @@ describe('A peer on the command line', () => {
   })
 
   it('joins with no file, reachable from elsewhere, under a name of its own', async () => {
-    const { stdout } = await skein('echo', 'join', '/ip4/127.0.0.1/tcp/9', '--set', 'slowdown=3')
+    const { stdout } = await skein(
+      'echo',
+      'join',
+      '/ip4/127.0.0.1/tcp/9',
+      '--set',
+      'slowdown=3',
+      '--set',
+      'microBatch=2',
+    )
     const options = told(stdout)
     assert.equal(options.seed, 'unknown')
     assert.deepEqual(options.bootstrap, ['/ip4/127.0.0.1/tcp/9'])
     assert.deepEqual(options.listen, ['/ip4/0.0.0.0/tcp/0'])
     assert.equal(options.slowdown, 3)
+    assert.equal(options.microBatch, 2)
     assert.match(String(options.name), /^[a-z0-9][a-z0-9-]{0,31}$/)
   })
 

@@ -1,4 +1,4 @@
-// The choice of a backend, and its explanation.
+// TensorFlow.js backends: how native ones are found, and what is said where they are not.
 import assert from 'node:assert/strict'
 import util from 'node:util'
 import { UserError } from '../../src/core/user-error.js'
@@ -12,54 +12,54 @@ function notFound(name: string): Promise<never> {
 const isUserError = (message: RegExp, remedy: RegExp) => (error: unknown) =>
   error instanceof UserError && message.test(error.message) && remedy.test(error.remedy)
 
-describe('An engine name', () => {
-  it('that is unknown is refused with the names there are', async () => {
-    await assert.rejects(
-      openBackend('onnx-cpu', 1),
-      isUserError(/no engine onnx-cpu/, /auto, tensorflow, wasm, cpu/),
-    )
+describe('Native TensorFlow', () => {
+  const { CUDA_VISIBLE_DEVICES: before } = process.env
+  afterEach(() => {
+    if (before === undefined) delete process.env.CUDA_VISIBLE_DEVICES
+    else process.env.CUDA_VISIBLE_DEVICES = before
   })
 
-  it('auto takes wasm where native TensorFlow is not installed, and says so', async () => {
-    const backend = await openBackend('auto', 2, notFound)
-    assert.equal(backend.name, 'wasm')
-    assert.match(backend.reason, /native TensorFlow is not installed; with/)
-    assert.equal(backend.threads, 1)
-  })
-
-  it('auto takes wasm where native TensorFlow is installed but does not load, and gives the cause', async () => {
-    const backend = await openBackend('auto', 1, () =>
-      Promise.reject(new Error('libtensorflow.so.2: no such file')),
-    )
-    assert.equal(backend.name, 'wasm')
-    assert.match(backend.reason, /libtensorflow\.so\.2: no such file/)
-  })
-
-  it('tensorflow is refused with how to install it where it is missing', async () => {
-    const opening = openBackend('tensorflow', 1, notFound)
+  it('is refused with how to install it where it is missing', async () => {
+    const opening = openBackend('tensorflow', 1, null, notFound)
     await assert.rejects(
       opening,
       isUserError(/not installed/, /npm install .*@tensorflow\/tfjs-node@4\.22\.0/),
     )
   })
 
-  it('tensorflow is refused where the package loads but brings no backend', async () => {
-    const opening = openBackend('tensorflow', 1, () => Promise.resolve({}))
+  it('is refused with the cause where it is installed but does not load', async () => {
+    const opening = openBackend('tensorflow', 1, null, () => {
+      return Promise.reject(new Error('libtensorflow.so.2: no such file'))
+    })
+    await assert.rejects(opening, isUserError(/libtensorflow\.so\.2: no such file/, /--engine auto/))
+  })
+
+  it('is refused where the package loads but brings no backend', async () => {
+    const opening = openBackend('tensorflow', 1, null, () => Promise.resolve({}))
     await assert.rejects(opening, isUserError(/tensorflow does not start/, /--engine/))
   })
 
-  it('tensorflow tries the GPU package first', async () => {
+  const triedWith = async (device: number | null): Promise<string[]> => {
     const tried: string[] = []
-    const opening = openBackend('tensorflow', 1, (name) => {
+    const opening = openBackend('tensorflow', 1, device, (name) => {
       tried.push(name)
       return notFound(name)
     })
     await assert.rejects(opening, UserError)
-    assert.deepEqual(tried, ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'])
+    return tried
+  }
+
+  it('is looked for in the GPU package first', async () => {
+    assert.deepEqual(await triedWith(null), ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node'])
   })
 
-  it('tensorflow finds the helper that newer Node versions lack', async () => {
-    await assert.rejects(openBackend('tensorflow', 1, notFound), UserError)
+  it('is looked for in the GPU package alone, and sees one GPU alone, where that GPU is asked for', async () => {
+    assert.deepEqual(await triedWith(1), ['@tensorflow/tfjs-node-gpu'])
+    assert.equal(process.env.CUDA_VISIBLE_DEVICES, '1')
+  })
+
+  it('finds the helper that newer Node versions lack', async () => {
+    await assert.rejects(openBackend('tensorflow', 1, null, notFound), UserError)
     const { isNullOrUndefined } = util as unknown as { isNullOrUndefined(value: unknown): boolean }
     assert.deepEqual([null, undefined, 0, ''].map(isNullOrUndefined), [true, true, false, false])
   })

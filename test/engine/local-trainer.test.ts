@@ -4,6 +4,7 @@ import * as tf from '@tensorflow/tfjs-core'
 import { UserError } from '../../src/core/user-error.js'
 import { openBackend } from '../../src/engine/backends.js'
 import { eagerEngine } from '../../src/engine/eager.js'
+import { EngineInUse } from '../../src/engine/engine-in-use.js'
 import { LocalTrainer, type RoundControl } from '../../src/engine/local-trainer.js'
 import { resolveModel } from '../../src/model/config.js'
 import { learningRateAt } from '../../src/outer/learning-rate.js'
@@ -12,7 +13,9 @@ import { tinySetup } from './setup.js'
 
 async function trainerOf(setup: TrainerSetup): Promise<LocalTrainer> {
   const model = resolveModel(setup.model, setup.tokens.vocabulary)
-  return new LocalTrainer(eagerEngine(await openBackend('wasm', 1), model, setup.inner), model, setup)
+  const engine = eagerEngine(await openBackend('wasm', 1), model, setup.inner)
+  const noOther = () => Promise.reject(new Error('there is no other'))
+  return new LocalTrainer(new EngineInUse(engine, noOther, () => {}), model, setup)
 }
 
 const quiet: RoundControl = { isAborted: () => false, sleep: () => {}, onStep: () => {} }

@@ -19,6 +19,7 @@ export function tinySetup(changes: Partial<TrainerSetup> = {}): TrainerSetup {
     shards: 2,
     scheduleSteps: [100, 100],
     engine: 'wasm',
+    device: null,
     threads: 1,
     slowdown: 1,
     ...changes,

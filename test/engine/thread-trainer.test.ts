@@ -6,11 +6,12 @@ import { RoundAborted, type Trainer, type TrainerSetup } from '../../src/ports/t
 import { tinySetup } from './setup.js'
 
 const ignore = () => {}
+const warn = (message: string) => assert.fail(message)
 
 describe('A trainer in its thread', () => {
   const open: Trainer[] = []
   async function opened(setup: TrainerSetup = tinySetup()): Promise<Trainer> {
-    const trainer = await openTrainer(setup)
+    const trainer = await openTrainer(setup, warn)
     open.push(trainer)
     return trainer
   }
@@ -80,7 +81,7 @@ describe('A trainer in its thread', () => {
   })
 
   it('rejects a round that finished before it saw the abort, and has it undone at the next call', async () => {
-    const trainer = await openTrainer(tinySetup(), new URL('./deaf-thread.js', import.meta.url))
+    const trainer = await openTrainer(tinySetup(), warn, new URL('./deaf-thread.js', import.meta.url))
     open.push(trainer)
     const round = trainer.train({ theta: new Float32Array(1), shard: 0, position: 0, steps: 1 }, ignore)
     trainer.abort()
@@ -129,18 +130,18 @@ describe('A trainer in its thread', () => {
   })
 
   it('does not open with an engine that is not there', async () => {
-    await assert.rejects(openTrainer(tinySetup({ engine: 'abacus' })), (error: unknown) => {
+    await assert.rejects(openTrainer(tinySetup({ engine: 'abacus' }), warn), (error: unknown) => {
       return (
         error instanceof UserError &&
         error.kind === 'usage' &&
-        /auto, tensorflow, wasm, cpu/.test(error.remedy)
+        /auto, onnx-cpu, .* wasm, cpu/.test(error.remedy)
       )
     })
   })
 
   it('does not open with a model whose sizes do not fit', async () => {
     await assert.rejects(
-      openTrainer(tinySetup({ model: { preset: 'nano', heads: 3 } })),
+      openTrainer(tinySetup({ model: { preset: 'nano', heads: 3 } }), warn),
       /3 heads do not divide/,
     )
   })
@@ -157,6 +158,7 @@ describe('A trainer in its thread', () => {
     it(`rejects what is pending, and every later call, when the thread ${how}`, async () => {
       const trainer = await openTrainer(
         tinySetup({ engine: how }),
+        warn,
         new URL('./dying-thread.js', import.meta.url),
       )
       open.push(trainer)

@@ -4,7 +4,8 @@ import assert from 'node:assert/strict'
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
 import { openBackend } from '../../src/engine/backends.js'
-import { selfCheck } from '../../src/engine/self-check.js'
+import { eagerEngine } from '../../src/engine/eager.js'
+import { type MakeEngine, selfCheck } from '../../src/engine/self-check.js'
 import { moduleOf } from '../../src/engine/wasm/heap.js'
 import { made, relativeDifference } from '../model/backend.js'
 
@@ -20,6 +21,12 @@ async function on(backend: string, work: () => tf.Tensor) {
   result.dispose()
   assert.equal(tf.memory().numTensors, before)
   return { shape: result.shape, values: Float32Array.from(values) }
+}
+
+/** Makes eager engines on the wasm backend. */
+async function onWasm(): Promise<MakeEngine> {
+  const backend = await openBackend('wasm', 1)
+  return (config, options) => eagerEngine(backend, config, options)
 }
 
 const cases: Record<string, () => tf.Tensor> = {
@@ -69,7 +76,9 @@ describe('A kernel replaced on the wasm backend', () => {
     })
   }
 
-  it('agrees with the cpu backend on a whole training step', () => selfCheck('wasm'))
+  it('agrees with the cpu backend on a whole training step', async () => {
+    await selfCheck('wasm', await onWasm())
+  })
 
   it('refuses to gather a row that is not there', async () => {
     await tf.setBackend('wasm')
@@ -92,25 +101,25 @@ describe('The wasm heap', () => {
 
 describe('The self-check', () => {
   it('fails for a backend whose arithmetic is wrong', async () => {
-    await openBackend('wasm', 1)
+    const make = await onWasm()
     const wasm = tf.getKernel('Sigmoid', 'wasm')
     tf.unregisterKernel('Sigmoid', 'wasm')
     tf.registerKernel({ ...tf.getKernel('Tanh', 'wasm'), kernelName: 'Sigmoid' })
     try {
-      await assert.rejects(selfCheck('wasm'), /wasm fails its self-check: (loss|norm)/)
+      await assert.rejects(selfCheck('wasm', make), /wasm fails its self-check: (loss|norm)/)
     } finally {
       tf.unregisterKernel('Sigmoid', 'wasm')
       tf.registerKernel({ ...wasm, setupFunc: undefined })
     }
-    await selfCheck('wasm')
+    await selfCheck('wasm', make)
   })
 
   it('fails for a backend that lacks a kernel', async () => {
-    await openBackend('wasm', 1)
+    const make = await onWasm()
     const softmax = tf.getKernel('Softmax', 'wasm')
     tf.unregisterKernel('Softmax', 'wasm')
     try {
-      await assert.rejects(selfCheck('wasm'), /wasm fails its self-check: .*Softmax/)
+      await assert.rejects(selfCheck('wasm', make), /wasm fails its self-check: .*Softmax/)
     } finally {
       tf.registerKernel({ ...softmax, setupFunc: undefined })
     }

@@ -22,6 +22,7 @@ function tokens(rows: number, length: number, seed = 1): tf.Tensor2D {
   return tf.tensor2d(ids, [rows, length], 'int32')
 }
 
+/** Of one sequence of ids, [T, 1]. */
 function logits(p: Parameters, ids: tf.Tensor2D): tf.Tensor2D {
   return head(p, decode(p, ids, config))
 }
@@ -39,7 +40,7 @@ describe('A GPT', () => {
     const p = unpack(tf.tensor1d(livelyParameters()), layout)
     const ids = tokens(1, 8).dataSync()
     const changed = ids.map((id, t) => (t === 5 ? (id + 1) % config.vocabulary : id))
-    const run = (row: ArrayLike<number>) => logits(p, tf.tensor2d([...(row as Int32Array)], [1, 8], 'int32'))
+    const run = (row: ArrayLike<number>) => logits(p, tf.tensor2d([...(row as Int32Array)], [8, 1], 'int32'))
     const [one, other] = [run(ids).dataSync(), run(changed).dataSync()]
     const at = (values: ArrayLike<number>, t: number) =>
       Array.from({ length: config.vocabulary }, (_, v) => values[t * config.vocabulary + v])
@@ -50,11 +51,11 @@ describe('A GPT', () => {
 
   it('gives the same logits for a short sequence as for the start of a long one', () => {
     const p = unpack(tf.tensor1d(livelyParameters()), layout)
-    const ids = tokens(1, 8)
+    const ids = tokens(8, 1)
     const long = logits(p, ids)
       .dataSync()
       .slice(0, 3 * config.vocabulary)
-    const short = logits(p, tf.slice(ids, [0, 0], [1, 3])).dataSync()
+    const short = logits(p, tf.slice(ids, [0, 0], [3, 1])).dataSync()
     assert.ok(relativeDifference(short, long) < 1e-5)
   })
 
@@ -79,5 +80,24 @@ describe('A GPT', () => {
       const slope = (moved(distance) - moved(-distance)) / (2 * distance)
       assert.ok(Math.abs(slope - norm) < 0.01 * norm + 2e-4, `${tensor.name}: ${slope} against ${norm}`)
     }
+  })
+})
+
+describe('A GPT with a large hidden layer', () => {
+  onBackend('wasm')
+
+  it('takes its MLP on some rows at a time, with the same result', () => {
+    const wide = resolveModel({ preset: 'nano', width: 64, layers: 1, context: 8 }, 23)
+    const wideLayout = layoutOf(wide)
+    const p = unpack(tf.tensor1d(initialParameters(wide, 1)), wideLayout)
+    // 9000 rows of 256 hidden values are 9.2 MB: two parts of them; those of each sequence alone are one.
+    const rows = 1125
+    const batch = tokens(rows, 9)
+    const whole = crossEntropy(p, batch, wide).dataSync()[0]
+    const halves = [0, 1].map((half) => {
+      const size = half === 0 ? 563 : 562
+      return crossEntropy(p, tf.slice(batch, [half * 563, 0], [size, 9]), wide).dataSync()[0] * size
+    })
+    assert.ok(Math.abs(whole - (halves[0] + halves[1]) / rows) < 1e-5)
   })
 })

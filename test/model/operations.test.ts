@@ -1,7 +1,7 @@
 // Operations with gradients of their own equal their definitions in plain operations, in value and gradient.
 import assert from 'node:assert/strict'
 import * as tf from '@tensorflow/tfjs-core'
-import { causalAttention, causalMask, plainCausalAttention } from '../../src/model/operations/attention.js'
+import { causalAttention, plainCausalAttention, queryBlocks } from '../../src/model/operations/attention.js'
 import { embed, plainEmbed } from '../../src/model/operations/embedding.js'
 import { gelu, plainGelu } from '../../src/model/operations/gelu.js'
 import { layerNorm, plainLayerNorm } from '../../src/model/operations/layer-norm.js'
@@ -48,12 +48,16 @@ for (const backend of ['cpu', 'wasm'] as const) {
       assertEqual(gelu as Operation, plainGelu as Operation, [tf.mul(matrix(5, 7, 4), 4)])
     })
 
-    it('equals plain causal attention', () => {
-      const shape = { batch: 3, context: 5, heads: 2, headSize: 4 }
-      const mask = causalMask(shape.context)
-      const own: Operation = (qkv) => causalAttention(qkv as tf.Tensor2D, mask, shape)
-      const plain: Operation = (qkv) => plainCausalAttention(qkv as tf.Tensor2D, mask, shape)
-      assertEqual(own, plain, [tf.mul(matrix(15, 24, 5), 3)])
+    it('equals plain causal attention, over several blocks of queries', () => {
+      for (const context of [5, 70]) {
+        const shape = { context, batch: 2, heads: 2, headSize: 4 }
+        const inputs = [5, 6, 7].map((seed) => tf.mul(matrix(context * 2, 8, seed), 3))
+        const own: Operation = (q, k, v) =>
+          causalAttention(q as tf.Tensor2D, k as tf.Tensor2D, v as tf.Tensor2D, queryBlocks(context), shape)
+        const plain: Operation = (q, k, v) =>
+          plainCausalAttention(q as tf.Tensor2D, k as tf.Tensor2D, v as tf.Tensor2D, shape)
+        assertEqual(own, plain, inputs)
+      }
     })
 
     it('equals a plain embedding, tokens that occur several times included', () => {

@@ -54,6 +54,19 @@ export const stepLoss = (second: number, peer: string, step: number): EventRecor
 export const validated = (second: number, version: number, loss: number): EventRecord =>
   at(second, 'anser', { type: 'validated', version, loss, perplexity: Math.exp(loss) })
 
+/** Of a peer that takes half a batch at once. */
+const memory = {
+  parameters: 4e6,
+  optimizer: 8e6,
+  gradient: 4e6,
+  activations: 1.5e8,
+  runtime: 1e8,
+  total: 2.66e8,
+  rows: 8,
+  microBatch: 4,
+  available: 2.13e10,
+}
+
 /** The records up to and with version `versions` of 12. */
 export function runRecords(versions: number): EventRecord[] {
   return [
@@ -78,6 +91,7 @@ export function runRecords(versions: number): EventRecord[] {
         reason: 'the only one',
         threads: 1,
         stepsPerSecond: speeds[name],
+        memory,
       }),
     ),
     ...names.map((name) => joined(2, name)),

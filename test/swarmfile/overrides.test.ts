@@ -68,8 +68,9 @@ describe('An override', () => {
 })
 
 describe('The settings of a joining peer', () => {
-  it('are its own slowdown and addresses, reachable from elsewhere unless given', () => {
-    assert.deepEqual(parseOwnSettings(['slowdown=2']), { slowdown: 2, listen: ['/ip4/0.0.0.0/tcp/0'] })
+  it('are its own slowdown, micro-batch and addresses, reachable from elsewhere unless given', () => {
+    const own = parseOwnSettings(['slowdown=2', 'microBatch=3'])
+    assert.deepEqual(own, { slowdown: 2, microBatch: 3, listen: ['/ip4/0.0.0.0/tcp/0'] })
     assert.deepEqual(parseOwnSettings(['listen=[/ip4/10.0.0.1/tcp/9]']).listen, ['/ip4/10.0.0.1/tcp/9'])
   })
 

@@ -1,95 +1,167 @@
 // Causal self-attention of all heads, with its gradient as one operation (Vaswani et al., arXiv 1706.03762).
-// Shapes: B sequences, T positions, h heads of size k; G = h B, the pairs of head and sequence.
+// Shapes: T positions, B sequences, h heads of size k; G = B h, the pairs of sequence and head. Rows are ordered by
+// position first: [T B, h k] is [T, G, k] without moving anything, and a block of queries is a range of rows.
 import * as tf from '@tensorflow/tfjs-core'
 import { withGradient } from './own-gradient.js'
 
 /** Added to the scores of future positions: exp of it is 0 beside any real score. */
 const MASKED = -1e9
 
+/** Queries are taken in blocks of at least so many, two blocks at most: more of them skip more, and gain nothing. */
+const SMALLEST_BLOCK = 64
+const MOST_BLOCKS = 2
+
 export interface AttentionShape {
-  readonly batch: number
   readonly context: number
+  readonly batch: number
   readonly heads: number
   readonly headSize: number
 }
 
-/** Scores that let position t see 0..t only. */
-export function causalMask(context: number): tf.Tensor2D {
-  const position = tf.range(0, context, 1, 'float32')
-  const future_TT = tf.greater(tf.expandDims(position, 0), tf.expandDims(position, 1))
-  return tf.mul(tf.cast(future_TT, 'float32'), MASKED)
+/** Queries [first, end) with the keys [0, end) that they see, and the scores' mask: [end - first, end]. */
+export interface QueryBlock {
+  readonly first: number
+  readonly end: number
+  readonly mask: tf.Tensor2D
+}
+
+/** Blocks of queries: what is in the future of a whole block is never computed. */
+export function queryBlocks(context: number): QueryBlock[] {
+  const size = Math.max(SMALLEST_BLOCK, Math.ceil(context / MOST_BLOCKS))
+  return Array.from({ length: Math.ceil(context / size) }, (_, block) => {
+    const first = block * size
+    const end = Math.min(context, first + size)
+    return { first, end, mask: causalMask(first, end) }
+  })
+}
+
+/** Lets query t see the keys 0..t only. */
+function causalMask(first: number, end: number): tf.Tensor2D {
+  const values = new Float32Array((end - first) * end)
+  for (let query = first; query < end; query++) {
+    values.fill(MASKED, (query - first) * end + query + 1, (query - first + 1) * end)
+  }
+  return tf.tensor2d(values, [end - first, end])
 }
 
 /**
  * The definition, in plain operations.
- * @param qkv [B T, 3 h k]: queries, keys and values of all heads side by side
- * @param mask_TT of causalMask
- * @returns [B T, h k]
+ * @param q queries of all heads side by side, [T B, h k]; k and v likewise
+ * @returns [T B, h k]
  */
 export function plainCausalAttention(
-  qkv: tf.Tensor2D,
-  mask_TT: tf.Tensor2D,
+  q: tf.Tensor2D,
+  k: tf.Tensor2D,
+  v: tf.Tensor2D,
   shape: AttentionShape,
 ): tf.Tensor2D {
-  const [q_GTk, k_GTk, v_GTk] = splitHeads(qkv, shape)
-  const weights_GTT = attentionWeights(q_GTk, k_GTk, mask_TT)
-  const y_GTk: tf.Tensor3D = tf.matMul(weights_GTT, v_GTk)
-  return joinHeads(y_GTk, shape)
+  const [q_GTk, k_GTk, v_GTk] = [q, k, v].map((x) => byHead(x, shape))
+  const scores_GTT = tf.mul(tf.matMul(q_GTk, k_GTk, false, true), scaleOf(shape))
+  const weights_GTT = tf.softmax(tf.add(scores_GTT, causalMask(0, shape.context)))
+  return tf.reshape(byPosition(tf.matMul(weights_GTT, v_GTk)), q.shape)
 }
 
-/** Equals plainCausalAttention. */
-export function causalAttention(qkv: tf.Tensor2D, mask_TT: tf.Tensor2D, shape: AttentionShape): tf.Tensor2D {
+/** Equals plainCausalAttention. Weights are computed again for the gradient, so that they need not be kept. */
+export function causalAttention(
+  q: tf.Tensor2D,
+  k: tf.Tensor2D,
+  v: tf.Tensor2D,
+  blocks: readonly QueryBlock[],
+  shape: AttentionShape,
+): tf.Tensor2D {
   const forward = () => {
-    const [q_GTk, k_GTk, v_GTk] = splitHeads(qkv, shape)
-    const weights_GTT = attentionWeights(q_GTk, k_GTk, mask_TT)
-    const y_GTk: tf.Tensor3D = tf.matMul(weights_GTT, v_GTk)
-    return { value: joinHeads(y_GTk, shape), saved: [q_GTk, k_GTk, v_GTk, weights_GTT, y_GTk] }
+    const [q_TGk, k_TGk, v_TGk] = [q, k, v].map((x) => toPositions(x, shape))
+    const rows = blocks.map((block) => {
+      const weights_Gqt = attentionWeights(q_TGk, k_TGk, block, shape)
+      return byPosition(tf.matMul(weights_Gqt, seen(v_TGk, block)))
+    })
+    const value: tf.Tensor2D = tf.reshape(tf.concat(rows, 0), q.shape)
+    return { value, saved: [q, k, v, value, ...blocks.map(({ mask }) => mask)] }
   }
-  return withGradient([qkv], forward, (dy, saved) => [attentionGradient(dy, saved, shape)])
+  return withGradient([q, k, v], forward, (dy, [q, k, v, y, ...masks]) => {
+    const kept = blocks.map((block, i) => ({ ...block, mask: masks[i] as tf.Tensor2D }))
+    return attentionGradient(dy, [q, k, v, y], kept, shape)
+  })
 }
 
-/** softmax(q k^T + mask); q is scaled by 1 / sqrt(k) already. */
-function attentionWeights(q_GTk: tf.Tensor3D, k_GTk: tf.Tensor3D, mask_TT: tf.Tensor2D): tf.Tensor3D {
-  const scores_GTT: tf.Tensor3D = tf.add(tf.matMul(q_GTk, k_GTk, false, true), mask_TT)
-  return tf.softmax(scores_GTT)
+/** softmax(scale q k^T + mask) of a block's queries: [G, queries, keys]. */
+function attentionWeights(
+  q_TGk: tf.Tensor3D,
+  k_TGk: tf.Tensor3D,
+  block: QueryBlock,
+  shape: AttentionShape,
+): tf.Tensor3D {
+  const scores_Gqt = tf.matMul(tf.mul(ownRows(q_TGk, block), scaleOf(shape)), seen(k_TGk, block), false, true)
+  return tf.softmax(tf.add(scores_Gqt, block.mask)) as tf.Tensor3D
 }
 
 /**
  * With P the weights and dP = dy v^T: dS = P (dP - rowsum(dP P)), and rowsum(dP P) = rowsum(dy y), which is
  * the smaller sum (FlashAttention, arXiv 2205.14135, appendix B.4).
  */
-function attentionGradient(dy: tf.Tensor2D, saved: tf.Tensor[], shape: AttentionShape): tf.Tensor2D {
-  const [q_GTk, k_GTk, v_GTk, weights_GTT, y_GTk] = saved
-  const dy_GTk = toHeads(dy, shape.heads, shape)
-  const dv_GTk: tf.Tensor3D = tf.matMul(weights_GTT, dy_GTk, true, false)
-  const dWeights_GTT = tf.matMul(dy_GTk, v_GTk, false, true)
-  const along_GT1 = tf.sum(tf.mul(dy_GTk, y_GTk), -1, true)
-  const dScores_GTT = tf.mul(weights_GTT, tf.sub(dWeights_GTT, along_GT1))
-  const dq_GTk: tf.Tensor3D = tf.mul(tf.matMul(dScores_GTT, k_GTk), 1 / Math.sqrt(shape.headSize))
-  const dk_GTk: tf.Tensor3D = tf.matMul(dScores_GTT, q_GTk, true, false)
-  return fromHeads(tf.concat([dq_GTk, dk_GTk, dv_GTk], 0), 3 * shape.heads, shape)
+function attentionGradient(
+  dy: tf.Tensor2D,
+  saved: tf.Tensor[],
+  blocks: readonly QueryBlock[],
+  shape: AttentionShape,
+): tf.Tensor[] {
+  const [q_TGk, k_TGk, v_TGk, y_TGk] = saved.map((x) => toPositions(x as tf.Tensor2D, shape))
+  const dy_TGk = toPositions(dy, shape)
+  const along_TG1 = tf.sum(tf.mul(dy_TGk, y_TGk), -1, true) as tf.Tensor3D
+  const scale = scaleOf(shape)
+  const parts = blocks.map((block) => {
+    const weights_Gqt = attentionWeights(q_TGk, k_TGk, block, shape)
+    const dy_Gqk = ownRows(dy_TGk, block)
+    const dWeights_Gqt = tf.matMul(dy_Gqk, seen(v_TGk, block), false, true)
+    const dScores_Gqt = tf.mul(weights_Gqt, tf.sub(dWeights_Gqt, ownRows(along_TG1, block)))
+    const dq_Gqk = tf.mul(tf.matMul(dScores_Gqt, seen(k_TGk, block)), scale) as tf.Tensor3D
+    const dk_Gtk = tf.mul(tf.matMul(dScores_Gqt, ownRows(q_TGk, block), true), scale) as tf.Tensor3D
+    const dv_Gtk: tf.Tensor3D = tf.matMul(weights_Gqt, dy_Gqk, true)
+    return { dq: byPosition(dq_Gqk), dk: byPosition(dk_Gtk), dv: byPosition(dv_Gtk) }
+  })
+  const gradients = [
+    tf.concat(
+      parts.map(({ dq }) => dq),
+      0,
+    ),
+    addPrefixes(parts.map(({ dk }) => dk)),
+    addPrefixes(parts.map(({ dv }) => dv)),
+  ]
+  return gradients.map((gradient_TGk) => tf.reshape(gradient_TGk, dy.shape))
 }
 
-/** Queries (scaled by 1 / sqrt(k)), keys and values by head and sequence. */
-function splitHeads(qkv: tf.Tensor2D, shape: AttentionShape): [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D] {
-  const groups = shape.heads * shape.batch
-  const all = toHeads(qkv, 3 * shape.heads, shape)
-  const part = (index: number) => tf.slice(all, index * groups, groups)
-  return [tf.mul(part(0), 1 / Math.sqrt(shape.headSize)), part(1), part(2)]
+/** The sum of tensors [t, G, k] of growing t, each standing for the first rows of the last. */
+function addPrefixes(parts: readonly tf.Tensor3D[]): tf.Tensor3D {
+  return parts.reduce((sum, part): tf.Tensor3D => {
+    const known = sum.shape[0]
+    const [prefix, rest] = tf.split(part, [known, part.shape[0] - known], 0)
+    return tf.concat<tf.Tensor3D>([tf.add(sum, prefix), rest as tf.Tensor3D], 0)
+  })
 }
 
-function joinHeads(y_GTk: tf.Tensor3D, shape: AttentionShape): tf.Tensor2D {
-  return fromHeads(y_GTk, shape.heads, shape)
+const scaleOf = ({ headSize }: AttentionShape): number => 1 / Math.sqrt(headSize)
+
+/** [T B, h k] to [T, G, k]. */
+function toPositions(x: tf.Tensor2D, { context, batch, heads }: AttentionShape): tf.Tensor3D {
+  return tf.reshape(x, [context, batch * heads, -1])
 }
 
-/** [B T, n k] to [n B, T, k]. */
-function toHeads(x: tf.Tensor2D, n: number, { batch, context, headSize }: AttentionShape): tf.Tensor3D {
-  const x_BTnk = tf.reshape(x, [batch, context, n, headSize])
-  return tf.reshape(tf.transpose(x_BTnk, [2, 0, 1, 3]), [n * batch, context, headSize])
+/** The rows of the block's queries, by head: [T, G, n] to [G, queries, n]. */
+function ownRows(x_TGn: tf.Tensor3D, { first, end }: QueryBlock): tf.Tensor3D {
+  return tf.transpose(tf.slice(x_TGn, first, end - first), [1, 0, 2])
 }
 
-/** [n B, T, k] to [B T, n k]. */
-function fromHeads(x: tf.Tensor3D, n: number, { batch, context, headSize }: AttentionShape): tf.Tensor2D {
-  const x_nBTk = tf.reshape(x, [n, batch, context, headSize])
-  return tf.reshape(tf.transpose(x_nBTk, [1, 2, 0, 3]), [batch * context, n * headSize])
+/** The rows that the block's queries see, by head: [T, G, k] to [G, keys, k]. */
+function seen(x_TGk: tf.Tensor3D, { end }: QueryBlock): tf.Tensor3D {
+  return tf.transpose(tf.slice(x_TGk, 0, end), [1, 0, 2])
+}
+
+/** [T B, h k] to [G, T, k]. */
+function byHead(x: tf.Tensor2D, shape: AttentionShape): tf.Tensor3D {
+  return tf.transpose(toPositions(x, shape), [1, 0, 2])
+}
+
+/** [G, t, k] to [t, G, k]. */
+function byPosition(x_Gtk: tf.Tensor3D): tf.Tensor3D {
+  return tf.transpose(x_Gtk, [1, 0, 2])
 }

@@ -1,5 +1,6 @@
 // The Gaussian error linear unit in its tanh form, with its gradient as one operation (arXiv 1606.08415).
 import * as tf from '@tensorflow/tfjs-core'
+import { runKernel } from './kernel.js'
 import { withGradient } from './own-gradient.js'
 
 /**
@@ -16,13 +17,19 @@ export function plainGelu(x: tf.Tensor2D): tf.Tensor2D {
 
 /** Equals plainGelu. */
 export function gelu(x: tf.Tensor2D): tf.Tensor2D {
-  const forward = () => {
-    const square: tf.Tensor2D = tf.square(x)
-    const open = gate(x, square)
-    const value: tf.Tensor2D = tf.mul(x, open)
-    return { value, saved: [square, open, value] }
-  }
-  return withGradient([x], forward, geluGradient)
+  return withGradient([x], () => oneKernel(x) ?? severalKernels(x), geluGradient)
+}
+
+/** Where the value is one pass, keeping more than x for the gradient would only cost memory. */
+function oneKernel(x: tf.Tensor2D) {
+  const value = runKernel('Gelu', { x })
+  return value && { value: value[0] as tf.Tensor2D, saved: [x] }
+}
+
+function severalKernels(x: tf.Tensor2D) {
+  const square: tf.Tensor2D = tf.square(x)
+  const open = gate(x, square)
+  return { value: tf.mul(x, open) as tf.Tensor2D, saved: [x, square, open] }
 }
 
 /** sigmoid(2u). */
@@ -30,9 +37,9 @@ function gate(x: tf.Tensor2D, square: tf.Tensor2D): tf.Tensor2D {
   return tf.sigmoid(tf.mul(x, tf.add(tf.mul(square, CUBIC), LINEAR)))
 }
 
-/** gelu'(x) = s + y (1 - s) (2u)' with s = sigmoid(2u) and y = gelu(x) = x s. */
-function geluGradient(dy: tf.Tensor2D, [square, open, value]: tf.Tensor[]): tf.Tensor[] {
-  const slope = tf.add(tf.mul(square, 3 * CUBIC), LINEAR)
-  const bend = tf.mul(tf.mul(value, tf.sub(1, open)), slope)
-  return [tf.mul(dy, tf.add(open, bend))]
+/** gelu'(x) = s (1 + (1 - s) x (2u)') with s = sigmoid(2u). */
+function geluGradient(dy: tf.Tensor2D, [x, square = tf.square(x), open]: tf.Tensor[]): tf.Tensor[] {
+  const s = open ?? gate(x as tf.Tensor2D, square as tf.Tensor2D)
+  const slope = tf.mul(x, tf.add(tf.mul(square, 3 * CUBIC), LINEAR))
+  return [tf.mul(dy, tf.mul(s, tf.add(tf.mul(tf.sub(1, s), slope), 1)))]
 }
