@@ -2,7 +2,7 @@
 const pure = '^src/(core|outer|tensor|wire|swarmfile|ports)/'
 const adapters = '^src/(network|engine|model|data|store)/'
 const composition = '^src/(node|simulate)/'
-const leaves = '^src/(cli|observe|lab)/'
+const leaves = '^src/(cli|observe|lab|bench)/'
 const purePackages = 'zod|msgpackr|yaml|fastest-levenshtein'
 const npm = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown']
 
@@ -60,7 +60,7 @@ module.exports = {
       'adapters-do-not-compose',
       'An adapter knows the pure layers and itself; node and simulate put adapters together.',
       { path: adapters },
-      { path: '^src/(node|simulate|cli|observe|lab)/' },
+      { path: '^src/(node|simulate|cli|observe|lab|bench)/' },
     ),
     rule(
       'adapters-do-not-meet',
@@ -105,7 +105,13 @@ module.exports = {
       'views-see-records-only',
       'A view is made of the records of events.jsonl, live or read again later; the model it needs by its sizes.',
       { path: '^src/observe/' },
-      { path: `${composition}|${adapters}|^src/(cli|lab)/`, pathNot: '^src/model/config\\.ts$' },
+      { path: `${composition}|${adapters}|^src/(cli|lab|bench)/`, pathNot: '^src/model/config\\.ts$' },
+    ),
+    rule(
+      'benches-measure-and-do-not-show',
+      'A bench returns its report; the command prints it.',
+      { path: '^src/bench/' },
+      { path: '^src/(observe|lab)/' },
     ),
     rule(
       'commands-use',

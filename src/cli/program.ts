@@ -1,6 +1,8 @@
 // The command line: all commands, and how mistakes on it are answered.
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { packageRoot } from '../platform/package-root.js'
+import { addBench } from './bench.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { printError } from './errors.js'
 import { addEval } from './eval.js'
@@ -49,12 +51,11 @@ function buildProgram(context: CommandContext, exit: (code: ExitCode) => void): 
   addJoin(program, context, exit)
   addSample(program, context, exit)
   addEval(program, context, exit)
+  addBench(program, context, exit)
   return program
 }
 
-/** From the nearest package.json above the compiled file. */
-function version(from = new URL('.', import.meta.url)): string {
-  const path = new URL('package.json', from)
-  if (existsSync(path)) return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version
-  return version(new URL('..', from))
+function version(): string {
+  const text = readFileSync(new URL('package.json', packageRoot), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
 }
