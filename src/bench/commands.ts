@@ -46,9 +46,6 @@ export function productsCommand(provider: Provider, threads: number, device: num
   }
 }
 
-/** What PyTorch on a CPU needs to be at its best: the C library must not give large buffers back at every step. */
-const KEEP_BUFFERS = { MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: String(16 * 2 ** 30) }
-
 /** @param python a command that runs Python: a program and its arguments */
 export function torchCommand(
   python: string,
@@ -69,8 +66,7 @@ export function torchCommand(
       `--threads=${threads}`,
       `--device=${onGpu ? 'cuda' : 'cpu'}`,
     ],
-    // What the caller sets for the C library wins.
-    environment: onGpu ? visibleDevice(device) : { ...KEEP_BUFFERS, ...process.env },
+    environment: onGpu ? visibleDevice(device) : {},
     remedy: 'name a Python that has PyTorch with --python, or leave out --against',
   }
 }

@@ -97,7 +97,9 @@ function stopSignal(lastWords: () => void): StopSignal {
   const controller = new AbortController()
   const endNow = () => {
     lastWords()
-    process.exit(INTERRUPTED)
+    // As if there were no one to catch it: an orderly exit would wait for a training step to end.
+    process.removeAllListeners('SIGINT')
+    process.kill(process.pid, 'SIGINT')
   }
   const abort = () => {
     if (controller.signal.aborted) return

@@ -14,9 +14,15 @@ import {
 /** Handed to the thread when it starts. */
 export interface ThreadSetup {
   readonly setup: TrainerSetup
-  /** One Int32 on shared memory: the id of the call to `train` that is to stop. */
+  /** One Int32 on shared memory: the id of the call to `train` that is to stop, or CLOSING. */
   readonly aborted: Int32Array
 }
+
+/** Stands for every call: the thread ends, once it is not in native code. */
+export const CLOSING = -1
+
+/** The message that wakes the thread to see that it is to end. */
+export const CLOSE = null
 
 /** Every call of the thread, with what it takes and what it answers. */
 export interface Calls {

@@ -46,6 +46,8 @@ export class LocalTrainer {
     private readonly engine: EngineInUse,
     private readonly model: ModelConfig,
     private readonly setup: TrainerSetup,
+    /** Whether evaluation and generation are to end, as a round does by its control. */
+    private readonly isClosing: () => boolean = () => false,
   ) {
     this.#size = layoutOf(model).size
     this.#pace = new Pace(setup.slowdown)
@@ -131,6 +133,7 @@ export class LocalTrainer {
       let sum = 0
       let tokens = 0
       for (const batch of held) {
+        this.#refuseWhenClosing()
         const predicted = (batch.length / (context + 1)) * context
         sum += (await session.loss(batch)) * predicted
         tokens += predicted
@@ -147,11 +150,16 @@ export class LocalTrainer {
       const uniform = randomStream(seed)
       const text = [...prompt]
       while (text.length < prompt.length + length) {
+        this.#refuseWhenClosing()
         const logits = await session.nextLogits(text.slice(-this.model.context))
         text.push(sample(logits, temperature, uniform()))
       }
       return text.slice(prompt.length)
     })
+  }
+
+  #refuseWhenClosing(): void {
+    if (this.isClosing()) throw new RoundAborted('the trainer was closed')
   }
 
   async #step(session: TrainingSession, { shard, position, steps }: Round, step: number) {

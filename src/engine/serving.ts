@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { resolveModel } from '../model/config.js'
 import { layoutOf } from '../model/parameters.js'
 import type { EngineInfo, RoundResult, StepReport } from '../ports/trainer.js'
-import { type Answer, type Call, START, type ThreadSetup, toWords } from './calls.js'
+import { type Answer, type Call, CLOSE, CLOSING, START, type ThreadSetup, toWords } from './calls.js'
 import type { Engine } from './engine.js'
 import { EngineInUse } from './engine-in-use.js'
 import { LocalTrainer, type RoundControl } from './local-trainer.js'
@@ -33,10 +33,13 @@ export function serve(openEngine: OpenEngine): void {
     (error) => answer({ kind: 'failed', id: START, error: toWords(error) }),
   )
   let previous: Promise<unknown> = opened.catch(() => {})
-  port.on('message', (call: Call) => {
-    previous = previous.then(() => handle(opened, call))
+  port.on('message', (call: Call | typeof CLOSE) => {
+    // Ends this thread alone.
+    previous = previous.then(() => (call === CLOSE ? process.exit() : handle(opened, call)))
   })
 }
+
+const isClosing = (): boolean => Atomics.load(aborted, 0) === CLOSING
 
 interface Opened {
   readonly trainer: LocalTrainer
@@ -56,7 +59,7 @@ async function openTrainer(openEngine: OpenEngine): Promise<Opened> {
   const inUse = new EngineInUse(engine, replace, (warning, now) => {
     answer({ kind: 'replaced', warning, info: infoOf(now, parameters) })
   })
-  return { trainer: new LocalTrainer(inUse, config, setup), info: infoOf(engine, parameters) }
+  return { trainer: new LocalTrainer(inUse, config, setup, isClosing), info: infoOf(engine, parameters) }
 }
 
 /** What works on most machines; and what works everywhere, where it was that which failed. */
@@ -118,12 +121,12 @@ function handOver(result: RoundResult): Outcome {
 }
 
 function controlOf(id: number): RoundControl {
-  const isAborted = () => Atomics.load(aborted, 0) === id
+  const isAborted = () => isClosing() || Atomics.load(aborted, 0) === id
   return {
     isAborted,
     sleep: (ms) => {
       const seen = Atomics.load(aborted, 0)
-      if (seen !== id) Atomics.wait(aborted, 0, seen, ms)
+      if (seen !== id && seen !== CLOSING) Atomics.wait(aborted, 0, seen, ms)
     },
     onStep: (report: StepReport) => answer({ kind: 'step', id, report }),
   }

@@ -17,6 +17,8 @@ import {
   type Call,
   type CallName,
   type Calls,
+  CLOSE,
+  CLOSING,
   fromWords,
   START,
   type ThreadSetup,
@@ -103,6 +105,7 @@ class ThreadTrainer implements Trainer {
 class TrainingThread {
   readonly started: Promise<EngineInfo>
   readonly #worker: Worker
+  readonly #exited: Promise<void>
   readonly #aborted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
   readonly #pending = new Map<number, Pending>()
   #lastId = START
@@ -131,7 +134,12 @@ class TrainingThread {
     })
     this.#worker.on('message', (answer: Answer) => this.#receive(answer))
     this.#worker.on('error', (error) => this.#end(threadDied(error.message, error)))
-    this.#worker.on('exit', (code) => this.#end(threadDied(`it ended with code ${code}`)))
+    this.#exited = new Promise((resolve) => {
+      this.#worker.on('exit', (code) => {
+        this.#end(threadDied(`it ended with code ${code}`))
+        resolve()
+      })
+    })
   }
 
   get replacement(): EngineInfo | null {
@@ -171,10 +179,13 @@ class TrainingThread {
     Atomics.notify(this.#aborted, 0)
   }
 
-  async close(): Promise<void> {
-    this.abort()
+  /** Ends the thread after the step under way: ended within one, a native library would end the whole process. */
+  close(): Promise<void> {
     this.#end(new RoundAborted('the trainer was closed'))
-    await this.#worker.terminate()
+    Atomics.store(this.#aborted, 0, CLOSING)
+    Atomics.notify(this.#aborted, 0)
+    this.#worker.postMessage(CLOSE)
+    return this.#exited
   }
 
   #receive(answer: Answer): void {

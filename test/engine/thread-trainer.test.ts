@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { UserError } from '../../src/core/user-error.js'
 import { openTrainer } from '../../src/engine/thread-trainer.js'
 import { RoundAborted, type Trainer, type TrainerSetup } from '../../src/ports/trainer.js'
+import { modelSchema } from '../../src/swarmfile/schema.js'
 import { tinySetup } from './setup.js'
 
 const ignore = () => {}
@@ -87,6 +88,24 @@ describe('A trainer in its thread', () => {
     trainer.abort()
     await assert.rejects(round, RoundAborted)
     assert.equal(await trainer.rehearse(new Float32Array(1)), 1)
+  })
+
+  it('closes in the midst of native computing and leaves the process alive', async () => {
+    const trainer = await opened(
+      tinySetup({ engine: 'onnx-cpu', model: modelSchema.parse({ preset: 'micro' }) }),
+    )
+    const theta = await trainer.initial()
+    const round = { theta, shard: 0, position: 0, steps: 1000 }
+    let rejected = Promise.resolve()
+    await new Promise<void>((began) => {
+      rejected = assert.rejects(
+        trainer.train(round, () => began()),
+        RoundAborted,
+      )
+    })
+    await trainer.close()
+    await rejected
+    await assert.rejects(trainer.evaluate(theta, 1), RoundAborted)
   })
 
   it('interrupts the sleep of an emulated slowdown', async () => {

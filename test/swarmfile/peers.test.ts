@@ -25,7 +25,7 @@ describe('The ready-made swarm files', () => {
     assert.equal(new Set(peers.map((peer) => peer.cluster)).size, 2)
     assert.deepEqual(
       [run.localSteps, run.outer.bufferSize, run.startPeers, run.stop],
-      [30, 3, 3, { versions: 48 }],
+      [150, 3, 3, { versions: 48 }],
     )
   })
 
