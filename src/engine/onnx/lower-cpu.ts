@@ -87,19 +87,16 @@ const productPlus: Rule = (node, { record, isUsedOnce }) => {
   return [record.one('Gemm', [...made.inputs, added], product.shape, attributes)]
 }
 
-/** Columns up to which writing a transpose out costs less than the product gains. */
-const NARROW = 512
-
 /**
- * A^T B of a long and narrow A: the runtime's product takes A^T in small pieces, each from many rows. A transpose
- * written out serves every product of the same A.
+ * A^T B of a long A no wider than B: the runtime's product takes A^T in small pieces, each from many rows. A transpose
+ * written out costs less than that, and serves every product of the same A.
  */
 function transposedOnce(): Rule {
   const known = new Map<number, Value>()
   return (node, { record }) => {
     if (node.operator !== 'FusedMatMul' || node.attributes.transA !== 1) return null
     const [a, b] = node.inputs
-    if (a.shape.length !== 2 || a.shape[1] > NARROW || a.shape[0] < a.shape[1]) return null
+    if (a.shape.length !== 2 || a.shape[1] > b.shape[1] || a.shape[0] < a.shape[1]) return null
     const transposed = known.get(a.id) ?? record.one('Transpose', [a], a.shape.toReversed(), { perm: [1, 0] })
     known.set(a.id, transposed)
     const { transA: _, ...attributes } = node.attributes

@@ -8,7 +8,7 @@ import { withGradient } from './own-gradient.js'
 const MASKED = -1e9
 
 /** Queries are taken in blocks of at least so many, two blocks at most: more of them skip more, and gain nothing. */
-const SMALLEST_BLOCK = 64
+const SMALLEST_BLOCK = 128
 const MOST_BLOCKS = 2
 
 export interface AttentionShape {
