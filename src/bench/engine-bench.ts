@@ -37,7 +37,8 @@ export interface Watcher {
 /**
  * Measures rows one after another, each in processes of its own. A row that fails tells why; the others go on.
  * @param signal ends the bench: the report then has the rows that were finished
- * @throws UserError where an engine or PyTorch is missing, before anything is measured
+ * @throws UserError where an engine or PyTorch is missing, before anything is measured; the signal's reason where it
+ *   ends the bench before that is known
  */
 export async function benchEngines(
   bench: EngineBench,

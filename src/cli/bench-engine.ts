@@ -105,19 +105,19 @@ async function measured({ io }: CommandContext, options: BenchEngineOptions): Pr
     if (!json) io.stderr.write(`wrote the training step of size ${options.size[0].name} to ${dump}\n`)
   }
   const { report, interrupted } = await measure(io, options)
+  if (report === null || (interrupted && report.rows.length === 0)) return INTERRUPTED
   const text = `${JSON.stringify(report, null, 2)}\n`
-  if (interrupted && report.rows.length === 0) return INTERRUPTED
   if (out !== undefined) await writeFileAtomically(out, [Buffer.from(text)])
   io.stdout.write(json ? text : `${engineTable(report, io.stdout.columns ?? 120).join('\n')}\n`)
   if (interrupted) return INTERRUPTED
   return report.rows.some(({ failure }) => failure !== null) ? exitCodes.engine : 0
 }
 
-/** Until all is measured or Ctrl-C: then with the rows that are finished. */
+/** Until all is measured or Ctrl-C: then with the rows that are finished, and null before there can be any. */
 async function measure(
   io: CommandContext['io'],
   { size, engine, threads, steps, against, python, device, json }: BenchEngineOptions,
-): Promise<{ report: Report<EngineRow>; interrupted: boolean }> {
+): Promise<{ report: Report<EngineRow> | null; interrupted: boolean }> {
   const abort = new AbortController()
   const stopListening = onInterrupt(() => abort.abort())
   io.whenClosed(() => abort.abort())
@@ -133,6 +133,9 @@ async function measure(
   try {
     const report = await benchEngines(bench, progress, abort.signal)
     return { report, interrupted: abort.signal.aborted }
+  } catch (error) {
+    if (!abort.signal.aborted) throw error
+    return { report: null, interrupted: true }
   } finally {
     progress.close()
     stopListening()

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { UserError } from '../core/user-error.js'
+import { checkDevice } from '../engine/names.js'
 import { unseenSwarm } from '../observe/swarm-view.js'
 import { runPaths } from '../store/run-paths.js'
 import type { SwarmFile } from '../swarmfile/schema.js'
@@ -18,7 +19,6 @@ import {
   addStopAfter,
   assignmentsOf,
   checkCluster,
-  deviceOf,
   type RunOptions,
   threadsFor,
 } from './run-options.js'
@@ -48,7 +48,7 @@ Examples:
 async function up(context: CommandContext, file: string, options: RunOptions): Promise<ExitCode> {
   const swarm = readSwarmFile(file, assignmentsOf(options))
   checkCluster(options.cluster, swarm)
-  deviceOf(options)
+  checkDevice(options.engine, options.device ?? null)
   const local = localPeers(swarm, file)
   const folder = announcedFolder(context.io, {
     name: swarm.name,

@@ -2,8 +2,8 @@
 import util from 'node:util'
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
-import { UserError } from '../core/user-error.js'
 import { registerGradients } from './gradients.js'
+import { UnusableEngine } from './unusable.js'
 import { refuseFailedAllocations } from './wasm/heap.js'
 import { replaceSlowWasmKernels, wasmHasSimd } from './wasm/kernels.js'
 
@@ -29,7 +29,7 @@ const load: Load = (name) => import(name)
  * Makes a backend the current one of this thread.
  * @param threads compute threads for backends that have several
  * @param device index of the GPU that native TensorFlow is to use; null leaves it the choice
- * @throws UserError when the backend is missing or does not start
+ * @throws UnusableEngine when the backend is missing or does not start
  */
 export async function openBackend(
   name: BackendName,
@@ -99,14 +99,15 @@ async function loadFirst(packages: readonly string[], loader: Load): Promise<str
       if (!isMissing(error, name)) failures.push(`${name}: ${(error as Error).message.split('\n')[0]}`)
     }
   }
-  const [message, remedy] =
-    failures.length > 0
-      ? [`native TensorFlow does not load (${failures.join('; ')})`, 'reinstall it, or use --engine auto']
-      : [
-          'native TensorFlow is not installed',
-          `run \`npm install --no-save ${packages.at(-1)}@4.22.0\` (tfjs-node-gpu needs CUDA 11.2), or use --engine auto`,
-        ]
-  throw new UserError('engine', message, remedy)
+  if (failures.length > 0) {
+    const message = `native TensorFlow does not load (${failures.join('; ')})`
+    throw new UnusableEngine('does not load', message, 'reinstall it, or use --engine auto')
+  }
+  throw new UnusableEngine(
+    'not installed',
+    'native TensorFlow is not installed',
+    `run \`npm install --no-save ${packages.at(-1)}@4.22.0\` (tfjs-node-gpu needs CUDA 11.2), or use --engine auto`,
+  )
 }
 
 function isMissing(error: unknown, name: string): boolean {
@@ -123,8 +124,8 @@ function restoreIsNullOrUndefined(): void {
 async function activate(name: string): Promise<void> {
   const works = tf.findBackendFactory(name) != null && (await tf.setBackend(name))
   if (works) return
-  throw new UserError(
-    'engine',
+  throw new UnusableEngine(
+    'does not start',
     `the engine ${name} does not start on this machine`,
     'use another with --engine',
   )

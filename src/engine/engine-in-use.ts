@@ -30,7 +30,7 @@ export class EngineInUse {
       return await work(this.#engine)
     } catch (error) {
       if (error instanceof UserError || error instanceof RoundAborted) throw error
-      await this.#takeAnother(what, error as Error)
+      await this.#takeAnother(what, asError(error))
       return this.do(what, work)
     }
   }
@@ -46,6 +46,9 @@ export class EngineInUse {
     this.warn(`${failure}; ${this.#engine.name} takes its place and ${what} starts again`, this.#engine)
   }
 }
+
+/** Code compiled to WebAssembly throws plain values as well. */
+const asError = (thrown: unknown): Error => (thrown instanceof Error ? thrown : new Error(String(thrown)))
 
 function failedTwice(message: string, cause: Error): UserError {
   const remedy = 'choose an engine with --engine, a smaller model or batch; report it if it happens again'

@@ -4,7 +4,7 @@ import type { InnerState, MemoryReport } from '../ports/trainer.js'
 export interface Engine {
   /** e.g. `wasm`. */
   readonly name: string
-  /** Why this one, in words. */
+  /** Why this one, in words; empty where there is nothing to say. */
   readonly reason: string
   /** Compute threads in use. */
   readonly threads: number

@@ -38,7 +38,7 @@ const ALLOCATOR_OVERHEAD = 1.15
 const COMPILED_RUNTIME = 80e6
 
 /** Buffers in this process, and what ONNX Runtime holds while it computes the gradient. */
-export function hostFootprint(model: Model): Footprint {
+function hostFootprint(model: Model): Footprint {
   return {
     buffer: bufferBytes(model.layout),
     buffers: ROUND,
@@ -69,7 +69,7 @@ function deviceFootprint(settings: TrainedModel, lower: typeof lowerForWebgpu): 
 const EAGER_RUNTIME = 80e6
 
 /** Every tensor of a step, from the gradient's to AdamW's. */
-export function eagerFootprint(settings: TrainedModel): Footprint {
+function eagerFootprint(settings: TrainedModel): Footprint {
   return {
     buffer: bufferBytes(settings.layout),
     buffers: { ...ROUND, gradient: 1 },

@@ -62,7 +62,7 @@ const gradients: Readonly<Record<string, Gradient>> = {
     outputsToSave: [true],
     of: (dy, [y]) => ({ x: () => tf.mul(dy, tf.mul(y, tf.sub(1, y))) }),
   },
-  Identity: { of: (dy) => ({ x: () => dy }) },
+  Identity: { of: (dy) => ({ x: () => alias(dy, dy.shape) }) },
   Reshape: { inputsToSave: ['x'], of: (dy, [x]) => ({ x: () => tf.reshape(dy, x.shape) }) },
   Transpose: {
     of: (dy, _saved, attrs) => {
@@ -117,7 +117,12 @@ export function registerGradients(): void {
 /** Sums over the axes along which a tensor of this shape was repeated. */
 function unbroadcast(dy: tf.Tensor, shape: number[]): tf.Tensor {
   const axes = tf.broadcast_util.getReductionAxes(shape, dy.shape)
-  return axes.length > 0 ? tf.reshape(tf.sum(dy, axes), shape) : dy
+  return alias(axes.length > 0 ? tf.sum(dy, axes) : dy, shape)
+}
+
+/** A tensor of its own over the same values: TensorFlow.js frees a gradient once it has added it to another. */
+function alias(dy: tf.Tensor, shape: number[]): tf.Tensor {
+  return tf.reshape(dy, shape)
 }
 
 /** Repeats the gradient of a reduction along the reduced axes. */

@@ -46,7 +46,7 @@ export class LocalTrainer {
     private readonly engine: EngineInUse,
     private readonly model: ModelConfig,
     private readonly setup: TrainerSetup,
-    /** Whether evaluation and generation are to end, as a round does by its control. */
+    /** Whether what has no control of its own is to end: rehearsal, evaluation, generation. */
     private readonly isClosing: () => boolean = () => false,
   ) {
     this.#size = layoutOf(model).size
@@ -81,6 +81,7 @@ export class LocalTrainer {
       const tokens = this.#batch(0, 0)
       const times: number[] = []
       for (let step = 0; step <= REHEARSED_STEPS; step++) {
+        this.#refuseWhenClosing()
         const start = performance.now()
         await session.step(tokens, 0)
         times.push(performance.now() - start)

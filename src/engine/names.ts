@@ -38,7 +38,7 @@ export function checkDevice(engine: string, device: number | null): void {
     engine === 'onnx-webgpu'
       ? 'WebGPU takes the GPU that the system prefers and cannot be given another'
       : `the engine ${engine} computes on the CPU`
-  const remedy = `leave --device out, or choose an engine that has several: ${choosing.join(', ')}`
+  const remedy = `leave --device out, or take an engine that can choose a GPU: ${choosing.join(', ')}`
   throw new UserError('usage', `--device ${device} means nothing to ${engine}: ${why}`, remedy)
 }
 

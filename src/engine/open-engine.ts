@@ -13,6 +13,7 @@ import { hostEngine } from './onnx/host-engine.js'
 import { isGpuInSight, refuseEmulation, requireProvider } from './onnx/providers.js'
 import { type MakeEngine, selfCheck } from './self-check.js'
 import { stepTime } from './trial.js'
+import { UnusableEngine } from './unusable.js'
 
 /** What was asked for. */
 export interface EngineChoice {
@@ -43,7 +44,7 @@ export type Loaders = Readonly<Record<ConcreteName, LoadEngine>>
 export const loaders: Loaders = {
   'onnx-cpu': ({ threads }) => {
     return Promise.resolve((config, options, microBatch) => {
-      return hostEngine({ config, layout: layoutOf(config) }, options, threads, '', microBatch)
+      return hostEngine({ config, layout: layoutOf(config) }, options, threads, microBatch)
     })
   },
   'onnx-webgpu': async ({ engine }) => {
@@ -103,13 +104,16 @@ type PassOver = (name: ConcreteName, error: Error) => void
 
 async function openFastest(choice: EngineChoice, work: Work, load: Loaders): Promise<Engine> {
   const passedOver: string[] = []
-  const passOver: PassOver = (name, { message }) => passedOver.push(`${name} (${message.split('\n')[0]})`)
+  const passOver: PassOver = (name, error) => passedOver.push(`${name} (${shortly(error)})`)
   const able = await allAble(choice, load, passOver)
   const { make, why } =
     (await fastestOf(able, work, passOver)) ?? (await lastResort(choice, load, passedOver))
   const others = passedOver.length > 0 ? [`passed over: ${passedOver.join(', ')}`] : []
   return made(make, work, why, ...others)
 }
+
+const shortly = (error: Error): string =>
+  (error instanceof UnusableEngine ? error.why : error.message).split('\n')[0]
 
 async function allAble(choice: EngineChoice, load: Loaders, passOver: PassOver): Promise<Able[]> {
   const able: Able[] = []
@@ -132,7 +136,7 @@ async function fastestOf(able: readonly Able[], work: Work, passOver: PassOver) 
   if (able.length === 1) return { make: able[0].make, why: 'passed its self-check' }
   const timed = await byTime(able, work, passOver)
   if (timed.length === 0) return null
-  const figures = timed.map(({ name, ms }) => `${name} ${ms.toPrecision(2)} ms`)
+  const figures = timed.map(({ name, ms }) => `${name} ${Number(ms.toPrecision(2))} ms`)
   return { make: timed[0].make, why: `the fastest in a trial step (${figures.join(', ')})` }
 }
 
@@ -167,8 +171,8 @@ async function made(
   why: string,
   ...others: readonly string[]
 ): Promise<Engine> {
-  const { config, options, microBatch } = work
-  const engine = await make(config, options, microBatch)
+  const { config, options, batch, microBatch = batch } = work
+  const engine = await make(config, options, microBatch < batch ? microBatch : undefined)
   const own = engine.reason === '' ? [] : [engine.reason]
   return { ...engine, reason: [why, ...own, ...others].join('; ') }
 }

@@ -1,6 +1,5 @@
 // Compares training steps of a tiny model on an engine with the same steps on TensorFlow.js's cpu backend.
 import * as tf from '@tensorflow/tfjs-core'
-import { UserError } from '../core/user-error.js'
 import type { AdamwOptions } from '../model/adamw.js'
 import { type ModelConfig, resolveModel } from '../model/config.js'
 import { initialParameters } from '../model/parameters.js'
@@ -8,6 +7,7 @@ import type { InnerState } from '../ports/trainer.js'
 import { openBackend } from './backends.js'
 import { eagerEngine } from './eager.js'
 import type { Engine, StepMetrics } from './engine.js'
+import { UnusableEngine } from './unusable.js'
 
 /** Makes an engine for a model; rows of a batch beyond `microBatch` are taken one part after another. */
 export type MakeEngine = (
@@ -28,7 +28,7 @@ const STEPS = 2
 /** Largest relative difference of loss and gradient norm: far above float32 rounding, far below an error. */
 const TOLERANCE = 1e-4
 
-/** @throws UserError when the engine cannot take the steps, or their losses or gradients differ */
+/** @throws UnusableEngine when the engine cannot take the steps, or their losses or gradients differ */
 export async function selfCheck(name: string, make: MakeEngine): Promise<void> {
   const expected = await onCpu()
   const actual = await stepsOf(make).catch((error: Error) => {
@@ -38,13 +38,15 @@ export async function selfCheck(name: string, make: MakeEngine): Promise<void> {
     for (const quantity of ['loss', 'norm'] as const) {
       const difference = Math.abs(actual[step][quantity] / metrics[quantity] - 1)
       if (difference <= TOLERANCE) continue
-      throw failed(name, `${quantity} ${actual[step][quantity]} instead of ${metrics[quantity]}`)
+      const [was, instead] = [actual[step][quantity], metrics[quantity]].map((value) => value.toPrecision(6))
+      throw failed(name, `${quantity} ${was} instead of ${instead}`)
     }
   }
 }
 
-function failed(name: string, why: string): UserError {
-  return new UserError('engine', `${name} fails its self-check: ${why}`, 'use another engine with --engine')
+function failed(name: string, how: string): UnusableEngine {
+  const why = `fails its self-check: ${how}`
+  return new UnusableEngine(why, `${name} ${why}`, 'use another engine with --engine')
 }
 
 let known: Promise<readonly StepMetrics[]> | null = null

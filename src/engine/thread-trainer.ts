@@ -112,13 +112,12 @@ class TrainingThread {
   /** Ids of the round under way, and of the last one that was aborted. */
   #round = NOTHING
   #abortedRound = NOTHING
+  /** The engine that took the place of the first one. */
+  #replacement: EngineInfo | null = null
   /** Why no more calls are taken. */
   #ended: Error | null = null
   /** Calls leave in the order in which they were made, also where copying takes a while. */
   #sent: Promise<void> = Promise.resolve()
-
-  /** The engine that took the place of the first one. */
-  #replacement: EngineInfo | null = null
 
   constructor(
     setup: TrainerSetup,
@@ -173,7 +172,7 @@ class TrainingThread {
   }
 
   abort(): void {
-    if (this.#round === NOTHING) return
+    if (this.#round === NOTHING || this.#ended !== null) return
     this.#abortedRound = this.#round
     Atomics.store(this.#aborted, 0, this.#round)
     Atomics.notify(this.#aborted, 0)

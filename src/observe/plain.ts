@@ -22,9 +22,10 @@ export class PlainView implements View {
     this.#startedMs ??= state.startedMs
     this.#nowMs = state.nowMs ?? 0
     const line = this.#line(state, record)
-    if (line !== null) this.#print(`${clean(record.peer).padEnd(8)}  ${clean(line)}`)
-    const memory = record.type === 'engine' ? record.memory : undefined
-    if (memory !== undefined) this.#print(`${clean(record.peer).padEnd(8)}  ${memoryLine(memory)}`)
+    const memory = record.type === 'engine' && record.memory ? memoryLine(record.memory) : null
+    for (const text of [line, memory]) {
+      if (text !== null) this.#print(`${clean(record.peer).padEnd(8)}  ${clean(text)}`)
+    }
     const hint = record.type === 'listening' ? this.#once('ticket', () => joinHint(record)) : null
     if (hint !== null) this.#print(hint)
   }
@@ -125,9 +126,9 @@ function memoryLine(memory: MemoryReport): string {
   const { total, parameters, optimizer, gradient, activations, runtime, available, rows, microBatch } = memory
   const parts = Object.entries({ parameters, optimizer, gradient, activations, runtime })
   const listed = parts.map(([name, size]) => `${name} ${bytes(Math.round(size))}`).join(', ')
-  const cut = microBatch < rows ? `; ${microBatch} of ${rows} sequences at once` : ''
-  const had = available === null ? '' : `; ${bytes(available)} available`
-  return `memory ${bytes(Math.round(total))}: ${listed}${cut}${had}`
+  const cut = microBatch < rows ? `, ${microBatch} of ${rows} sequences at once` : ''
+  const of = available === null ? 'of memory' : `of the ${bytes(available)} of memory available`
+  return `needs ${bytes(Math.round(total))} ${of}${cut}: ${listed}`
 }
 
 function appliedLine(state: SwarmState, record: Extract<EventRecord, { type: 'applied' }>): string {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { createInterface } from 'node:readline'
 
-// FAKE_TORCH: missing, slow-products, silent, dies, chatty, short, nonsense; FAKE_PORT: where to call, so that a test
+// FAKE_TORCH: missing, unready, slow-products, silent, dies, chatty, short, nonsense; FAKE_PORT: where to call, so that a test
 // sees this process begin and end.
 const { FAKE_TORCH: mode, FAKE_PORT: port } = process.env
 const say = (message: object) => void process.stdout.write(`${JSON.stringify(message)}\n`)
@@ -13,6 +13,7 @@ if (mode === 'missing') {
   say({ error: "torch does not load: No module named 'torch'" })
   process.exit(1)
 }
+if (mode === 'unready') await once(process.stdin.resume(), 'end')
 if (mode === 'chatty') process.stdout.write('a warning of some library\n')
 say({ ready: true, torch: '9.9.9', device: 'fake', blas: 'FakeBLAS', parameters: 7 })
 

@@ -75,33 +75,38 @@ describe('skein bench engine', function () {
     assert.equal(row.msPerStep, null)
   })
 
-  it('ends all that it started on an interruption', async () => {
-    const server = createServer()
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const env = { FAKE_TORCH: 'silent', FAKE_PORT: String((server.address() as AddressInfo).port) }
-    const connections: Socket[] = []
+  const moments = [
+    { when: 'while it looks for what there is', mode: 'unready', processes: 1 },
     // Of the probe before the row, of the row's steps, and of its products.
-    const atWork = new Promise<void>((resolve) => {
-      server.on('connection', (socket) => {
-        socket.on('error', () => {}).resume()
-        if (connections.push(socket) === 3) resolve()
+    { when: 'in the midst of a row', mode: 'silent', processes: 3 },
+  ]
+  for (const { when, mode, processes } of moments)
+    it(`ends all that it started on an interruption ${when}`, async () => {
+      const server = createServer()
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const env = { FAKE_TORCH: mode, FAKE_PORT: String((server.address() as AddressInfo).port) }
+      const connections: Socket[] = []
+      const atWork = new Promise<void>((resolve) => {
+        server.on('connection', (socket) => {
+          socket.on('error', () => {}).resume()
+          if (connections.push(socket) === processes) resolve()
+        })
       })
+      const { process: bench, ended } = start(
+        realMain,
+        [...small, '--json', '--against', 'torch', '--python', fakePython],
+        place.folder,
+        env,
+      )
+      await Promise.race([atWork, ended])
+      const gone = Promise.all(connections.map(async (socket) => socket.closed || once(socket, 'close')))
+      bench.kill('SIGINT')
+      const { code, stdout, stderr } = await ended
+      await gone
+      server.close()
+      assert.deepEqual([code, stdout, stderr, connections.length], [130, '', '', processes])
     })
-    const { process: bench, ended } = start(
-      realMain,
-      [...small, '--json', '--against', 'torch', '--python', fakePython],
-      place.folder,
-      env,
-    )
-    await Promise.race([atWork, ended])
-    const gone = Promise.all(connections.map(async (socket) => socket.closed || once(socket, 'close')))
-    bench.kill('SIGINT')
-    const { code, stdout } = await ended
-    await gone
-    server.close()
-    assert.deepEqual([code, stdout, connections.length], [130, '', 3])
-  })
 
   it('explains each option with an example', async () => {
     const { code, stdout } = await skein(['bench', 'engine', '--help'])

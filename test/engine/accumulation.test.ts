@@ -23,7 +23,7 @@ const tokens = Int32Array.from({ length: ROWS * (model.context + 1) }, (_, i) =>
 })
 
 const engines: readonly [name: string, open: (microBatch?: number) => Promise<Engine>][] = [
-  ['onnx-cpu', (microBatch) => hostEngine({ config: model, layout }, options, 1, 'a test', microBatch)],
+  ['onnx-cpu', (microBatch) => hostEngine({ config: model, layout }, options, 1, microBatch)],
   ['wasm', async (microBatch) => eagerEngine(await openBackend('wasm', 1), model, options, microBatch)],
 ]
 

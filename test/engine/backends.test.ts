@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import util from 'node:util'
 import { UserError } from '../../src/core/user-error.js'
 import { openBackend } from '../../src/engine/backends.js'
+import { UnusableEngine } from '../../src/engine/unusable.js'
 
 function notFound(name: string): Promise<never> {
   const error = new Error(`Cannot find package '${name}' imported from here`)
@@ -11,6 +12,8 @@ function notFound(name: string): Promise<never> {
 
 const isUserError = (message: RegExp, remedy: RegExp) => (error: unknown) =>
   error instanceof UserError && message.test(error.message) && remedy.test(error.remedy)
+
+const isUnusable = (why: string) => (error: unknown) => error instanceof UnusableEngine && error.why === why
 
 describe('Native TensorFlow', () => {
   const { CUDA_VISIBLE_DEVICES: before } = process.env
@@ -37,6 +40,14 @@ describe('Native TensorFlow', () => {
   it('is refused where the package loads but brings no backend', async () => {
     const opening = openBackend('tensorflow', 1, null, () => Promise.resolve({}))
     await assert.rejects(opening, isUserError(/tensorflow does not start/, /--engine/))
+  })
+
+  it('is said in few words to be missing, not to load, or not to start', async () => {
+    const broken = () => Promise.reject(new Error('libtensorflow.so.2: no such file'))
+    await assert.rejects(openBackend('tensorflow', 1, null, notFound), isUnusable('not installed'))
+    await assert.rejects(openBackend('tensorflow', 1, null, broken), isUnusable('does not load'))
+    const empty = () => Promise.resolve({})
+    await assert.rejects(openBackend('tensorflow', 1, null, empty), isUnusable('does not start'))
   })
 
   const triedWith = async (device: number | null): Promise<string[]> => {

@@ -79,6 +79,21 @@ describe('A round on an engine that fails', () => {
     await assert.rejects(opening, /the device was lost; and no other took its place: no other/)
   })
 
+  it('starts again also where it fails with a plain value instead of an error', async () => {
+    const thrower: Engine = {
+      ...(await wasm()),
+      train: () => {
+        throw 'abort(7)'
+      },
+    }
+    const warnings: string[] = []
+    const inUse = new EngineInUse(thrower, wasm, (warning) => warnings.push(warning))
+    const trainer = new LocalTrainer(inUse, model, setup)
+    const { steps } = await trainer.train({ ...round, theta: trainer.initial() }, quiet)
+    assert.equal(steps, 5)
+    assert.match(warnings[0], /wasm failed: abort\(7\); wasm takes its place/)
+  })
+
   it('is not started again for an abort, or for a loss that is not finite', async () => {
     const { trainer, warnings } = await failing(100)
     const theta = trainer.initial()

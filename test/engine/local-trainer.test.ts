@@ -11,14 +11,35 @@ import { learningRateAt } from '../../src/outer/learning-rate.js'
 import { RoundAborted, type StepReport, type TrainerSetup } from '../../src/ports/trainer.js'
 import { tinySetup } from './setup.js'
 
-async function trainerOf(setup: TrainerSetup): Promise<LocalTrainer> {
+async function trainerOf(setup: TrainerSetup, isClosing?: () => boolean): Promise<LocalTrainer> {
   const model = resolveModel(setup.model, setup.tokens.vocabulary)
   const engine = eagerEngine(await openBackend('wasm', 1), model, setup.inner)
   const noOther = () => Promise.reject(new Error('there is no other'))
-  return new LocalTrainer(new EngineInUse(engine, noOther, () => {}), model, setup)
+  return new LocalTrainer(new EngineInUse(engine, noOther, () => {}), model, setup, isClosing)
 }
 
 const quiet: RoundControl = { isAborted: () => false, sleep: () => {}, onStep: () => {} }
+
+describe('A trainer that is closed meanwhile', () => {
+  const works: Readonly<Record<string, (trainer: LocalTrainer) => Promise<unknown>>> = {
+    'a rehearsal': (trainer) => trainer.rehearse(trainer.initial()),
+    'an evaluation': (trainer) => trainer.evaluate(trainer.initial(), 8),
+    'a text': (trainer) => {
+      const prompt = { prompt: [1], length: 8, temperature: 1, seed: 1 }
+      return trainer.generate({ theta: trainer.initial(), ...prompt })
+    },
+  }
+  for (const [what, work] of Object.entries(works))
+    it(`ends ${what} after the step under way`, async () => {
+      let asked = 0
+      const trainer = await trainerOf(tinySetup(), () => {
+        asked += 1
+        return asked > 2
+      })
+      await assert.rejects(work(trainer), RoundAborted)
+      assert.equal(asked, 3)
+    })
+})
 
 describe('A round', () => {
   const setup = tinySetup()

@@ -8,6 +8,7 @@ import { checkDevice, engineBeside, engineNames } from '../../src/engine/names.j
 import { hostEngine } from '../../src/engine/onnx/host-engine.js'
 import { type LoadEngine, type Loaders, loaders, openEngine } from '../../src/engine/open-engine.js'
 import type { MakeEngine } from '../../src/engine/self-check.js'
+import { UnusableEngine } from '../../src/engine/unusable.js'
 import { resolveModel } from '../../src/model/config.js'
 import { layoutOf } from '../../src/model/parameters.js'
 import { innerSchema } from '../../src/swarmfile/schema.js'
@@ -29,7 +30,7 @@ const fast =
   (name: string): LoadEngine =>
   async () =>
   async (model, adamw) => ({
-    ...(await hostEngine({ config: model, layout: layoutOf(model) }, adamw, 1, '')),
+    ...(await hostEngine({ config: model, layout: layoutOf(model) }, adamw, 1)),
     name,
   })
 
@@ -91,7 +92,7 @@ describe('The engine auto', () => {
   it('is the fastest in a trial step where several pass their self-check', async () => {
     const first = await open({ 'onnx-cuda': fast('onnx-cuda'), 'onnx-cpu': slow('onnx-cpu') })
     assert.equal(first.name, 'onnx-cuda')
-    assert.match(first.reason, /^the fastest in a trial step \(onnx-cuda [\d.]+ ms, onnx-cpu [\d.e+]+ ms\);/)
+    assert.match(first.reason, /^the fastest in a trial step \(onnx-cuda [\d.]+ ms, onnx-cpu [\d.]+ ms\);/)
     const last = await open({ 'onnx-cuda': slow('onnx-cuda') })
     assert.equal(last.name, 'onnx-cpu')
   })
@@ -100,13 +101,13 @@ describe('The engine auto', () => {
     const wrong = distorted(fast('onnx-webgpu'), (loss) => loss * 1.001)
     const { name, reason } = await open({ 'onnx-webgpu': wrong })
     assert.equal(name, 'onnx-cpu')
-    assert.match(reason, /onnx-webgpu \(onnx-webgpu fails its self-check: loss [\d.]+ instead of [\d.]+\)/)
+    assert.match(reason, /onnx-webgpu \(fails its self-check: loss [\d.]+ instead of [\d.]+\)/)
   })
 
   it('passes over an engine whose update is wrong though its first step is right', async () => {
     let steps = 0
     const wrong = distorted(fast('onnx-webgpu'), (loss) => (++steps === 2 ? loss * 1.001 : loss))
-    assert.match((await open({ 'onnx-webgpu': wrong })).reason, /onnx-webgpu fails its self-check/)
+    assert.match((await open({ 'onnx-webgpu': wrong })).reason, /onnx-webgpu \(fails its self-check/)
   })
 
   it('passes over an engine that fails in the trial', async () => {
@@ -132,6 +133,15 @@ describe('The engine auto', () => {
   it('says why in one line', async () => {
     const { reason } = await open({ 'onnx-cuda': missing('first line\nsecond line') })
     assert.doesNotMatch(reason, /\n|second/)
+  })
+
+  it('says why in few words, where asking for the engine by name gives more', async () => {
+    const message = "ONNX Runtime's CUDA libraries are not installed"
+    const machine = {
+      'onnx-cuda': () => Promise.reject(new UnusableEngine('not installed', message, 'install them')),
+    }
+    assert.match((await open(machine)).reason, /passed over: onnx-cuda \(not installed\), /)
+    await assert.rejects(open(machine, 'onnx-cuda'), isUserError(/^ONNX Runtime's CUDA libraries/, /install/))
   })
 
   it('finds an engine on this very machine', async () => {

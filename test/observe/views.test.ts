@@ -120,7 +120,7 @@ describe('The plain view', () => {
     assert.match(text, /0:00 {2}anser +starts run trio \(3f2a91c0\), 0\.37M parameters/)
     assert.match(
       text,
-      /anser +memory 266 MB: parameters 4\.00 MB, .*, runtime 100 MB; 4 of 8 sequences at once; 21\.3 GB available/,
+      /anser +needs 266 MB of the 21\.3 GB of memory available, 4 of 8 sequences at once: parameters 4\.00 MB, .*, runtime 100 MB/,
     )
     assert.match(text, /anser +anser leads term 1 \(founded the run\)/)
     assert.match(text, /cygnus +joined cluster south as worker/)

@@ -21,7 +21,7 @@ export async function deviceEngine(
   const programs = new DevicePrograms(await loadRuntime(), provider, device, model, options, microBatch)
   return {
     name: `onnx-${provider}`,
-    reason: provider === 'webgpu' ? 'WebGPU' : `GPU ${device}`,
+    reason: provider === 'cuda' ? `GPU ${device}` : '',
     // The GPU computes: this thread only tells it what.
     threads: 1,
     train: (theta, inner) => new DeviceTraining(programs, theta, inner),

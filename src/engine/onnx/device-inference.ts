@@ -1,10 +1,12 @@
 // Evaluation and generation on a GPU: the parameters are copied there once, each a tensor of its own.
 import { viewOf } from '../../tensor/layout.js'
 import type { InferenceSession } from '../engine.js'
+import { microBatches, runningMean, tokensOf } from '../micro-batches.js'
 import {
   copyOf,
   type DevicePrograms,
   floats,
+  fresh,
   idsOf,
   named,
   numberOf,
@@ -24,12 +26,16 @@ export class DeviceInference implements InferenceSession {
   }
 
   async loss(tokens: Int32Array): Promise<number> {
-    const { runtime, model } = this.programs
-    const rows = tokens.length / (model.config.context + 1)
-    const program = await this.programs.evaluation(rows)
-    const ids = idsOf(runtime, tokens, rows)
-    const { loss } = await program.run({ ...(await this.#leaves), tokens: ids }, { loss: null })
-    return numberOf(loss)
+    const { runtime, model, microBatch } = this.programs
+    const length = model.config.context + 1
+    let mean = 0
+    for (const part of microBatches(tokens.length / length, microBatch)) {
+      const program = await this.programs.evaluation(part.rows)
+      const ids = idsOf(runtime, tokensOf(tokens, part, length), part.rows)
+      const { loss } = await program.run({ ...(await this.#leaves), tokens: ids }, { loss: null })
+      mean = runningMean(mean, numberOf(loss), part)
+    }
+    return mean
   }
 
   async nextLogits(tokens: readonly number[]): Promise<Float32Array> {
@@ -61,16 +67,7 @@ export class DeviceInference implements InferenceSession {
     const names = tensors.map(({ name }) => name)
     if (!isResident) return named(names, leaves)
     const program = await this.programs.upload()
-    const outputs = await program.run(
-      named(names, leaves),
-      named(
-        names.map(copyOf),
-        names.map(() => null),
-      ),
-    )
-    return named(
-      names,
-      names.map((name) => outputs[copyOf(name)]),
-    )
+    const outputs = await program.run(named(names, leaves), fresh(names.map(copyOf)))
+    return Object.fromEntries(names.map((name) => [name, outputs[copyOf(name)]]))
   }
 }

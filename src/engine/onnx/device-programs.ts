@@ -71,12 +71,9 @@ export class DevicePrograms {
   }
   /** Copies parameters to the device, each a tensor of its own. */
   upload(): Promise<Program> {
-    const named = this.model.layout.tensors.map(({ name, shape }) => [name, shape] as const)
-    return this.#get(
-      'upload',
-      () => traceCopy(named),
-      named.map(([name]) => copyOf(name)),
-    )
+    const parameters = this.model.layout.tensors.map(({ name, shape }) => [name, shape] as const)
+    const copies = parameters.map(([name]) => copyOf(name))
+    return this.#get('upload', () => traceCopy(parameters), copies)
   }
 
   #get(key: string, traceIt: () => Promise<Graph>, resident: readonly string[] = []): Promise<Program> {
@@ -87,6 +84,7 @@ export class DevicePrograms {
     const lower = provider === 'webgpu' ? lowerForWebgpu : lowerForCuda
     const made = traceIt().then((graph) => compile(lower(graph), { provider, device, threads: 1, onDevice }))
     this.#known.set(key, made)
+    made.catch(() => this.#known.delete(key))
     return made
   }
 }
@@ -111,6 +109,11 @@ export function named<Value>(
   values: readonly Value[],
 ): Readonly<Record<string, Value>> {
   return Object.fromEntries(names.map((name, i) => [name, values[i]]))
+}
+
+/** Outputs that the runtime is to make. */
+export function fresh(names: readonly string[]): Readonly<Record<string, null>> {
+  return Object.fromEntries(names.map((name) => [name, null]))
 }
 
 export function floats(

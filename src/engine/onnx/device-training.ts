@@ -8,6 +8,7 @@ import {
   copyOf,
   type DevicePrograms,
   floats,
+  fresh,
   idsOf,
   NEXT_STATE,
   named,
@@ -102,21 +103,15 @@ export class DeviceTraining implements TrainingSession {
   async #advance(program: Program, feeds: Tensors, others: readonly string[]): Promise<Tensors> {
     const { isResident } = this.programs
     // On the host the next state takes the place of this one: the inputs were copied to the device before.
-    const next = named<Tensor | null>(NEXT_STATE, isResident ? NEXT_STATE.map(() => null) : this.#state)
-    const outputs = await program.run(feeds, {
-      ...next,
-      ...named(
-        others,
-        others.map(() => null),
-      ),
-    })
+    const next = isResident ? fresh(NEXT_STATE) : named(NEXT_STATE, this.#state)
+    const outputs = await program.run(feeds, { ...next, ...fresh(others) })
     if (isResident) this.#replace(NEXT_STATE.map((name) => outputs[name]))
     return outputs
   }
 
   async read(): Promise<{ theta: Float32Array; inner: InnerState }> {
     const program = await this.programs.readBack()
-    const outputs = await program.run(named(STATE, this.#state), named(STATE.map(copyOf), [null, null, null]))
+    const outputs = await program.run(named(STATE, this.#state), fresh(STATE.map(copyOf)))
     const [theta, m, v] = STATE.map((name) => outputs[copyOf(name)].data as Float32Array)
     return { theta, inner: { m, v, updates: this.#updates } }
   }

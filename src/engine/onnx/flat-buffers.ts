@@ -78,8 +78,8 @@ export function checkFlatBuffers(layout: Layout, count: number): void {
   if (bytes <= MOST_BYTES) return
   throw new UserError(
     'engine',
-    `the CPU engine holds 4 GiB of parameters and optimizer state, and this model needs ${(bytes / 2 ** 30).toFixed(1)}`,
-    'use a GPU with --engine onnx-webgpu or onnx-cuda, or choose a smaller model',
+    `the engine onnx-cpu holds at most 4 GiB of parameters, gradient and optimizer state, and this model has ${(bytes / 2 ** 30).toFixed(1)} GiB`,
+    'use a GPU with --engine onnx-webgpu or onnx-cuda, or choose a smaller run.model',
   )
 }
 

@@ -17,7 +17,6 @@ export async function hostEngine(
   model: Model,
   options: AdamwOptions,
   threads: number,
-  reason: string,
   microBatch = Number.POSITIVE_INFINITY,
 ): Promise<Engine> {
   const count = buffersFor(microBatch)
@@ -28,7 +27,7 @@ export async function hostEngine(
   const free: FlatBuffers[] = []
   return {
     name: 'onnx-cpu',
-    reason,
+    reason: '',
     threads,
     train: (theta, inner) => {
       const buffers = free.pop() ?? new FlatBuffers(model.layout, count, kernels)

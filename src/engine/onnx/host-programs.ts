@@ -27,11 +27,6 @@ export class HostPrograms {
     readonly microBatch: number,
   ) {}
 
-  /** How many programs were compiled so far. */
-  get count(): number {
-    return this.#known.size
-  }
-
   gradient(rows: number): Promise<HostProgram> {
     return this.#get(`gradient ${rows}`, () => traceGradient(this.model, rows))
   }

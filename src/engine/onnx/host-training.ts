@@ -108,29 +108,17 @@ export class HostTraining implements TrainingSession {
     const { beta1, beta2, epsilon, clip, weightDecay } = this.options
     this.#updates += 1
     const [correction1, correction2] = biasCorrections(this.options, this.#updates)
+    const clipped = norm > clip ? clip / norm : 1
+    const scale2 = 1 / correction2
+    const rate = learningRate / correction1
+    const { kernels, decayed, length } = this.buffers
     const adamw = (first: number, count: number, decay: number) => {
       const [theta, m, v, gradient] = [THETA, M, V, GRADIENT].map(
-        (buffer) => this.buffers.pointer(buffer) + 4 * first,
+        (buffer) => this.buffers.pointer(buffer) + first * Float32Array.BYTES_PER_ELEMENT,
       )
-      const clipped = norm > clip ? clip / norm : 1
-      const rate = learningRate / correction1
       const shrink = 1 - learningRate * decay
-      this.buffers.kernels.adamw(
-        theta,
-        m,
-        v,
-        gradient,
-        count,
-        clipped,
-        beta1,
-        beta2,
-        1 / correction2,
-        epsilon,
-        rate,
-        shrink,
-      )
+      kernels.adamw(theta, m, v, gradient, count, clipped, beta1, beta2, scale2, epsilon, rate, shrink)
     }
-    const { decayed, length } = this.buffers
     adamw(0, decayed, weightDecay)
     adamw(decayed, length - decayed, 0)
   }

@@ -96,7 +96,8 @@ function transposedOnce(): Rule {
   return (node, { record }) => {
     if (node.operator !== 'FusedMatMul' || node.attributes.transA !== 1) return null
     const [a, b] = node.inputs
-    if (a.shape.length !== 2 || a.shape[1] > b.shape[1] || a.shape[0] < a.shape[1]) return null
+    const [K, M] = a.shape
+    if (a.shape.length !== 2 || M > node.outputs[0].shape.at(-1)! || K < M) return null
     const transposed = known.get(a.id) ?? record.one('Transpose', [a], a.shape.toReversed(), { perm: [1, 0] })
     known.set(a.id, transposed)
     const { transA: _, ...attributes } = node.attributes

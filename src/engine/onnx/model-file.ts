@@ -16,13 +16,10 @@ export function modelFile(graph: Graph): Uint8Array {
     integer(model, 1, IR_VERSION)
     text(model, 2, 'skein')
     bytes(model, 7, graphProto(graph, names))
-    for (const [domain, version] of Object.entries(OPERATOR_SETS)) {
-      bytes(
-        model,
-        8,
-        message((set) => integer(text(set, 1, domain), 2, version)),
-      )
-    }
+    const operatorSet = (domain: string, version: number) =>
+      message((set) => integer(text(set, 1, domain), 2, version))
+    for (const [domain, version] of Object.entries(OPERATOR_SETS))
+      bytes(model, 8, operatorSet(domain, version))
   })
 }
 
@@ -39,6 +36,7 @@ function nameValues(graph: Graph): Map<number, string> {
 }
 
 function graphProto(graph: Graph, names: Map<number, string>): Uint8Array {
+  const nameOf = ({ id }: Value): string => names.get(id) ?? innerName(id)
   return message((proto) => {
     const made = new Set<number>()
     const use = (value: Value): void => {
@@ -48,18 +46,13 @@ function graphProto(graph: Graph, names: Map<number, string>): Uint8Array {
     }
     for (const node of graph.nodes) {
       node.inputs.forEach(use)
-      bytes(
-        proto,
-        1,
-        nodeProto(node, (value) => names.get(value.id) ?? innerName(value.id)),
-      )
+      bytes(proto, 1, nodeProto(node, nameOf))
     }
     for (const { name, value } of graph.outputs) {
       // An output that no node made, or that has another name already, is copied.
       if (names.get(value.id) === name && value.source.kind === 'node') continue
       use(value)
-      const from = names.get(value.id) ?? innerName(value.id)
-      bytes(proto, 1, rawNode('Identity', '', [from], [name], {}))
+      bytes(proto, 1, rawNode('Identity', '', [nameOf(value)], [name], {}))
     }
     text(proto, 2, 'program')
     for (const { name, value } of graph.inputs) bytes(proto, 11, valueInfo(name, value))
@@ -148,22 +141,13 @@ function tensorProto(
 }
 
 function valueInfo(name: string, { type, shape }: Value): Uint8Array {
+  const dimension = (extent: number) => message((proto) => integer(proto, 1, extent))
   const shapeProto = message((proto) => {
-    for (const extent of shape)
-      bytes(
-        proto,
-        1,
-        message((dimension) => integer(dimension, 1, extent)),
-      )
+    for (const extent of shape) bytes(proto, 1, dimension(extent))
   })
   const tensorType = message((proto) => bytes(integer(proto, 1, onnxType[type]), 2, shapeProto))
-  return message((info) =>
-    bytes(
-      text(info, 1, name),
-      2,
-      message((proto) => bytes(proto, 1, tensorType)),
-    ),
-  )
+  const typeProto = message((proto) => bytes(proto, 1, tensorType))
+  return message((info) => bytes(text(info, 1, name), 2, typeProto))
 }
 
 function message(write: (writer: BinaryWriter) => unknown): Uint8Array {

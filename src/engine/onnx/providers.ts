@@ -1,8 +1,8 @@
 // ONNX Runtime's providers for GPUs: whether they work here, and how to get one that does not.
 import { existsSync, readdirSync } from 'node:fs'
 import * as tf from '@tensorflow/tfjs-core'
-import { UserError } from '../../core/user-error.js'
 import { trace } from '../trace/trace.js'
+import { UnusableEngine } from '../unusable.js'
 import { compile, loadRuntime, type Provider } from './runtime.js'
 
 type GpuProvider = Exclude<Provider, 'cpu'>
@@ -15,17 +15,19 @@ const remedies: Readonly<Record<GpuProvider, string>> = {
   webgpu: 'install a driver for the GPU (on Linux with Vulkan and libvulkan1), or use --engine auto',
 }
 
-/** @throws UserError where the provider is missing, or finds no GPU with this index */
+/** @throws UnusableEngine where the provider is missing, or finds no GPU with this index */
 export async function requireProvider(provider: GpuProvider, device: number): Promise<void> {
   const { listSupportedBackends } = await loadRuntime()
   if (!listSupportedBackends().some(({ name }) => name === provider)) {
     const platform = `${process.platform} on ${process.arch}`
-    throw missing(provider, `ONNX Runtime has no ${provider} for ${platform}`)
+    const message = `ONNX Runtime has no ${provider} for ${platform}`
+    throw new UnusableEngine(`not made for ${platform}`, message, remedies[provider])
   }
   try {
     await multiplicationTime(provider, device, 1)
   } catch (error) {
-    throw missing(provider, plainly(error as Error))
+    const { why, message } = plainly(error as Error)
+    throw new UnusableEngine(why, message, remedies[provider])
   }
 }
 
@@ -37,14 +39,14 @@ const SLOWEST_GPU = 10e9
 
 /**
  * Refuses WebGPU where it is emulated on the CPU: it cannot be asked, but one product of matrices tells.
- * @throws UserError with the speed
+ * @throws UnusableEngine with the speed
  */
 export async function refuseEmulation(): Promise<void> {
   const seconds = (await multiplicationTime('webgpu', 0, 5)) / 1000
   const speed = (2 * ROWS ** 3) / seconds
   if (speed >= SLOWEST_GPU) return
-  const why = `WebGPU is emulated or very slow: ${(speed / 1e9).toPrecision(2)} GFLOP/s`
-  throw new UserError('engine', why, remedies.webgpu)
+  const why = `emulated or very slow: ${(speed / 1e9).toPrecision(2)} GFLOP/s`
+  throw new UnusableEngine(why, `WebGPU is ${why}`, remedies.webgpu)
 }
 
 /** Milliseconds of the fastest of some runs. */
@@ -56,26 +58,28 @@ async function multiplicationTime(provider: GpuProvider, device: number, runs: n
   const program = await compile(graph, { provider, device, threads: 1, onDevice: false })
   const { Tensor } = await loadRuntime()
   const x = new Tensor('float32', Float32Array.of(1), [])
-  let fastest = Number.POSITIVE_INFINITY
-  for (let run = 0; run < runs; run++) {
-    const start = performance.now()
-    await program.run({ x }, { sum: null })
-    fastest = Math.min(fastest, performance.now() - start)
+  try {
+    let fastest = Number.POSITIVE_INFINITY
+    for (let run = 0; run < runs; run++) {
+      const start = performance.now()
+      await program.run({ x }, { sum: null })
+      fastest = Math.min(fastest, performance.now() - start)
+    }
+    return fastest
+  } finally {
+    await program.dispose()
   }
-  await program.dispose()
-  return fastest
-}
-
-function missing(provider: GpuProvider, why: string): UserError {
-  return new UserError('engine', why, remedies[provider])
 }
 
 /** ONNX Runtime's words start with the place in its source, and go on for long. */
-function plainly({ message }: Error): string {
-  if (/Failed to load (shared )?library/.test(message))
-    return "ONNX Runtime's CUDA libraries are not installed"
-  if (/Failed to get a WebGPU adapter/.test(message)) return 'WebGPU finds no GPU'
-  return message.split('\n')[0].slice(0, 200)
+function plainly({ message }: Error): Pick<UnusableEngine, 'why' | 'message'> {
+  if (/Failed to load (shared )?library/.test(message)) {
+    return { why: 'not installed', message: "ONNX Runtime's CUDA libraries are not installed" }
+  }
+  if (/Failed to get a WebGPU adapter/.test(message)) {
+    return { why: 'finds no GPU', message: 'WebGPU finds no GPU' }
+  }
+  return { why: 'does not start', message: message.split('\n')[0].slice(0, 200) }
 }
 
 /**

@@ -1,7 +1,7 @@
 // ONNX Runtime: how it is loaded, and how a graph becomes something to run.
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
-import { UserError } from '../../core/user-error.js'
 import { type Graph, sizeOf } from '../trace/graph.js'
+import { UnusableEngine } from '../unusable.js'
 import { modelFile } from './model-file.js'
 
 export type Provider = 'cpu' | 'webgpu' | 'cuda'
@@ -19,7 +19,7 @@ export interface CompileOptions {
 
 let loaded: Promise<Runtime> | null = null
 
-/** @throws UserError where the package has no binary for this platform */
+/** @throws UnusableEngine where the package has no binary for this platform */
 export function loadRuntime(): Promise<Runtime> {
   loaded ??= import('onnxruntime-node').then(
     (module) => {
@@ -28,8 +28,9 @@ export function loadRuntime(): Promise<Runtime> {
       return module
     },
     (error: Error) => {
-      const why = error.message.split('\n')[0]
-      throw new UserError('engine', `ONNX Runtime does not load: ${why}`, 'use --engine wasm')
+      const cause = error.message.split('\n')[0]
+      const why = 'ONNX Runtime does not load'
+      throw new UnusableEngine(why, `${why}: ${cause}`, 'use --engine wasm')
     },
   )
   return loaded
@@ -68,10 +69,13 @@ function sessionOptions(options: CompileOptions): InferenceSession.SessionOption
     // Planned memory is held beside that of the first run, at twice the size and no speed gained.
     enableMemPattern: false,
     logSeverityLevel: 4,
-    // Every program has threads of its own: those of one must not spin while another computes.
-    // An operator that the GPU's provider lacks is an error, and not one that silently runs on the CPU.
     extra: {
-      session: { force_spinning_stop: '1', ...(provider === 'webgpu' && { disable_cpu_ep_fallback: '1' }) },
+      session: {
+        // Every program has threads of its own: those of one must not spin while another computes.
+        force_spinning_stop: '1',
+        // An operator that WebGPU lacks is an error, and not one that silently runs on the CPU.
+        ...(provider === 'webgpu' && { disable_cpu_ep_fallback: '1' }),
+      },
     },
     ...(onDevice && {
       preferredOutputLocation: Object.fromEntries(onDevice.map((name) => [name, 'gpu-buffer' as const])),

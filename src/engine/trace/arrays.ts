@@ -129,6 +129,7 @@ function scatterRows(record: Recording, { indices, updates }: Inputs, attrs: tf.
       `of indices [${indices.shape}] into [${shape}]: rows by one index each are all it takes`,
     )
   }
+  if (updates.type !== 'float32') refuse('ScatterNd', `of ${updates.type} rows`)
   const ids = record.reshape(indices, [indices.shape[0]])
   return record.one(SCATTER_ADD, [ids, updates], shape, {}, 'float32', 'trace')
 }

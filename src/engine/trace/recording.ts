@@ -1,5 +1,4 @@
 // What kernels say when they record operators: values in, values out, shapes inferred.
-
 import {
   type Attributes,
   type ElementType,
@@ -24,7 +23,7 @@ export class Recording {
     type: ElementType = inputs[0].type,
     domain: Node['domain'] = '',
   ): Value {
-    const full = inputs.map((input) => this.#plain(input))
+    const full = inputs.map((input) => this.full(input))
     return this.graph.node(operator, full, attributes, [{ type, shape }], domain)[0]
   }
 
@@ -37,11 +36,9 @@ export class Recording {
   }
 
   /** An elementwise operator of one input. */
-  unary(operator: string, x: Value, attributes: Attributes = {}, type: ElementType = x.type): Value {
-    return this.graph.broadcast(
-      this.one(operator, [this.#small(x)], this.#small(x).shape, attributes, type),
-      x.shape,
-    )
+  unary(operator: string, x: Value): Value {
+    const small = this.#small(x)
+    return this.graph.broadcast(this.one(operator, [small], small.shape), x.shape)
   }
 
   reshape(x: Value, shape: readonly number[]): Value {
@@ -69,11 +66,6 @@ export class Recording {
     if (x.source.kind !== 'broadcast') return x
     const of = this.full(x.source.of)
     return this.one('Expand', [of, this.int64(x.shape)], x.shape)
-  }
-
-  /** Operators take values, not our notes on them. */
-  #plain(x: Value): Value {
-    return this.full(x)
   }
 
   /** The least that broadcasts to x: the origin of a repeated value, a scalar for a uniform one. */

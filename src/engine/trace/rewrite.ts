@@ -34,8 +34,10 @@ export function rewrite(graph: Graph, rules: readonly Rule[]): Graph {
     const current = { ...node, inputs }
     const outputs = firstMatch(rules, current, context) ?? recordAgain(builder, current)
     for (const [i, output] of node.outputs.entries()) {
+      const { id } = outputs[i]
       replaced.set(output.id, outputs[i])
-      usesOfNew.set(outputs[i].id, uses.get(output.id) ?? 0)
+      // A rule may give back a value that others use already.
+      usesOfNew.set(id, (usesOfNew.get(id) ?? 0) + (uses.get(output.id) ?? 0))
     }
   }
   const named = ({ name, value }: Graph['inputs'][number]) => ({ name, value: translate(value) })

@@ -1,7 +1,7 @@
 // Adding rows where their indices say. ONNX has an operator for it, ScatterND with reduction, which loses updates on
 // CPU where indices repeat and threads are several. So it is a product instead, or is left to the host.
 import { asInt64, SCATTER_ADD } from './arrays.js'
-import type { Graph, NamedValue, Value } from './graph.js'
+import { type Graph, type NamedValue, sameShape, type Value } from './graph.js'
 import type { Recording } from './recording.js'
 import { type Rule, rewrite } from './rewrite.js'
 
@@ -64,8 +64,8 @@ export function scatterOnHost(graph: Graph): { graph: Graph; additions: HostAddi
   return { graph: rewrite({ ...graph, outputs }, []), additions }
 }
 
-/** base + scattered rows. */
-function splitAddition({ source }: Value): { base: Value; ids: Value; rows: Value } | null {
+/** base + scattered rows, of one shape: a repeated base is not as large as the output that the host adds to. */
+function splitAddition({ source, shape }: Value): { base: Value; ids: Value; rows: Value } | null {
   if (source.kind !== 'node' || source.node.operator !== 'Add') return null
   const { inputs } = source.node
   const scattered = inputs.find(
@@ -73,6 +73,7 @@ function splitAddition({ source }: Value): { base: Value; ids: Value; rows: Valu
   )
   if (scattered === undefined || scattered.source.kind !== 'node') return null
   const base = inputs[0] === scattered ? inputs[1] : inputs[0]
+  if (!sameShape(base.shape, shape) || !sameShape(scattered.shape, shape)) return null
   const [ids, rows] = scattered.source.node.inputs
   return { base, ids, rows }
 }

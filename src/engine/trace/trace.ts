@@ -1,4 +1,4 @@
-// Records a TensorFlow.js program as a graph: `trace(program, inputs)` runs it once, on symbols.
+// Records a TensorFlow.js program as a graph: `trace(inputs, program)` runs it once, on symbols.
 import * as tf from '@tensorflow/tfjs-core'
 import { arrays } from './arrays.js'
 import { elementTypeOf, TRACE_BACKEND, TracingBackend } from './backend.js'

@@ -1,11 +1,15 @@
-// The engine of GPUs, where WebGPU finds one: its state stays there from step to step, and is freed.
+// The engine of GPUs: where WebGPU finds one its state stays there from step to step, and is freed.
 import assert from 'node:assert/strict'
 import type { Tensor } from 'onnxruntime-node'
 import { openBackend } from '../../../src/engine/backends.js'
 import type { Engine } from '../../../src/engine/engine.js'
 import { deviceEngine } from '../../../src/engine/onnx/device-engine.js'
+import { DeviceInference } from '../../../src/engine/onnx/device-inference.js'
+import type { DevicePrograms } from '../../../src/engine/onnx/device-programs.js'
+import { lowerForWebgpu } from '../../../src/engine/onnx/lower-gpu.js'
+import { traceEvaluation } from '../../../src/engine/onnx/programs.js'
 import { isGpuInSight, requireProvider } from '../../../src/engine/onnx/providers.js'
-import { loadRuntime, type Runtime } from '../../../src/engine/onnx/runtime.js'
+import { compile, loadRuntime, type Runtime } from '../../../src/engine/onnx/runtime.js'
 import { resolveModel } from '../../../src/model/config.js'
 import { initialParameters, layoutOf } from '../../../src/model/parameters.js'
 import { innerSchema } from '../../../src/swarmfile/schema.js'
@@ -102,5 +106,36 @@ describe('Training on WebGPU', () => {
     assert.ok(Number.isNaN(loss))
     assert.equal(inner.updates, 0)
     assert.ok(inner.m.every((value) => value === 0))
+  })
+})
+
+describe('Evaluation on a GPU', () => {
+  /** Its loss by programs that the CPU executes, and the rows that each of them takes. */
+  async function evaluated(microBatch: number): Promise<{ loss: number; rows: number[] }> {
+    const model = { config, layout: layoutOf(config) }
+    const rows: number[] = []
+    const programs: Partial<DevicePrograms> = {
+      runtime: await loadRuntime(),
+      model,
+      microBatch,
+      isResident: false,
+      evaluation: async (count) => {
+        rows.push(count)
+        const graph = lowerForWebgpu(await traceEvaluation(model, count))
+        return compile(graph, { provider: 'cpu', device: 0, threads: 1, onDevice: false })
+      },
+    }
+    const session = new DeviceInference(programs as DevicePrograms, theta)
+    const loss = await session.loss(batchOf(config, 5, 0))
+    session.dispose()
+    return { loss, rows }
+  }
+
+  it('takes a batch in micro-batches, with the loss of the whole', async () => {
+    await openBackend('cpu', 1)
+    const whole = await evaluated(Number.POSITIVE_INFINITY)
+    const parts = await evaluated(2)
+    assert.deepEqual([whole.rows, parts.rows], [[5], [2, 2, 1]])
+    assert.ok(Math.abs(parts.loss / whole.loss - 1) < 1e-5)
   })
 })

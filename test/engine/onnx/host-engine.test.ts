@@ -14,7 +14,7 @@ const nano = resolveModel({ preset: 'nano' }, 64)
 
 async function open(config: ModelConfig, threads: number, microBatch?: number): Promise<Engine> {
   registerGradients()
-  return hostEngine({ config, layout: layoutOf(config) }, options, threads, '', microBatch)
+  return hostEngine({ config, layout: layoutOf(config) }, options, threads, microBatch)
 }
 
 /** Loss, norm and all of the state after some steps, as bits. */

@@ -14,6 +14,7 @@ import {
   onCpu,
   operatorsOf,
   type Program,
+  type Results,
   record,
 } from '../trace/programs.js'
 
@@ -248,21 +249,47 @@ describe('The order of operators on CPU', () => {
 })
 
 describe('Rows that are added to an output on CPU', () => {
-  const given: Feeds = { base: floats([5, 3], 1), rows: floats([4, 3], 2), ids: integers([4], [1, 4, 1, 0]) }
+  const given: Feeds = {
+    base: floats([5, 3], 1),
+    rows: floats([4, 3], 2),
+    ids: integers([4], [1, 4, 1, 0]),
+    row: floats([3], 3),
+  }
   const scattered = ({ rows, ids }: Tensors) => tf.scatterND(tf.reshape(ids, [4, 1]), rows, [5, 3])
+
+  /** The outputs `sum`, to which the rows beside it are added, and `other`. */
+  async function executeWithSum(graph: Graph): Promise<Results> {
+    const results = await execute(graph, given)
+    const values = Float32Array.from(results.sum.values)
+    for (const [n, id] of results['sum.ids'].values.entries()) {
+      for (let i = 0; i < 3; i++) values[id * 3 + i] += results['sum.rows'].values[n * 3 + i]
+    }
+    return { sum: { ...results.sum, values }, other: results.other }
+  }
 
   it('are left to the host, which finds them among the outputs', async () => {
     const program: Program = (t) => ({ sum: tf.add(tf.tanh(t.base), scattered(t)), other: tf.exp(t.rows) })
     const { graph, additions } = lowerForCpu(await record(given, program))
     assert.deepEqual(additions, [{ to: 'sum', ids: 'sum.ids', rows: 'sum.rows' }])
     assert.deepEqual(operatorsOf(graph), { Tanh: 1, Exp: 1 })
-    const results = await execute(graph, given)
-    const { sum, other } = await onCpu(given, program)
-    const added = Float32Array.from(results.sum.values)
-    for (const [n, id] of results['sum.ids'].values.entries()) {
-      for (let i = 0; i < 3; i++) added[id * 3 + i] += results['sum.rows'].values[n * 3 + i]
+    assertEqualResults(await executeWithSum(graph), await onCpu(given, program))
+  })
+
+  it('are left to the host, and added by a product to what the graph makes of the sum', async () => {
+    const program: Program = (t) => {
+      const sum = tf.add(tf.tanh(t.base), scattered(t))
+      return { sum, other: tf.exp(sum) }
     }
-    assertEqualResults({ sum: { ...results.sum, values: added }, other: results.other }, { sum, other })
+    const { graph, additions } = lowerForCpu(await record(given, program))
+    assert.equal(additions.length, 1)
+    assertEqualResults(await executeWithSum(graph), await onCpu(given, program))
+  })
+
+  it('are added by a product where they are added to one row for all', async () => {
+    const program: Program = (t) => ({ sum: tf.add(tf.tanh(t.row), scattered(t)) })
+    const { graph, additions } = lowerForCpu(await record(given, program))
+    assert.deepEqual(additions, [])
+    assertEqualResults(await execute(graph, given), await onCpu(given, program))
   })
 
   it('are added by a product where the sum is used further', async () => {

@@ -102,4 +102,19 @@ describe('A rule', () => {
     rewrite(graph, [look])
     assert.deepEqual(seen, { Exp: true, Tanh: false, Sigmoid: false, Sqrt: false })
   })
+
+  it('that gives back a value in use adds its uses to those that there are', async () => {
+    const seen: Record<string, boolean> = {}
+    const leaveOut: Rule = ({ operator, inputs }) => (operator === 'Neg' ? [inputs[0]] : null)
+    const look: Rule = ({ operator, inputs }, { isUsedOnce }) => {
+      if (operator !== 'Exp') seen[operator] = isUsedOnce(inputs[0])
+      return null
+    }
+    const graph = await record(feeds, ({ x }) => {
+      const value = tf.exp(x)
+      return { a: tf.tanh(tf.neg(value)), b: tf.sigmoid(value) }
+    })
+    rewrite(graph, [leaveOut, look])
+    assert.deepEqual(seen, { Tanh: false, Sigmoid: false })
+  })
 })

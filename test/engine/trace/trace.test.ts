@@ -70,6 +70,9 @@ describe('A trace', () => {
     await assertRefused(({ ids }) => {
       return { y: tf.scatterND(tf.reshape(ids, [1, 2]), tf.ones([1]), [2, 3]) }
     }, /ScatterNd cannot be compiled of indices \[1,2\] into \[2,3\]/)
+    await assertRefused(({ ids }) => {
+      return { y: tf.scatterND(tf.reshape(ids, [2, 1]), tf.ones([2, 3], 'int32'), [4, 3]) }
+    }, /ScatterNd cannot be compiled of int32 rows/)
     await assertRefused(({ x, row }) => {
       return { y: tf.fused.matMul({ a: x, b: tf.reshape(row, [3, 1]), activation: 'relu' }) }
     }, /_FusedMatMul cannot be compiled with the activation relu/)
