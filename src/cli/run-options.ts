@@ -96,7 +96,7 @@ export function deviceOf({ engine, device }: EngineOptions): number | null {
 export function addStopAfter(command: Command): Command {
   return command.option(
     '--stop-after <versions>',
-    'ends the run after so many versions; example: --stop-after 12 (default: what the file says)',
+    'ends the run after so many versions, where the file does not end it earlier; example: --stop-after 12',
     wholeNumber(1),
   )
 }

@@ -3,6 +3,9 @@
 import type { Assignment, Entry, Verdict } from './entries.js'
 import type { AssignmentId, Index, PeerId, Term, Version } from './ids.js'
 
+/** Rehearsals that differ by more are of another engine or device: a busy machine does not change them so much. */
+const likeSpeeds = 2
+
 /** Measured speeds kept per worker; their median is its running estimate (Eq. 6 wants a robust one). */
 const speedsKept = 5
 
@@ -88,6 +91,12 @@ export function applyEntry(state: LedgerState, entry: Entry): LedgerState {
   return { ...applyBody(state, entry), index: entry.index, term: entry.term }
 }
 
+/** Whether a member comes back with a rehearsal to which its measured speeds no longer belong. */
+function isOtherDevice({ rehearsed }: Member, speed: number | null): boolean {
+  if (rehearsed === null || speed === null) return false
+  return speed > rehearsed * likeSpeeds || speed * likeSpeeds < rehearsed
+}
+
 function applyBody(state: LedgerState, entry: Entry): LedgerState {
   switch (entry.kind) {
     case 'no-op':
@@ -101,7 +110,7 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
         replica: entry.replica,
         present: true,
         rehearsed: entry.speed ?? known?.rehearsed ?? null,
-        speeds: known?.speeds ?? [],
+        speeds: known === undefined || isOtherDevice(known, entry.speed) ? [] : known.speeds,
         steps: known?.steps ?? 0,
         contributions: known?.contributions ?? 0,
         failures: 0,

@@ -88,19 +88,28 @@ async function remedyFor(plan: MemoryPlan, footprint: Footprint, available: numb
   return `${needs}: choose a smaller run.model (width, layers, context), free memory, or take a machine with more`
 }
 
-/** The plan of the largest micro-batch that fits. */
+/** The plan of the largest micro-batch that fits; found by halving, as each one tried is traced. */
 async function largestFitting(
   { rows, microBatch }: MemoryPlan,
   footprint: Footprint,
   available: number,
 ): Promise<MemoryPlan | null> {
-  for (let most = microBatch - 1; most >= 1; most--) {
-    // A batch is cut evenly: some limits make the same parts as smaller ones.
-    if (microBatchSizes(rows, most)[0] < most) continue
-    const plan = await planMemory(footprint, rows, most)
-    if (plan.total <= available) return plan
+  // A batch is cut evenly: some limits make the same parts as smaller ones.
+  const limits = Array.from({ length: microBatch - 1 }, (_, i) => i + 1)
+  const sizes = limits.filter((most) => microBatchSizes(rows, most)[0] === most)
+  let fitting: MemoryPlan | null = null
+  let [low, high] = [0, sizes.length - 1]
+  while (low <= high) {
+    const middle = (low + high) >> 1
+    const plan = await planMemory(footprint, rows, sizes[middle])
+    if (plan.total <= available) {
+      fitting = plan
+      low = middle + 1
+    } else {
+      high = middle - 1
+    }
   }
-  return null
+  return fitting
 }
 
 function partsOf({ parameters, optimizer, gradient, activations, runtime }: MemoryPlan): string {

@@ -93,6 +93,24 @@ describe('The ledger', () => {
     assert.deepEqual([present, contributions, steps, speeds, rehearsed], [true, 1, 10, [4], 5])
   })
 
+  it('forgets the measured speeds of a member whose rehearsal says that it is on another engine', () => {
+    const back = (speed: number) => {
+      const known = apply(assign(admitted, 10), assignmentId(2))
+      const state = add(known, {
+        kind: 'admit',
+        peer: bob,
+        name: 'bob',
+        cluster: 'lake',
+        replica: true,
+        speed,
+      })
+      return [state.members[bob].rehearsed, state.members[bob].speeds]
+    }
+    assert.deepEqual(back(6), [6, [4]])
+    assert.deepEqual(back(1), [1, []])
+    assert.deepEqual(back(40), [40, []])
+  })
+
   it('is open again after a finish once a leader begins a new term', () => {
     const over = add(admitted, { kind: 'finish', reason: 'enough', ok: true })
     assert.deepEqual(over.finished, { reason: 'enough', ok: true })

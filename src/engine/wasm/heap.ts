@@ -40,7 +40,7 @@ export function refuseFailedAllocations(backend: BackendWasm): void {
     throw new UserError(
       'engine',
       `the wasm engine has no room for another ${Math.ceil(bytes / 2 ** 20)} MiB in its heap of 4 GiB`,
-      'choose a smaller model, batch or context, or the engine tensorflow',
+      'choose the engine onnx-cpu, or a smaller model, batch or context',
     )
   }
 }
