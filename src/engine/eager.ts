@@ -14,7 +14,7 @@ import {
   type StepMetrics,
   type TrainingSession,
 } from './engine.js'
-import { microBatches, runningMean, tokensOf } from './micro-batches.js'
+import { meanOverParts } from './micro-batches.js'
 
 /** @param microBatch rows taken at once, at most */
 export function eagerEngine(
@@ -83,16 +83,11 @@ class EagerInference implements InferenceSession {
     this.#theta = copyIn(theta)
   }
 
-  async loss(tokens: Int32Array): Promise<number> {
+  loss(tokens: Int32Array): Promise<number> {
     const { config, layout, microBatch } = this.settings
-    const length = config.context + 1
-    let mean = 0
-    for (const part of microBatches(tokens.length / length, microBatch)) {
-      const rows = tokensOf(tokens, part, length)
-      const loss = tf.tidy(() => evaluate(unpack(this.#theta, layout), rowsOf(rows, config), config))
-      mean = runningMean(mean, await readScalar(loss), part)
-    }
-    return mean
+    return meanOverParts(tokens, config.context + 1, microBatch, (part) => {
+      return readScalar(tf.tidy(() => evaluate(unpack(this.#theta, layout), rowsOf(part, config), config)))
+    })
   }
 
   async nextLogits(tokens: readonly number[]): Promise<Float32Array> {

@@ -40,3 +40,20 @@ export function tokensOf(tokens: Int32Array, { first, rows }: MicroBatch, length
 export function runningMean(mean: number, value: number, { weight }: MicroBatch): number {
   return mean + weight * (value - mean)
 }
+
+/**
+ * The mean over a batch of what is computed of its parts, one after another.
+ * @param tokens rows of `length`, flat
+ */
+export async function meanOverParts(
+  tokens: Int32Array,
+  length: number,
+  most: number,
+  valueOf: (tokens: Int32Array, rows: number) => Promise<number>,
+): Promise<number> {
+  let mean = 0
+  for (const part of microBatches(tokens.length / length, most)) {
+    mean = runningMean(mean, await valueOf(tokensOf(tokens, part, length), part.rows), part)
+  }
+  return mean
+}

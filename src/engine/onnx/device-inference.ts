@@ -1,7 +1,7 @@
 // Evaluation and generation on a GPU: the parameters are copied there once, each a tensor of its own.
 import { viewOf } from '../../tensor/layout.js'
 import type { InferenceSession } from '../engine.js'
-import { microBatches, runningMean, tokensOf } from '../micro-batches.js'
+import { meanOverParts } from '../micro-batches.js'
 import {
   copyOf,
   type DevicePrograms,
@@ -25,17 +25,14 @@ export class DeviceInference implements InferenceSession {
     this.#leaves.catch(() => {})
   }
 
-  async loss(tokens: Int32Array): Promise<number> {
+  loss(tokens: Int32Array): Promise<number> {
     const { runtime, model, microBatch } = this.programs
-    const length = model.config.context + 1
-    let mean = 0
-    for (const part of microBatches(tokens.length / length, microBatch)) {
-      const program = await this.programs.evaluation(part.rows)
-      const ids = idsOf(runtime, tokensOf(tokens, part, length), part.rows)
-      const { loss } = await program.run({ ...(await this.#leaves), tokens: ids }, { loss: null })
-      mean = runningMean(mean, numberOf(loss), part)
-    }
-    return mean
+    return meanOverParts(tokens, model.config.context + 1, microBatch, async (part, rows) => {
+      const program = await this.programs.evaluation(rows)
+      const feeds = { ...(await this.#leaves), tokens: idsOf(runtime, part, rows) }
+      const { loss } = await program.run(feeds, { loss: null })
+      return numberOf(loss)
+    })
   }
 
   async nextLogits(tokens: readonly number[]): Promise<Float32Array> {

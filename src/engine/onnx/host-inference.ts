@@ -1,7 +1,7 @@
 // Compiled evaluation and generation on the CPU.
 import { viewOf } from '../../tensor/layout.js'
 import type { InferenceSession } from '../engine.js'
-import { microBatches, runningMean, tokensOf } from '../micro-batches.js'
+import { meanOverParts } from '../micro-batches.js'
 import type { Graph } from '../trace/graph.js'
 import type { HostPrograms, Tensors } from './host-programs.js'
 import { tensorFor } from './runtime.js'
@@ -17,17 +17,14 @@ export class HostInference implements InferenceSession {
     this.#theta = Float32Array.from(theta)
   }
 
-  async loss(tokens: Int32Array): Promise<number> {
+  loss(tokens: Int32Array): Promise<number> {
     const { runtime, model, microBatch } = this.programs
-    const length = model.config.context + 1
-    let mean = 0
-    for (const part of microBatches(tokens.length / length, microBatch)) {
-      const program = await this.programs.evaluation(part.rows)
-      const rows = tensorFor(runtime, program.graph, 'tokens', tokensOf(tokens, part, length))
-      const { loss } = await program.run({ ...this.#leaves(program.graph), tokens: rows }, { loss: null })
-      mean = runningMean(mean, loss.data[0] as number, part)
-    }
-    return mean
+    return meanOverParts(tokens, model.config.context + 1, microBatch, async (part, rows) => {
+      const program = await this.programs.evaluation(rows)
+      const ids = tensorFor(runtime, program.graph, 'tokens', part)
+      const { loss } = await program.run({ ...this.#leaves(program.graph), tokens: ids }, { loss: null })
+      return loss.data[0] as number
+    })
   }
 
   async nextLogits(tokens: readonly number[]): Promise<Float32Array> {
