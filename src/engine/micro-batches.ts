@@ -49,11 +49,11 @@ export async function meanOverParts(
   tokens: Int32Array,
   length: number,
   most: number,
-  valueOf: (tokens: Int32Array, rows: number) => Promise<number>,
+  compute: (tokens: Int32Array, rows: number) => Promise<number>,
 ): Promise<number> {
   let mean = 0
   for (const part of microBatches(tokens.length / length, most)) {
-    mean = runningMean(mean, await valueOf(tokensOf(tokens, part, length), part.rows), part)
+    mean = runningMean(mean, await compute(tokensOf(tokens, part, length), part.rows), part)
   }
   return mean
 }
