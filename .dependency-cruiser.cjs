@@ -117,7 +117,13 @@ module.exports = {
       'commands-use',
       'A command starts nodes, reads files and shows; it does not speak on the network itself.',
       { path: '^src/cli/' },
-      { path: '^src/(network|model|simulate|lab)/', pathNot: '^src/model/(config|parameters)\\.ts$' },
+      { path: '^src/(network|model|lab)/', pathNot: '^src/model/(config|parameters)\\.ts$' },
+    ),
+    rule(
+      'only-the-storm-command-simulates',
+      'Commands run the real thing; simulations are the whole business of one.',
+      { path: '^src/cli/', pathNot: '^src/cli/storm(-progress)?\\.ts$' },
+      { path: '^src/simulate/' },
     ),
   ],
   options: {

@@ -48,7 +48,8 @@ export function engineTable({ machine, rows }: Report<EngineRow>, columns: numbe
   ]
 }
 
-function machineLines({ cpu, cores, memoryBytes, os, node, onnxruntime, torch }: Machine): string[] {
+/** What was measured on, in two lines. */
+export function machineLines({ cpu, cores, memoryBytes, os, node, onnxruntime, torch }: Machine): string[] {
   const versions = [
     `node ${node}`,
     onnxruntime && `onnxruntime ${onnxruntime}`,

@@ -2,9 +2,12 @@
 import { fork } from 'node:child_process'
 import { type ChildMessage, readChildMessage } from './child-channel.js'
 
+/** To stop it in order, to end it at once, to halt it where it is and to let it go on. */
+export type ChildSignal = 'SIGINT' | 'SIGKILL' | 'SIGSTOP' | 'SIGCONT'
+
 /** A running peer process. */
 export interface Child {
-  kill(signal: 'SIGINT' | 'SIGKILL'): void
+  kill(signal: ChildSignal): void
 }
 /** How a peer process ended, and the end of what it wrote to stderr and stdout. */
 export interface Death {

@@ -1,5 +1,5 @@
 // Chooses how a run is shown here, and shows it.
-import type { EventRecord } from '../core/reports.js'
+import type { RunRecord } from '../faults/records.js'
 import { JsonView } from '../observe/json.js'
 import { LiveView } from '../observe/live.js'
 import { PlainView } from '../observe/plain.js'
@@ -28,7 +28,7 @@ export class Display {
     this.#view = chooseView(io, json, verbose)
   }
 
-  record(record: EventRecord): void {
+  record(record: RunRecord): void {
     this.#state = afterRecord(this.#state, record)
     if (!this.#silent) this.#view.record(this.#state, record)
   }

@@ -76,6 +76,7 @@ async function join(context: CommandContext, target: string, options: JoinOption
     bootstrap: place.addresses,
     run: place.run,
     listen: own.listen,
+    announce: null,
     slowdown: own.slowdown,
     microBatch: options.microBatch ?? own.microBatch ?? null,
     corpus: options.corpus ?? null,

@@ -27,6 +27,7 @@ interface PeerCommandOptions extends RunOptions {
   readonly name: string
   readonly bootstrap: readonly string[]
   readonly reportToParent: boolean
+  readonly onlyBootstrap: boolean
 }
 
 /** Adds the command. */
@@ -45,6 +46,8 @@ export function addPeer(program: Command, context: CommandContext, exit: (code: 
   addBootstrap(addStopAfter(addRunOptions(command)))
   // Set by `up` on the processes it forks: records go over their channel and nothing is shown.
   command.addOption(command.createOption('--report-to-parent').default(false).hideHelp())
+  // Set by `up` where faults are made: peers reach each other by the given addresses and by no others.
+  command.addOption(command.createOption('--only-bootstrap').default(false).hideHelp())
   command.addHelpText(
     'after',
     `
@@ -70,6 +73,7 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
     bootstrap: targets.addresses,
     run: targets.run,
     listen: own.listen,
+    announce: options.onlyBootstrap ? [] : null,
     slowdown: own.slowdown,
     microBatch: options.microBatch ?? own.microBatch ?? null,
     corpus: options.corpus ?? null,
@@ -79,7 +83,7 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
     device,
     threads: threadsFor(options.threads, swarm.peers.filter(({ local }) => local).length),
     stopAfter: options.stopAfter ?? null,
-    mdns: true,
+    mdns: !options.onlyBootstrap,
     verbose: options.verbose,
   }
   if (options.reportToParent) return runForParent(context, peerOptions)

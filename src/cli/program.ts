@@ -8,7 +8,10 @@ import { printError } from './errors.js'
 import { addEval } from './eval.js'
 import { addJoin } from './join.js'
 import { addPeer } from './peer.js'
+import { addRecover } from './recover.js'
 import { addSample } from './sample.js'
+import { addStatus } from './status.js'
+import { addStorm } from './storm.js'
 import { addUp } from './up.js'
 
 /** Runs one command line (without `node` and script) and returns the exit code. Errors are printed, not thrown. */
@@ -49,9 +52,12 @@ function buildProgram(context: CommandContext, exit: (code: ExitCode) => void): 
   addUp(program, context, exit)
   addPeer(program, context, exit)
   addJoin(program, context, exit)
+  addStatus(program, context, exit)
+  addRecover(program, context, exit)
   addSample(program, context, exit)
   addEval(program, context, exit)
   addBench(program, context, exit)
+  addStorm(program, context, exit)
   return program
 }
 

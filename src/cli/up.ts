@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { UserError } from '../core/user-error.js'
 import { checkDevice } from '../engine/names.js'
+import { scheduleFaults } from '../faults/schedule.js'
 import { unseenSwarm } from '../observe/swarm-view.js'
 import { runPaths } from '../store/run-paths.js'
 import type { SwarmFile } from '../swarmfile/schema.js'
@@ -11,6 +12,7 @@ import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { Display } from './display.js'
 import { withEarlierEvents } from './earlier-events.js'
+import { FaultyRun } from './faulty-run.js'
 import { INTERRUPTED, onInterrupt } from './interrupts.js'
 import { afterRunCommands } from './next-commands.js'
 import { announcedFolder } from './run-folder-note.js'
@@ -41,7 +43,11 @@ export function addUp(program: Command, context: CommandContext, exit: (code: Ex
 Examples:
   skein up peers/trio.yaml
   skein up peers/trio.yaml --corpus ~/books --set run.stop.versions=200
-  skein up peers/trio.yaml --out runs/trio --resume`,
+  skein up peers/trio.yaml --out runs/trio --resume
+  skein up peers/storm.yaml
+
+A file with \`faults\` has its peers killed, stopped and cut off on purpose while the run goes on; at the end the
+command says which promises were kept, and ends with exit code 1 if one was broken.`,
   )
 }
 
@@ -62,40 +68,72 @@ async function up(context: CommandContext, file: string, options: RunOptions): P
   const unseen = unseenSwarm(known, options.stopAfter ?? null)
   const state = options.resume ? await withEarlierEvents(unseen, folder) : unseen
   const display = new Display(context.io, options, state)
+  const faulty = await faultyRun(swarm, folder, display)
   const supervisor = new Supervisor({
     peers: local,
     founder: local.includes(swarm.peers[0].name) ? swarm.peers[0].name : null,
     startPeers: swarm.run.startPeers,
-    start: (name, bootstrap, listener) => {
-      const args = peerArguments(file, name, bootstrap, folder, local.length, options)
+    start: (name, bootstrap, again, listener) => {
+      const resume = options.resume || again
+      const calls = faulty?.connects === true ? [] : bootstrap
+      const own = peerArguments(file, name, calls, folder, local.length, { ...options, resume })
       const echo = options.verbose ? (text: string) => void context.io.stderr.write(text) : null
-      return startChild(context.script, args, listener, echo)
+      return startChild(context.script, [...own, ...(faulty?.argumentsFor(name) ?? [])], listener, echo)
     },
-    record: (record) => display.record(record),
+    record: (record) => {
+      display.record(record)
+      faulty?.heard(record)
+    },
     note: (text) => display.note(text),
   })
-  const end = await supervised(context, supervisor, display)
+  faulty?.attend(supervisor)
+  const end = await supervised(context, supervisor, faulty, display)
   // The founder keeps the genesis; where it runs elsewhere, the local peers have something to go on with.
   const kept = !local.includes(swarm.peers[0].name) || existsSync(runPaths(folder).genesis)
-  return report(end, display, folder, goOnCommand(['up', file], options, folder, kept))
+  const verdict = (await faulty?.end()) ?? null
+  try {
+    const code = report(end, display, folder, goOnCommand(['up', file], options, folder, kept))
+    return verdict === null || verdict.kept ? code : PROMISE_BROKEN
+  } finally {
+    // With --json standard output is for records alone.
+    const out = options.json ? context.io.stderr : context.io.stdout
+    if (verdict !== null) out.write(`\n${verdict.lines.join('\n')}\n`)
+  }
+}
+
+/** However the run ended. */
+const PROMISE_BROKEN = 1
+
+/** Null for a file without faults. */
+async function faultyRun(swarm: SwarmFile, folder: string, display: Display): Promise<FaultyRun | null> {
+  const { faults, peers, clusters } = swarm
+  if (faults === undefined) return null
+  const names = peers.map(({ name }) => name)
+  const schedule = scheduleFaults(faults, names, clusters.length)
+  return FaultyRun.prepare({ swarm, folder, schedule, show: (record) => display.record(record) })
 }
 
 /** Runs the swarm to its end, stopping it on Ctrl-C and when nobody reads what it prints. */
 async function supervised(
   context: CommandContext,
   supervisor: Supervisor,
+  faulty: FaultyRun | null,
   display: Display,
 ): Promise<SwarmEnd> {
+  const interrupt = (times: number) => {
+    faulty?.calm()
+    supervisor.interrupt(times)
+  }
   let unread = false
   context.io.whenClosed(() => {
     if (unread) return
     unread = true
     display.silence()
-    supervisor.interrupt(1)
+    interrupt(1)
   })
   const done = onInterrupt((times) => {
     display.note(times === 1 ? 'stopping and saving; Ctrl-C again ends at once' : 'ending at once')
-    supervisor.interrupt(times)
+    interrupt(times)
   })
   try {
     return await supervisor.run()

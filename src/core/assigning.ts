@@ -5,26 +5,29 @@ import { stream, uniform } from '../outer/random.js'
 import { draw, probabilities } from '../outer/shard-sampling.js'
 import { median, spread } from '../outer/statistics.js'
 import { deadlineMs, doubtMs, restMs } from './deadlines.js'
+import type { Assignment } from './entries.js'
 import { type AssignmentId, assignmentId, type PeerId } from './ids.js'
 import {
   consumedSteps,
   type LedgerState,
   type Member,
   nextInterval,
-  openAssignmentOf,
+  openAssignmentsOf,
   presentMembers,
 } from './ledger.js'
-import { propose } from './proposals.js'
+import { holdsLease, propose } from './proposals.js'
 import { entriesOf } from './records.js'
 import { changeLead, emit, type Lead, type Turn } from './state.js'
 
 /** A worker that failed this often in a row will fail again; when all have, the run cannot go on. */
 const failuresInARow = 3
+/** A worker refused this often in a row, resting longer each time, is broken or hostile. */
+const mostRefusals = 8
 
 /** A worker's round is settled. The first arrival opens the window in which others may still join it. */
 export function arrive(turn: Turn, worker: PeerId): void {
   const { lead } = turn.state
-  if (lead === null) return
+  if (lead === null || openAssignmentsOf(lead.head, worker).length > 0) return
   const idle = lead.idle.includes(worker) ? lead.idle : [...lead.idle, worker]
   if (lead.window === null) {
     const afterMs = graceOf(turn, lead)
@@ -39,7 +42,7 @@ export function arrive(turn: Turn, worker: PeerId): void {
 export function enlist(turn: Turn, worker: PeerId): void {
   const { lead } = turn.state
   if (lead === null || lead.idle.includes(worker) || lead.resting[worker] !== undefined) return
-  if (lead.head.members[worker]?.present !== true || openAssignmentOf(lead.head, worker) !== null) return
+  if (lead.head.members[worker]?.present !== true || openAssignmentsOf(lead.head, worker).length > 0) return
   changeLead(turn, { idle: [...lead.idle, worker], closing: lead.closing || lead.window === null })
   assignIfDue(turn)
 }
@@ -67,12 +70,25 @@ export function fail(
   propose(turn, { kind, assignment, worker, reason })
   const { lead } = turn.state
   if (lead === null) return
+  if (lead.head.members[worker].refusals >= mostRefusals && worker !== turn.state.setup.self.id)
+    return revoke(turn, worker, reason)
   if (presentMembers(lead.head).every(({ failures }) => failures >= failuresInARow)) {
     return propose(turn, { kind: 'finish', reason: `every worker failed: ${reason}`, ok: false })
   }
   const forMs = restMs(lead.head.members[worker].failures)
   if (forMs === 0) return enlist(turn, worker)
   changeLead(turn, { resting: { ...lead.resting, [worker]: turn.at + forMs } })
+  assignIfDue(turn)
+}
+
+/** A peer whose every contribution is refused costs all others a check each time: it is shut out. */
+function revoke(turn: Turn, peer: PeerId, reason: string): void {
+  propose(turn, {
+    kind: 'revoke',
+    peer,
+    reason: `${mostRefusals} contributions in a row were refused: ${reason}`,
+  })
+  withdraw(turn, peer)
   assignIfDue(turn)
 }
 
@@ -105,7 +121,7 @@ export function onGatherOver(turn: Turn): void {
  */
 export function assignIfDue(turn: Turn): void {
   const { lead, replica, setup } = turn.state
-  if (lead === null || replica === null || lead.idle.length === 0 || lead.head.finished !== null) return
+  if (lead === null || replica === null || lead.idle.length === 0 || !mayAssign(turn)) return
   const gathered =
     lead.gatherOver || lead.head.version > 0 || presentMembers(lead.head).length >= setup.run.startPeers
   if (!gathered) return
@@ -117,7 +133,33 @@ export function assignIfDue(turn: Turn): void {
   const window = lead.head.window + 1
   changeLead(turn, { idle: [] })
   closeWindow(turn)
-  for (const worker of workers) assign(turn, worker, fastest, window)
+  for (const worker of workers) assign(turn, worker, null, fastest, window)
+  assignAhead(turn)
+}
+
+/** Nothing is given while this may be a leader of the past, or while voters differ about the outer state. */
+function mayAssign(turn: Turn): boolean {
+  const { lead } = turn.state
+  if (lead === null || lead.head.finished !== null) return false
+  return lead.ready && lead.inquiry === null && holdsLease(turn)
+}
+
+/**
+ * Gives every busy worker as many rounds in advance as the run allows: it goes on with them while its contribution is
+ * on its way, or while nobody leads.
+ */
+export function assignAhead(turn: Turn): void {
+  const { lead, replica, setup } = turn.state
+  const { roundsAhead } = setup.run
+  if (lead === null || replica === null || roundsAhead === 0 || !mayAssign(turn)) return
+  if (replica.applied < lead.head.version) return
+  const fastest = fastestOf(lead.head)
+  for (const { id } of presentMembers(lead.head)) {
+    const open = openAssignmentsOf(lead.head, id)
+    let last = open.at(-1)
+    for (let count = open.length; last !== undefined && count < 1 + roundsAhead; count++)
+      last = assign(turn, id, last, fastest, lead.head.window)
+  }
 }
 
 /** Whether a round under way is expected back before the window closes: nobody waits for one that is not. */
@@ -135,9 +177,16 @@ function closeWindow(turn: Turn): void {
   changeLead(turn, { window: null, closing: false })
 }
 
-function assign(turn: Turn, worker: PeerId, fastest: number | null, window: number): void {
+/** @param after the worker's newest open round, which this one continues; null for one that starts afresh */
+function assign(
+  turn: Turn,
+  worker: PeerId,
+  after: Assignment | null,
+  fastest: number | null,
+  window: number,
+): Assignment | undefined {
   const { lead, replica, setup } = turn.state
-  if (lead === null || replica === null) return
+  if (lead === null || replica === null) return undefined
   const { head } = lead
   const { run } = setup
   const speed = speedOf(head.members[worker])
@@ -149,25 +198,27 @@ function assign(turn: Turn, worker: PeerId, fastest: number | null, window: numb
   const shard = drawShard(head, run.seed, index)
   const { position, steps } = nextInterval(head.shards[shard], wanted)
   const { failures } = head.members[worker]
-  const expected = { steps, speed, overheads: lead.overheads, failures }
+  const expected = {
+    steps,
+    speeds: speedsMeasured(head.members[worker]),
+    overheads: lead.overheads,
+    failures,
+  }
   const id = assignmentId(index)
-  propose(turn, {
-    kind: 'assign',
-    assignment: {
-      id,
-      worker,
-      base: replica.applied,
-      baseDigest: replica.digest,
-      shard,
-      position,
-      steps,
-      deadlineMs: deadlineMs(expected),
-    },
-    speed,
-    fastest,
-    window,
-  })
+  const assignment: Assignment = {
+    id,
+    worker,
+    after: after?.id ?? null,
+    base: replica.applied,
+    baseDigest: replica.digest,
+    shard,
+    position,
+    steps,
+    deadlineMs: (after?.deadlineMs ?? 0) + deadlineMs(expected),
+  }
+  propose(turn, { kind: 'assign', assignment, speed, fastest, window })
   changeLead(turn, { assignedAt: { ...turn.state.lead?.assignedAt, [id]: turn.at } })
+  return assignment
 }
 
 /** Eq. 2 on what was assigned, not on what came back: else two idle workers draw the same shard. */
@@ -181,11 +232,11 @@ export function expireOverdue(turn: Turn): void {
   const { lead } = turn.state
   if (lead === null || lead.head.finished !== null) return
   for (const { id, worker, deadlineMs: granted } of Object.values(lead.head.open)) {
-    const elapsed = turn.at - (lead.assignedAt[id] ?? lead.startedAt)
+    const elapsed = turn.at - (lead.assignedAt[id] ?? lead.since)
     if (elapsed <= granted) continue
     const reason = `not back after ${Math.round(elapsed / 1000)} s`
     propose(turn, { kind: 'expire', assignment: id, worker, reason })
-    const silentMs = turn.at - (lead.heardAt[worker] ?? lead.startedAt)
+    const silentMs = turn.at - (lead.heardAt[worker] ?? lead.since)
     if (silentMs < doubtMs || worker === turn.state.setup.self.id) enlist(turn, worker)
   }
 }
@@ -201,6 +252,12 @@ function graceOf(turn: Turn, lead: Lead): number {
     transferSpreadMs: spread(lead.overheads),
     roundMs: (run.localSteps / Math.max(...speeds)) * 1000 + median(lead.overheads),
   })
+}
+
+/** Of the latest rounds; before the first, of the rehearsal. Speed 0 is no measure. */
+function speedsMeasured({ speeds, rehearsed }: Member): readonly number[] {
+  const measured = speeds.filter((speed) => speed > 0)
+  return measured.length > 0 || rehearsed === null || rehearsed <= 0 ? measured : [rehearsed]
 }
 
 /** The running estimate: the median of measured rounds, before the first the rehearsal. Speed 0 is no measure. */

@@ -13,10 +13,11 @@ import {
   type Lead,
   type PeerState,
   type Replica,
+  refuse,
   report,
   type Turn,
 } from './state.js'
-import { isValidator, validateIfDue } from './validator.js'
+import { isValidator, latestLoss, validateIfDue } from './validator.js'
 import { stopWork } from './worker.js'
 
 /** The run is over by a committed entry: no more rounds here. */
@@ -53,8 +54,8 @@ export function onFarewellTimeout(turn: Turn): void {
 }
 
 export function onFarewell(turn: Turn, from: PeerId, farewell: Farewell): void {
-  const { lead } = turn.state
-  if (lead === null || lead.head.members[from] === undefined) return
+  const { lead, finishing } = turn.state
+  if (lead === null || finishing === null || lead.head.members[from] === undefined) return
   changeLead(turn, { farewells: { ...lead.farewells, [from]: farewell } })
   concludeIfReady(turn)
 }
@@ -64,7 +65,7 @@ export function onVersionBroken(turn: Turn, version: Version, reason: string): v
   const { replica, lead, setup } = turn.state
   if (replica === null || !replica.busy || version !== replica.applied + 1) return
   changeReplica(turn, { busy: false, broken: reason })
-  report(turn, { type: 'refused', what: `version ${version}`, from: setup.self.name, reason })
+  refuse(turn, `version ${version}`, setup.self.name, reason)
   if (lead !== null && lead.head.finished === null) propose(turn, { kind: 'finish', reason, ok: false })
   concludeIfReady(turn)
 }
@@ -76,7 +77,7 @@ function isSettled({ state }: Turn): boolean {
   if (replica.ledger.finished === null || replica.applied < replica.ledger.version) return false
   return (
     !isValidator(state) ||
-    validation.last?.version === replica.applied ||
+    latestLoss(state)?.version === replica.applied ||
     validation.failed === replica.applied
   )
 }
@@ -84,14 +85,14 @@ function isSettled({ state }: Turn): boolean {
 function sayFarewell(turn: Turn): void {
   if (turn.state.saidFarewell) return
   change(turn, { saidFarewell: true })
-  emit(turn, { type: 'say-farewell', to: turn.state.leader })
+  if (turn.state.leader !== null) emit(turn, { type: 'say-farewell', to: turn.state.leader })
 }
 
 function conclude(turn: Turn): void {
-  const { lead, replica, validation } = turn.state
+  const { lead, replica } = turn.state
   const ending = endingOf(turn.state)
   if (lead === null || replica === null || ending === null) return
-  emit(turn, { type: 'checkpoint', version: replica.applied, loss: validation.last?.loss ?? null })
+  emit(turn, { type: 'checkpoint', version: replica.applied, loss: latestLoss(turn.state)?.loss ?? null })
   summarise(turn, lead, replica, ending.reason)
   end(turn)
 }
@@ -110,8 +111,8 @@ function endingOf({ finishing, replica }: PeerState): PeerState['finishing'] {
 }
 
 function summarise(turn: Turn, lead: Lead, { ledger, applied }: Replica, reason: string): void {
-  const { validation, setup } = turn.state
-  const loss = validation.last?.loss ?? null
+  const { setup } = turn.state
+  const loss = latestLoss(turn.state)?.loss ?? null
   const farewells = entriesOf(lead.farewells)
   const bytes: Record<string, number> = {}
   for (const [, { bytesSent }] of farewells) {
@@ -123,7 +124,7 @@ function summarise(turn: Turn, lead: Lead, { ledger, applied }: Replica, reason:
     versions: applied,
     steps: ledger.steps,
     tokens: ledger.steps * setup.tokensPerStep,
-    lossBefore: validation.first,
+    lossBefore: ledger.validation.first ?? turn.state.validation.first,
     loss,
     perplexity: loss === null ? null : Math.exp(loss),
     seconds: (turn.at - lead.startedAt) / 1000,

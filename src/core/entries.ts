@@ -1,12 +1,14 @@
 // The ledger's entries: everything that changes the outer state, in order. What depends on time, on
 // randomness or on a local check enters the state only as data in an entry.
-import type { AssignmentId, Hash, Index, PeerId, Term, Version } from './ids.js'
+import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 
 /** Local work given to one worker. */
 export interface Assignment {
   readonly id: AssignmentId
   readonly worker: PeerId
-  /** Version to start from, and the digest of its theta, by which a fetched copy is verified. */
+  /** The round that it continues, given in advance; null if it starts from its base version alone. */
+  readonly after: AssignmentId | null
+  /** Version to start from, and the digest of its theta; a continuing round may start from a newer one. */
   readonly base: Version
   readonly baseDigest: Hash
   readonly shard: number
@@ -18,10 +20,25 @@ export interface Assignment {
   readonly deadlineMs: number
 }
 
-/** Grants the first leader of a term its place; nothing older may follow. */
+/** The first entry of every term: once it is committed, so is everything before it. */
 export interface NoopEntry {
   readonly kind: 'no-op'
   readonly leader: PeerId
+  /** How it came to lead, in words. */
+  readonly reason: string
+  /** ms that the run has been going on under leaders before this one. */
+  readonly elapsedMs: number
+}
+/**
+ * Changes who votes, in two steps: first both sets must agree (`next` is the new one), then the new set alone. In
+ * force from the moment it stands in a log, committed or not.
+ */
+export interface ConfigureEntry {
+  readonly kind: 'configure'
+  readonly voters: readonly PeerId[]
+  readonly next: readonly PeerId[] | null
+  /** Raised by a recovery by force alone; whatever is said in an earlier epoch counts no more. */
+  readonly epoch: Epoch
   readonly reason: string
 }
 /** Takes a peer into the run. */
@@ -33,10 +50,20 @@ export interface AdmitEntry {
   readonly replica: boolean
   /** Local steps per second in the peer's rehearsal; null when it was not measured. */
   readonly speed: number | null
+  /** Multiaddrs at which it can be reached: whoever follows the ledger can call it. */
+  readonly addresses: readonly string[]
 }
 /** A peer is no longer counted on; it may be admitted again. */
 export interface EvictEntry {
   readonly kind: 'evict'
+  readonly peer: PeerId
+  /** It said so itself; else it fell silent. */
+  readonly left: boolean
+  readonly reason: string
+}
+/** A peer is shut out for good: what it sends is never taken again. */
+export interface RevokeEntry {
+  readonly kind: 'revoke'
   readonly peer: PeerId
   readonly reason: string
 }
@@ -55,6 +82,8 @@ export interface ApplyEntry {
   readonly assignment: AssignmentId
   readonly worker: PeerId
   readonly payload: Hash
+  /** What theta becomes by it. */
+  readonly version: Version
   readonly staleness: number
   /** Factor on the pseudo-gradient, computed once by the leader (1 unless the method discounts staleness). */
   readonly weight: number
@@ -78,6 +107,13 @@ export interface ExpireEntry {
   readonly worker: PeerId
   readonly reason: string
 }
+/** The loss of a version on the held-out part, as its validator measured it. */
+export interface ValidateEntry {
+  readonly kind: 'validate'
+  readonly version: Version
+  /** nats per token */
+  readonly loss: number
+}
 export interface FinishEntry {
   readonly kind: 'finish'
   readonly reason: string
@@ -87,12 +123,15 @@ export interface FinishEntry {
 
 export type EntryBody =
   | NoopEntry
+  | ConfigureEntry
   | AdmitEntry
   | EvictEntry
+  | RevokeEntry
   | AssignEntry
   | ApplyEntry
   | RefuseEntry
   | ExpireEntry
+  | ValidateEntry
   | FinishEntry
 export type Entry = EntryBody & { readonly index: Index; readonly term: Term }
 /** Entries that end an assignment: the first one committed counts. */

@@ -3,16 +3,18 @@ import { learningRateAt } from '../outer/learning-rate.js'
 import type { Assignment, Entry } from './entries.js'
 import type { LedgerState } from './ledger.js'
 import { nameOf } from './proposals.js'
-import { type PeerState, report, type Turn } from './state.js'
+import { type PeerState, refuse, report, type Turn } from './state.js'
 
 /** `before` is the ledger's state without the entry. */
 export function reportEntry(turn: Turn, entry: Entry, before: LedgerState): void {
   switch (entry.kind) {
     case 'no-op':
+      // One whose no-op a successor commits leads no more.
+      if (entry.term !== turn.state.term) break
       report(turn, {
         type: 'leader',
         term: entry.term,
-        leader: turn.state.setup.self.name,
+        leader: nameOf(turn, entry.leader),
         id: entry.leader,
         reason: entry.reason,
       })
@@ -27,6 +29,17 @@ export function reportEntry(turn: Turn, entry: Entry, before: LedgerState): void
       report(turn, { type: 'left', name, id: entry.peer, cluster, reason: entry.reason })
       break
     }
+    case 'revoke':
+      refuse(turn, 'peer', nameOf(turn, entry.peer), entry.reason)
+      break
+    case 'configure':
+      report(turn, {
+        type: 'voters',
+        voters: entry.voters.map((voter) => nameOf(turn, voter)),
+        next: entry.next?.map((voter) => nameOf(turn, voter)) ?? null,
+        reason: entry.reason,
+      })
+      break
     case 'assign': {
       const { assignment, speed, fastest: maxSpeed, window } = entry
       const { id, base: version, steps, shard, position } = assignment
@@ -65,12 +78,7 @@ export function reportEntry(turn: Turn, entry: Entry, before: LedgerState): void
       break
     }
     case 'refuse':
-      report(turn, {
-        type: 'refused',
-        what: `contribution ${entry.assignment}`,
-        from: nameOf(turn, entry.worker),
-        reason: entry.reason,
-      })
+      refuse(turn, 'contribution', nameOf(turn, entry.worker), `${entry.assignment}: ${entry.reason}`)
       break
     case 'expire':
       report(turn, {
@@ -80,6 +88,7 @@ export function reportEntry(turn: Turn, entry: Entry, before: LedgerState): void
         reason: entry.reason,
       })
       break
+    case 'validate':
     case 'finish':
       break
     default:

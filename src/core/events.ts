@@ -1,13 +1,15 @@
 // What happens to a peer, and what it wants done: the two halves of `step(state, event) -> [state, effects]`.
 import type { ApplyEntry, Assignment, Entry, Verdict } from './entries.js'
-import type { AssignmentId, Hash, Index, PeerId, Version } from './ids.js'
+import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 import type { LedgerState } from './ledger.js'
-import type { Manifest, Message, Topic } from './messages.js'
+import type { LogPoint, Manifest, Message, Topic } from './messages.js'
 import type { Report } from './reports.js'
 
 /** Named so that setting a timer again moves it. */
 export type TimerName =
   | 'heartbeat'
+  | 'election'
+  | 'leaving'
   | 'grace'
   | 'gather'
   | 'rejoin'
@@ -19,17 +21,22 @@ export type TimerName =
 /** What happens to a peer, as its source knows it. */
 export type NewEvent =
   | {
-      /** Everything local is ready; `holding` names a finished contribution that survived a restart. */
+      /** Everything local is ready; `holding` are the finished contributions that survived a restart, oldest first. */
       readonly type: 'started'
       readonly speed: number | null
-      readonly holding: Manifest | null
+      readonly holding: readonly Manifest[]
     }
   | { readonly type: 'message'; readonly from: PeerId; readonly message: Message }
   | { readonly type: 'connected'; readonly peer: PeerId }
   | { readonly type: 'disconnected'; readonly peer: PeerId }
   | { readonly type: 'timer'; readonly name: TimerName }
-  /** The own journal is durable up to this entry. */
-  | { readonly type: 'appended'; readonly index: Index }
+  /** The own log is durable up to this entry, which is of this term. */
+  | { readonly type: 'persisted'; readonly index: Index; readonly term: Term }
+  /** A payload that the ledger names is here and durable. */
+  | { readonly type: 'payload-held'; readonly payload: Hash }
+  | { readonly type: 'payload-failed'; readonly payload: Hash; readonly reason: string }
+  /** A snapshot up to this entry is durable. */
+  | { readonly type: 'snapshot-saved'; readonly index: Index; readonly term: Term }
   /** A contribution is here, checked (`problem` says what is wrong with it) and, if sound, durable. */
   | {
       readonly type: 'contribution'
@@ -78,6 +85,18 @@ export type NewEvent =
   | { readonly type: 'validation-failed'; readonly version: Version; readonly reason: string }
   | { readonly type: 'stop-requested' }
 
+/** What a replica must never forget: its term, whom it gave its vote in it, and the epoch. */
+export interface HardState {
+  readonly term: Term
+  readonly vote: PeerId | null
+  readonly epoch: Epoch
+}
+
+export interface Outgoing {
+  readonly to: PeerId
+  readonly message: Message
+}
+
 /** An event with the time at which the peer takes it: its monotonic clock, ms. */
 export type PeerEvent = NewEvent & { readonly at: number }
 
@@ -87,9 +106,36 @@ export type Effect =
   | { readonly type: 'subscribe'; readonly topic: Topic }
   /** The leader learned which cluster a peer is in. */
   | { readonly type: 'place'; readonly peer: PeerId; readonly cluster: string }
-  | { readonly type: 'set-timer'; readonly name: TimerName; readonly afterMs: number }
+  /** A peer that this one has to reach, and where it is said to be. */
+  | { readonly type: 'call'; readonly peer: PeerId; readonly addresses: readonly string[] }
+  /** `spreadMs`: up to this much later, drawn at random. */
+  | {
+      readonly type: 'set-timer'
+      readonly name: TimerName
+      readonly afterMs: number
+      readonly spreadMs?: number
+    }
   | { readonly type: 'cancel-timer'; readonly name: TimerName }
-  | { readonly type: 'append'; readonly entries: readonly Entry[] }
+  /**
+   * Make it durable, in order with all before it; then send `thenSend`, and say `persisted` of the last entry. An entry
+   * whose index is held already replaces that one and all after it.
+   */
+  | {
+      readonly type: 'persist'
+      readonly hard: HardState | null
+      readonly entries: readonly Entry[]
+      readonly thenSend: readonly Outgoing[]
+    }
+  /** Pull a payload that the ledger names, check it, make it durable. */
+  | { readonly type: 'hold-payload'; readonly payload: Hash; readonly donors: readonly PeerId[] }
+  /** Payloads that no entry to be replayed names; one that is just being written, for its bytes came again, stays. */
+  | { readonly type: 'drop-payloads'; readonly payloads: readonly Hash[] }
+  /** Make the outer state of this version durable, with the ledger as it was after `ledger.index`. */
+  | { readonly type: 'save-snapshot'; readonly version: Version; readonly ledger: LedgerState }
+  /** The log and its snapshots belong to another history: none of it may be there after a restart. */
+  | { readonly type: 'forget-replica' }
+  /** Durable snapshots cover the log up to here: it is forgotten, all of it where it has another entry here, or none. */
+  | { readonly type: 'compact'; readonly base: LogPoint }
   /** Take the outer step of a committed entry; the payload is local or with one of the donors. */
   | {
       readonly type: 'apply-outer'
@@ -113,7 +159,13 @@ export type Effect =
     }
   /** Pull a contribution's payload from its worker, check it and make it durable. */
   | { readonly type: 'pull-contribution'; readonly from: PeerId; readonly manifest: Manifest }
-  | { readonly type: 'train'; readonly assignment: Assignment }
+  /** Train from version `base` less the own contributions `without`, which it does not have in it. */
+  | {
+      readonly type: 'train'
+      readonly assignment: Assignment
+      readonly base: Version
+      readonly without: readonly AssignmentId[]
+    }
   | { readonly type: 'abort-training' }
   /** Publish a finished contribution on the gradients topic of the own cluster. */
   | { readonly type: 'publish-contribution'; readonly topic: Topic; readonly manifest: Manifest }
@@ -121,7 +173,8 @@ export type Effect =
   | {
       readonly type: 'forget-contribution'
       readonly assignment: AssignmentId
-      readonly outcome: Verdict['kind']
+      /** Null if it was settled without this peer's hearing how. */
+      readonly outcome: Verdict['kind'] | null
     }
   | { readonly type: 'validate'; readonly version: Version }
   | { readonly type: 'checkpoint'; readonly version: Version; readonly loss: number | null }

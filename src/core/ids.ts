@@ -19,6 +19,8 @@ export type Sha256 = (bytes: Uint8Array) => Hash
 export type Version = number
 /** Election counter; fences leaders. */
 export type Term = number
+/** How often a run was recovered by force; everything of an earlier epoch is void. */
+export type Epoch = number
 /** Position in the ledger; the first entry has index 1. */
 export type Index = number
 

@@ -1,65 +1,103 @@
-// The leader: proposes entries, lets them out once they are durable, and knows who is there.
+// The leader: keeps its lease, carries entries to the replicas, acts on those that are committed, and knows who is there.
 import { heard, remind, sendFinish, welcome } from './admission.js'
-import { assignIfDue, enlist, expireOverdue, wakeRested, withdraw } from './assigning.js'
-import { beginFinish, concludeIfReady } from './conclusion.js'
-import { gatherMs, heartbeatMs, lateBeatMs, silenceMs } from './deadlines.js'
+import { compareHeld, goOnAsking } from './agreement.js'
+import { orderArrived } from './arrivals.js'
+import { assignAhead, assignIfDue, enlist, expireOverdue, wakeRested } from './assigning.js'
+import { beginFinish } from './conclusion.js'
+import { configureIfDue } from './configuring.js'
+import { electionMs, gatherMs, heartbeatMs, lateBeatMs, silenceMs } from './deadlines.js'
 import type { Entry } from './entries.js'
 import { reportEntry } from './entry-reports.js'
-import type { AssignmentId, Index, PeerId, Term, Version } from './ids.js'
-import { type LedgerState, openAssignmentOf, presentMembers } from './ledger.js'
-import type { Message, Pulse, Topic } from './messages.js'
-import { nameOf, propose, sendEntries } from './proposals.js'
+import { letGo } from './evicting.js'
+import type { AssignmentId, PeerId, Version } from './ids.js'
+import { applyEntry, type LedgerState, openAssignmentsOf, presentMembers } from './ledger.js'
+import { entriesFrom } from './log.js'
+import type { Heartbeat, Pulse, Topic } from './messages.js'
+import { holdsLease, propose } from './proposals.js'
 import { filterKeys, mapValues } from './records.js'
-import { announcedOf, commitToReplica, rememberAnnounced } from './replica.js'
-import { change, changeLead, emit, type Lead, report, type Turn } from './state.js'
-import { stopReason } from './stop.js'
-import { workerOnEntry } from './worker.js'
+import { commitToReplica, rememberAnnounced } from './replica.js'
+import {
+  changeProgress,
+  committable,
+  entriesPerMessage,
+  followers,
+  notePulse,
+  progressOf,
+  resendLost,
+  sendMissing,
+  unknownProgress,
+} from './replication.js'
+import {
+  type Campaign,
+  change,
+  changeLead,
+  changeReplica,
+  emit,
+  type Lead,
+  send,
+  type Turn,
+} from './state.js'
+import { stopIfDue } from './stop.js'
+import { stepDown } from './terms.js'
+import { offerSoon, workerOnEntry } from './worker.js'
 
-/** Entries per message: 100 of them stay well below the 64 KiB that a control message may have. */
-const entriesPerMessage = 100
-/** Messages in answer to one request for entries: what more is missing is asked for when these are in. */
-const messagesPerAnswer = 10
-
-/** Begins a term. Its first entry is a no-op: nothing of an earlier term counts before it is committed. */
-export function lead(turn: Turn, reason: string): void {
-  const { replica, setup } = turn.state
+/** Begins to lead. Its first entry is a no-op: what earlier terms left is committed together with it. */
+export function lead(turn: Turn, { askedAt, granted }: Campaign, reason: string): void {
+  const { replica, setup, term, elapsedMs } = turn.state
   if (replica === null) return
-  const term = replica.ledger.term + 1
   const self = setup.self.id
+  const head = entriesFrom(replica, replica.ledger.index + 1).reduce(applyEntry, replica.ledger)
   const begun: Lead = {
     term,
-    head: replica.ledger,
-    proposed: [],
-    startedAt: turn.at,
+    head,
+    ready: false,
+    durable: replica.ledger.index,
+    // A vote is as good as an answer to a heartbeat: the lease counts from when it was asked for.
+    progress: Object.fromEntries(
+      granted.map((voter) => [voter, { ...unknownProgress(turn), beat: askedAt }]),
+    ),
+    inquiry: null,
+    startedAt: turn.at - elapsedMs,
+    since: turn.at,
     beatAt: turn.at,
     idle: [],
     window: null,
     closing: false,
     gatherOver: false,
-    heardAt: Object.fromEntries(presentMembers(replica.ledger).map(({ id }) => [id, turn.at])),
+    heardAt: Object.fromEntries(presentMembers(head).map(({ id }) => [id, turn.at])),
     assignedAt: {},
     resting: {},
     overheads: [],
     pulling: [],
     farewells: {},
   }
-  change(turn, { term, leader: self, lead: begun })
-  propose(turn, { kind: 'no-op', leader: self, reason })
-  emit(turn, { type: 'set-timer', name: 'heartbeat', afterMs: heartbeatMs })
+  // Its own worker joins it like any other: it may have waited for a round.
+  change(turn, { leader: self, lead: begun, campaign: null, joined: false })
+  changeReplica(turn, { waiting: null })
+  // Whoever has all before it lacks the no-op first.
+  for (const peer of followers(turn)) changeProgress(turn, peer, {})
+  propose(turn, { kind: 'no-op', leader: self, reason, elapsedMs: Math.round(elapsedMs) })
+  emit(turn, { type: 'cancel-timer', name: 'election' })
   emit(turn, { type: 'set-timer', name: 'gather', afterMs: gatherMs })
-  if (setup.stop.minutes !== undefined) {
-    emit(turn, { type: 'set-timer', name: 'time-limit', afterMs: setup.stop.minutes * 60_000 })
+  const { minutes } = setup.stop
+  if (minutes !== undefined) {
+    const afterMs = Math.max(0, minutes * 60_000 - elapsedMs)
+    emit(turn, { type: 'set-timer', name: 'time-limit', afterMs })
   }
+  onHeartbeatTimer(turn)
+  orderArrived(turn)
+  // What its own worker had finished before: nobody welcomes it back.
+  offerSoon(turn)
 }
 
-/** Entries up to `index` are durable: committed, told to all, acted upon. */
-export function onAppended(turn: Turn, index: Index): void {
-  const { lead } = turn.state
-  if (lead === null) return
-  const durable = lead.proposed.filter((entry) => entry.index <= index)
-  changeLead(turn, { proposed: lead.proposed.filter((entry) => entry.index > index) })
-  publish(turn, durable)
-  for (const entry of durable) commit(turn, entry)
+/** A majority may have more entries durable: they are committed, told to those they concern, and acted upon. */
+export function advance(turn: Turn): void {
+  const { lead, replica } = turn.state
+  if (lead === null || replica === null) return
+  const entries = entriesFrom(replica, replica.ledger.index + 1, committable(turn) - replica.ledger.index)
+  if (entries.length === 0) return
+  publish(turn, entries)
+  for (const entry of entries) commit(turn, entry)
   stopIfDue(turn)
   assignIfDue(turn)
 }
@@ -70,25 +108,28 @@ function commit(turn: Turn, entry: Entry): void {
   reportEntry(turn, entry, before)
   commitToReplica(turn, entry)
   workerOnEntry(turn, entry)
-  if (entry.kind === 'admit') welcome(turn, entry.peer)
-  if (entry.kind === 'finish') beginFinish(turn, entry)
+  if (entry.kind === 'no-op' && entry.term === turn.state.term) changeLead(turn, { ready: true })
+  // One of an earlier term was welcomed then, or asks again.
+  if (entry.kind === 'admit' && entry.term === turn.state.term) welcome(turn, entry.peer)
+  if (entry.kind === 'configure') configureIfDue(turn)
+  if (entry.kind === 'finish' && entry.term === turn.state.term) beginFinish(turn, entry)
 }
 
-/** All entries go to the replicas; what concerns a cluster's workers goes to that cluster too. */
+/** What concerns a cluster's workers goes to that cluster; replicas have it in their logs. */
 function publish(turn: Turn, entries: readonly Entry[]): void {
-  const { lead, setup } = turn.state
+  const { lead, setup, epoch } = turn.state
   if (lead === null) return
-  publishOn(turn, { kind: 'ledger' }, lead.term, entries)
   for (const cluster of setup.clusters) {
+    const topic: Topic = { kind: 'assignments', cluster }
     const theirs = entries.filter((entry) => concerns(entry, cluster, lead.head))
-    publishOn(turn, { kind: 'assignments', cluster }, lead.term, theirs)
-  }
-}
-
-function publishOn(turn: Turn, topic: Topic, term: Term, entries: readonly Entry[]): void {
-  for (let first = 0; first < entries.length; first += entriesPerMessage) {
-    const some = entries.slice(first, first + entriesPerMessage)
-    emit(turn, { type: 'publish', topic, message: { type: 'entries', term, entries: some } })
+    for (let first = 0; first < theirs.length; first += entriesPerMessage) {
+      const some = theirs.slice(first, first + entriesPerMessage)
+      emit(turn, {
+        type: 'publish',
+        topic,
+        message: { type: 'entries', epoch, term: lead.term, entries: some },
+      })
+    }
   }
 }
 
@@ -101,80 +142,116 @@ function concerns(entry: Entry, cluster: string, { members }: LedgerState): bool
     case 'expire':
       return members[entry.worker]?.cluster === cluster
     case 'evict':
+    case 'revoke':
       return members[entry.peer]?.cluster === cluster
     case 'finish':
       return true
     case 'no-op':
+    case 'configure':
     case 'admit':
+    case 'validate':
       return false
   }
 }
 
-export function onWantEntries(turn: Turn, from: PeerId, first: Index): void {
-  const { lead, replica } = turn.state
-  if (lead === null || replica === null || lead.head.members[from]?.present !== true) return
-  const oldest = replica.log[0]?.index ?? replica.ledger.index + 1
-  if (first < oldest) return welcome(turn, from)
-  for (let answer = 0; answer < messagesPerAnswer; answer++) {
-    const start = first - oldest + answer * entriesPerMessage
-    const wanted = replica.log.slice(start, start + entriesPerMessage)
-    if (wanted.length === 0) return
-    sendEntries(turn, from, wanted)
-  }
+/** At the end of every turn: replicas get what is new, and hear what is committed. */
+export function spread(turn: Turn, committedBefore: number): void {
+  const { replica } = turn.state
+  if (replica === null || turn.state.lead === null) return
+  const more = replica.ledger.index > committedBefore
+  for (const peer of followers(turn)) sendMissing(turn, peer, more)
 }
 
 /** A member is alive. What its pulse shows to be missing there is sent again. */
 export function onPulse(turn: Turn, from: PeerId, pulse: Pulse): void {
   const { lead, replica } = turn.state
-  if (lead === null || replica === null || lead.head.members[from]?.present !== true) return
+  if (lead === null || replica === null) return
+  if (followers(turn).includes(from)) {
+    const lapsed = !holdsLease(turn)
+    notePulse(turn, from, pulse)
+    resendLost(turn, from, pulse)
+    if (lapsed && holdsLease(turn)) goOn(turn)
+  }
+  if (lead.head.members[from]?.present !== true) return
   heard(turn, from)
   compareHeld(turn, from, pulse)
   if (replica.ledger.finished !== null) return sendFinish(turn, from)
-  const open = openAssignmentOf(lead.head, from)
+  const open = openAssignmentsOf(lead.head, from)
   // A leader that took over, or came back, does not know who waits for work.
-  if (open === null) return pulse.phase === 'idle' ? enlist(turn, from) : undefined
+  if (open.length === 0) return pulse.phase === 'idle' ? enlist(turn, from) : undefined
   // Gossip usually needs a few ms; a worker at something else a heartbeat after its assignment has missed it.
-  if (pulse.assignment !== open.id && turn.at - givenAt(lead, open.id) >= heartbeatMs)
-    remind(turn, from, open)
+  for (const assignment of open)
+    if (!pulse.assignments.includes(assignment.id) && turn.at - givenAt(lead, assignment.id) >= heartbeatMs)
+      remind(turn, from, assignment)
+}
+
+/** The lease is there again: what waited for it is done. */
+function goOn(turn: Turn): void {
+  orderArrived(turn)
+  stopIfDue(turn)
+  assignIfDue(turn)
 }
 
 function givenAt(lead: Lead, id: AssignmentId): number {
-  return lead.assignedAt[id] ?? lead.startedAt
-}
-
-/** A replica that missed the announcement of a version hears here that its own is another. */
-function compareHeld(turn: Turn, from: PeerId, { held }: Pulse): void {
-  const mine = held === null ? undefined : announcedOf(turn.state, held.version)
-  if (held === null || mine === undefined || mine.stateDigest === held.stateDigest) return
-  const message = { type: 'version', term: turn.state.term, ...mine } as const
-  emit(turn, { type: 'send', to: from, message })
-  const reason = `its version ${held.version} has digest ${held.stateDigest.slice(0, 12)}, not ${mine.stateDigest.slice(0, 12)}`
-  report(turn, { type: 'refused', what: 'outer state', from: nameOf(turn, from), reason })
+  return lead.assignedAt[id] ?? lead.since
 }
 
 /** Once per heartbeat: says who leads, lets go of the silent and the overdue. */
 export function onHeartbeatTimer(turn: Turn): void {
-  const { lead, setup } = turn.state
-  if (lead === null) return
+  if (turn.state.lead === null) return
   emit(turn, { type: 'set-timer', name: 'heartbeat', afterMs: heartbeatMs })
   allowForStandstill(turn)
-  const { ledger } = turn.state.replica ?? { ledger: lead.head }
-  const heartbeat: Message = {
+  if (hasLostItsVoters(turn)) return
+  sayHeartbeat(turn)
+  if (!holdsLease(turn)) return
+  letGoOfSilent(turn)
+  expireOverdue(turn)
+  wakeRested(turn)
+  goOnAsking(turn)
+  tidy(turn)
+  configureIfDue(turn)
+  stopIfDue(turn)
+}
+
+/** Without an answer of a majority for as long as the others wait before they elect, it cannot be of use. */
+function hasLostItsVoters(turn: Turn): boolean {
+  // At the end of a run its voters go home before it does.
+  if (turn.state.finishing !== null || holdsLease(turn, electionMs([]))) return false
+  stepDown(turn, `no majority of the voters has answered for ${electionMs([]) / 1000} s`)
+  return true
+}
+
+function sayHeartbeat(turn: Turn): void {
+  const { lead, replica, setup, epoch } = turn.state
+  if (lead === null || replica === null) return
+  const { ledger } = replica
+  const heartbeat: Heartbeat = {
     type: 'heartbeat',
+    epoch,
     term: lead.term,
     index: ledger.index,
     version: ledger.version,
+    beat: turn.at,
+    elapsedMs: turn.at - lead.startedAt,
+    replicasAt: ledger.replicasAt,
   }
+  const members = presentMembers(lead.head).map(({ id }) => id)
+  for (const peer of new Set([...followers(turn), ...members])) {
+    if (peer === setup.self.id) continue
+    send(turn, peer, heartbeat)
+    // Entries that it needs are forgotten here: it gets a snapshot.
+    if (progressOf(turn, peer).next <= replica.base.index) welcome(turn, peer)
+  }
+}
+
+function letGoOfSilent(turn: Turn): void {
+  const { lead, setup } = turn.state
+  if (lead === null) return
   for (const { id } of presentMembers(lead.head)) {
     if (id === setup.self.id) continue
-    const silentMs = turn.at - (turn.state.lead?.heardAt[id] ?? lead.startedAt)
-    if (silentMs > silenceMs) letGo(turn, id, `silent for ${Math.round(silentMs / 1000)} s`)
-    else emit(turn, { type: 'send', to: id, message: heartbeat })
+    const silentMs = turn.at - (lead.heardAt[id] ?? lead.since)
+    if (silentMs > silenceMs) letGo(turn, id, false, `silent for ${Math.round(silentMs / 1000)} s`)
   }
-  expireOverdue(turn)
-  wakeRested(turn)
-  tidy(turn)
-  stopIfDue(turn)
 }
 
 /** After a pause of the own process what the others sent lies unread: the pause is not held against them. */
@@ -196,52 +273,37 @@ function tidy(turn: Turn): void {
   const { lead } = turn.state
   if (lead === null) return
   const { members, open } = lead.head
+  const following = followers(turn)
   changeLead(turn, {
     heardAt: filterKeys(lead.heardAt, (id) => members[id]?.present === true),
     assignedAt: filterKeys(lead.assignedAt, (id) => open[id] !== undefined),
+    progress: filterKeys(lead.progress, (id) => following.includes(id)),
   })
 }
 
-/** Evicts a member; what it was assigned goes to others. */
-export function letGo(turn: Turn, peer: PeerId, reason: string): void {
-  const { lead } = turn.state
-  if (lead === null || lead.head.members[peer]?.present !== true) return
-  const open = openAssignmentOf(lead.head, peer)
-  if (open !== null) propose(turn, { kind: 'expire', assignment: open.id, worker: peer, reason })
-  propose(turn, { kind: 'evict', peer, reason })
-  withdraw(turn, peer)
-  assignIfDue(turn)
-  concludeIfReady(turn)
+/** A member says that it leaves. */
+export function onLeave(turn: Turn, from: PeerId, reason: string): void {
+  letGo(turn, from, true, reason)
+  configureIfDue(turn)
 }
 
 /** The own outer step of a version is done: everyone may know its digests, and who waited for it may go on. */
 export function announceVersion(turn: Turn, version: Version): void {
-  const { lead, replica } = turn.state
+  const { lead, replica, epoch } = turn.state
   if (lead === null || replica === null) return
   const { digest, stateDigest } = replica
   rememberAnnounced(turn, version, digest, stateDigest)
-  const message = { type: 'version', term: lead.term, version, digest, stateDigest } as const
+  const message = { type: 'version', epoch, term: lead.term, version, digest, stateDigest } as const
   emit(turn, { type: 'publish', topic: { kind: 'ledger' }, message })
   checkpointIfDue(turn, version)
   assignIfDue(turn)
+  assignAhead(turn)
 }
 
 /** The first version is nothing yet, and the last one is written when the run is concluded. */
 function checkpointIfDue(turn: Turn, version: Version): void {
-  const { lead, setup, validation } = turn.state
-  if (version === 0 || version % setup.run.checkpoints.everyVersions !== 0 || lead?.head.finished != null)
-    return
-  emit(turn, { type: 'checkpoint', version, loss: validation.last?.loss ?? null })
-}
-
-export function stopIfDue(turn: Turn): void {
-  const { lead, setup, validation } = turn.state
-  if (lead === null || lead.head.finished !== null) return
-  const reason = stopReason(setup.stop, {
-    ledger: lead.head,
-    tokensPerStep: setup.tokensPerStep,
-    loss: validation.last?.loss ?? null,
-    elapsedMs: turn.at - lead.startedAt,
-  })
-  if (reason !== null) propose(turn, { kind: 'finish', reason, ok: true })
+  const { lead, setup } = turn.state
+  if (lead === null || version === 0 || version % setup.run.checkpoints.everyVersions !== 0) return
+  if (lead.head.finished !== null) return
+  emit(turn, { type: 'checkpoint', version, loss: lead.head.validation.last?.loss ?? null })
 }

@@ -1,10 +1,13 @@
 // The part of the outer state that is not a vector: a deterministic function of the ledger's entries.
 // Everything in it is plain data, so that a snapshot is its JSON.
 import type { Assignment, Entry, Verdict } from './entries.js'
-import type { AssignmentId, Index, PeerId, Term, Version } from './ids.js'
+import type { AssignmentId, Epoch, Index, PeerId, Term, Version } from './ids.js'
 
 /** Rehearsals that differ by more are of another engine or device: a busy machine does not change them so much. */
 const likeSpeeds = 2
+
+/** Verdicts kept per worker, to be told again: more than it can have rounds under way. */
+const settledKept = 16
 
 /** Measured speeds kept per worker; their median is its running estimate (Eq. 6 wants a robust one). */
 const speedsKept = 5
@@ -13,9 +16,14 @@ export interface Member {
   readonly id: PeerId
   readonly name: string
   readonly cluster: string
+  readonly addresses: readonly string[]
   readonly replica: boolean
   /** False after an eviction, until admitted again. */
   readonly present: boolean
+  /** It went by its own word. */
+  readonly left: boolean
+  /** Why it is shut out for good, if it is. */
+  readonly revoked: string | null
   /** Steps per second in the rehearsal before joining; counts until a round was measured. */
   readonly rehearsed: number | null
   /** Measured steps per second of the latest rounds, oldest first. */
@@ -25,11 +33,17 @@ export interface Member {
   readonly contributions: number
   /** Assignments in a row that came to nothing: expired or refused. */
   readonly failures: number
-  /** How the worker's latest assignment ended. */
-  readonly settled: {
-    readonly assignment: AssignmentId
-    readonly outcome: Verdict['kind']
-  } | null
+  /** Contributions in a row that were refused. */
+  readonly refusals: number
+  /** How the worker's latest assignments ended, oldest first. */
+  readonly settled: readonly Settlement[]
+}
+
+export interface Settlement {
+  readonly assignment: AssignmentId
+  readonly outcome: Verdict['kind']
+  /** That it made, if it was applied. */
+  readonly version: Version | null
 }
 
 /** A stretch of a shard, in local steps. */
@@ -47,28 +61,50 @@ export interface Shard {
   readonly returned: readonly Interval[]
 }
 
+/** Who votes. While `next` is there, majorities of both sets are needed. */
+export interface Configuration {
+  readonly voters: readonly PeerId[]
+  readonly next: readonly PeerId[] | null
+  /** Ledger index of the entry that made it; 0 of a run's first. */
+  readonly index: Index
+  readonly epoch: Epoch
+}
+
 export interface LedgerState {
   readonly index: Index
   readonly term: Term
   readonly leader: PeerId | null
+  /** ms that the run had been going on when the term began. */
+  readonly elapsedMs: number
+  readonly configuration: Configuration
+  /** Index of the newest entry that changed who the replicas are. */
+  readonly replicasAt: Index
   readonly version: Version
   readonly members: Readonly<Record<PeerId, Member>>
   readonly shards: readonly Shard[]
-  /** Assignments not settled yet; at most one per worker. */
+  /** Assignments not settled yet; of one worker, those given in advance continue each other. */
   readonly open: Readonly<Record<AssignmentId, Assignment>>
   /** Number of the latest grace window that led to assignments. */
   readonly window: number
   /** Local steps applied, all workers together. */
   readonly steps: number
   readonly staleness: { readonly sum: number; readonly max: number }
+  readonly validation: {
+    readonly first: number | null
+    readonly last: { readonly version: Version; readonly loss: number } | null
+  }
   readonly finished: { readonly reason: string; readonly ok: boolean } | null
 }
 
-export function emptyLedger(shardSizes: readonly number[]): LedgerState {
+/** Before the first entry: the founder is the only voter. */
+export function emptyLedger(shardSizes: readonly number[], founder: PeerId): LedgerState {
   return {
     index: 0,
     term: 0,
     leader: null,
+    elapsedMs: 0,
+    configuration: { voters: [founder], next: null, index: 0, epoch: 0 },
+    replicasAt: 0,
     version: 0,
     members: {},
     shards: shardSizes.map((size) => ({ size, reserved: 0, returned: [] })),
@@ -76,6 +112,7 @@ export function emptyLedger(shardSizes: readonly number[]): LedgerState {
     window: 0,
     steps: 0,
     staleness: { sum: 0, max: 0 },
+    validation: { first: null, last: null },
     finished: null,
   }
 }
@@ -100,26 +137,45 @@ function isOtherDevice({ rehearsed }: Member, speed: number | null): boolean {
 function applyBody(state: LedgerState, entry: Entry): LedgerState {
   switch (entry.kind) {
     case 'no-op':
-      return { ...state, leader: entry.leader, finished: null }
+      return { ...state, leader: entry.leader, elapsedMs: entry.elapsedMs, finished: null }
+    case 'configure': {
+      const { voters, next, epoch, index } = entry
+      return { ...state, configuration: { voters, next, epoch, index }, replicasAt: index }
+    }
     case 'admit': {
       const known = state.members[entry.peer]
-      return withMember(state, {
-        id: entry.peer,
-        name: entry.name,
-        cluster: entry.cluster,
-        replica: entry.replica,
-        present: true,
-        rehearsed: entry.speed ?? known?.rehearsed ?? null,
-        speeds: known === undefined || isOtherDevice(known, entry.speed) ? [] : known.speeds,
-        steps: known?.steps ?? 0,
-        contributions: known?.contributions ?? 0,
-        failures: 0,
-        settled: known?.settled ?? null,
-      })
+      const changesReplicas = entry.replica || known?.replica === true
+      const replicasAt = changesReplicas ? entry.index : state.replicasAt
+      return withMember(
+        { ...state, replicasAt },
+        {
+          id: entry.peer,
+          name: entry.name,
+          cluster: entry.cluster,
+          addresses: entry.addresses,
+          replica: entry.replica,
+          present: true,
+          left: false,
+          revoked: known?.revoked ?? null,
+          rehearsed: entry.speed ?? known?.rehearsed ?? null,
+          speeds: known === undefined || isOtherDevice(known, entry.speed) ? [] : known.speeds,
+          steps: known?.steps ?? 0,
+          contributions: known?.contributions ?? 0,
+          failures: 0,
+          refusals: 0,
+          settled: known?.settled ?? [],
+        },
+      )
     }
     case 'evict': {
       const member = state.members[entry.peer]
-      return member === undefined ? state : withMember(state, { ...member, present: false })
+      if (member === undefined) return state
+      return withMember(state, { ...member, present: false, left: entry.left })
+    }
+    case 'revoke': {
+      const member = state.members[entry.peer]
+      if (member === undefined) return state
+      return withMember(state, { ...member, present: false, revoked: entry.reason })
     }
     case 'assign':
       return {
@@ -128,7 +184,12 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
         window: entry.window,
       }
     case 'apply': {
-      const settled = settle(state, entry.assignment, 'apply')
+      const { version } = entry
+      if (version !== state.version + 1)
+        throw new Error(
+          `Ledger entry ${entry.index} makes version ${version}, after version ${state.version}.`,
+        )
+      const settled = settle(state, { assignment: entry.assignment, outcome: 'apply', version })
       const member = settled.members[entry.worker]
       const credited =
         member === undefined
@@ -139,10 +200,11 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
               steps: member.steps + entry.steps,
               contributions: member.contributions + 1,
               failures: 0,
+              refusals: 0,
             })
       return {
         ...credited,
-        version: state.version + 1,
+        version,
         steps: state.steps + entry.steps,
         staleness: {
           sum: state.staleness.sum + entry.staleness,
@@ -152,20 +214,29 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
     }
     case 'refuse':
     case 'expire': {
-      const settled = giveBack(settle(state, entry.assignment, entry.kind), state.open[entry.assignment])
+      const settled = giveBack(
+        settle(state, { assignment: entry.assignment, outcome: entry.kind, version: null }),
+        state.open[entry.assignment],
+      )
       const member = settled.members[entry.worker]
-      return member === undefined
-        ? settled
-        : withMember(settled, { ...member, failures: member.failures + 1 })
+      if (member === undefined) return settled
+      const refusals = entry.kind === 'refuse' ? member.refusals + 1 : member.refusals
+      return withMember(settled, { ...member, failures: member.failures + 1, refusals })
+    }
+    case 'validate': {
+      const { version, loss } = entry
+      const { first, last } = state.validation
+      if (last !== null && version <= last.version) return state
+      return { ...state, validation: { first: first ?? loss, last: { version, loss } } }
     }
     case 'finish':
       return { ...state, finished: { reason: entry.reason, ok: entry.ok } }
   }
 }
 
-/** The worker's assignment that is not settled, if it has one. */
-export function openAssignmentOf(state: LedgerState, worker: PeerId): Assignment | null {
-  return Object.values(state.open).find((assignment) => assignment.worker === worker) ?? null
+/** The worker's assignments that are not settled, oldest first: each but the first continues the one before. */
+export function openAssignmentsOf(state: LedgerState, worker: PeerId): readonly Assignment[] {
+  return Object.values(state.open).filter((assignment) => assignment.worker === worker)
 }
 
 export function presentMembers(state: LedgerState): readonly Member[] {
@@ -225,7 +296,8 @@ function joined(shard: Shard): Shard {
   return { ...shard, reserved: end.position, returned: returned.slice(0, -1) }
 }
 
-function settle(state: LedgerState, id: AssignmentId, outcome: Verdict['kind']): LedgerState {
+function settle(state: LedgerState, settlement: Settlement): LedgerState {
+  const { assignment: id } = settlement
   const { [id]: assignment, ...open } = state.open
   if (assignment === undefined) {
     throw new Error(`Assignment ${id} is settled a second time; the first verdict counts.`)
@@ -234,5 +306,5 @@ function settle(state: LedgerState, id: AssignmentId, outcome: Verdict['kind']):
   const settled = { ...state, open }
   return member === undefined
     ? settled
-    : withMember(settled, { ...member, settled: { assignment: id, outcome } })
+    : withMember(settled, { ...member, settled: [...member.settled, settlement].slice(-settledKept) })
 }

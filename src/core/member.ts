@@ -1,78 +1,205 @@
-// A member of the swarm follows its leader: joins, answers heartbeats, takes entries in order, catches up.
+// A member of the swarm follows its leader: finds it, joins, answers heartbeats, catches up.
+import { call } from './acquaintance.js'
 import { beginFinish, concludeIfReady } from './conclusion.js'
+import { isVoter } from './configuration.js'
 import { heartbeatMs, silenceMs } from './deadlines.js'
 import type { Entry } from './entries.js'
-import type { Hash, PeerId } from './ids.js'
+import { commitUpTo, onAppend } from './following.js'
+import type { Hash, PeerId, Version } from './ids.js'
+import { sayLeaving } from './leaving.js'
 import type { LedgerState } from './ledger.js'
-import type { Entries, Heartbeat, LeaderMessage, Topic, Welcome } from './messages.js'
-import { commitToReplica, fetchSnapshot, installSnapshot } from './replica.js'
-import { change, changeReplica, emit, report, type Turn } from './state.js'
-import { validateIfDue } from './validator.js'
-import { currentAssignment, getBase, offerSoon, pulse, workerOnEntry } from './worker.js'
+import { lastPoint } from './log.js'
+import type {
+  Address,
+  Append,
+  Entries,
+  Heartbeat,
+  Join,
+  LeaderMessage,
+  Redirect,
+  Topic,
+  Welcome,
+} from './messages.js'
+import { nameOf } from './proposals.js'
+import { abandonReplica, fetchSnapshot, installSnapshot, logEnd, pump } from './replica.js'
+import { change, emit, type PeerState, refuse, report, send, type Turn, toLeader } from './state.js'
+import { awaitLeader, beginTerm, persistTerm } from './terms.js'
+import { tellMeasured, validateIfDue } from './validator.js'
+import { assignmentsOf, getBase, offerSoon, pulse, workerOnEntry } from './worker.js'
 
-/** Asks the leader to be taken in, and asks again until it does. */
-export function askToJoin(turn: Turn): void {
-  const { joined, ready, leader, setup, connected, worker, finishing, replica } = turn.state
-  if (!ready || joined || finishing !== null) return
-  if (connected.includes(leader) || leader === setup.self.id) {
-    const { name, cluster } = setup.self
-    const index = replica?.ledger.index ?? null
-    const holding = currentAssignment(turn.state)
-    emit(turn, {
-      type: 'send',
-      to: leader,
-      message: { type: 'join', name, cluster, speed: worker.speed, holding, index },
-    })
-  }
-  emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: heartbeatMs })
+/** Times between signs of the leader that are remembered. */
+const gapsKept = 16
+/** Replicas remembered from what others said. */
+const mostReplicas = 64
+
+/**
+ * Asks the leader to be taken in, or who leads; and asks again until it is.
+ *
+ * @param others whom it asks while it knows no leader
+ */
+export function askToJoin(turn: Turn, others = turn.state.connected): void {
+  const { joined, ready, leader, setup, connected, finishing, leaving, lead } = turn.state
+  if (!ready || joined || finishing !== null || leaving) return
+  const join = joinOf(turn.state)
+  const known = leader !== null && (connected.includes(leader) || leader === setup.self.id)
+  if (known) send(turn, leader, join)
+  else for (const peer of others) send(turn, peer, join)
+  if (lead === null) emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: heartbeatMs })
 }
 
-/** Runs with the rejoin timer: a leader not heard for ten heartbeats has forgotten this peer, or is gone. */
+function joinOf(state: PeerState): Join {
+  const { setup, worker, replica } = state
+  const { name, cluster, addresses } = setup.self
+  const holding = assignmentsOf(state)
+  // Vectors that are not to be used count for nothing: a snapshot takes their place.
+  const log = replica?.healing == null ? logEnd(state) : null
+  return { type: 'join', name, cluster, speed: worker.speed, holding, log, addresses }
+}
+
+/** Runs with the rejoin timer: a leader not heard for twenty heartbeats has forgotten this peer, or is gone. */
 export function watchLeader(turn: Turn): void {
-  const { joined, leader, setup, heardLeaderAt } = turn.state
-  if (leader === setup.self.id) return
+  const { joined, lead, heardLeaderAt } = turn.state
+  if (lead !== null) return
   if (joined && turn.at - heardLeaderAt > silenceMs) {
     report(turn, {
       type: 'warning',
-      message: 'The leader has been silent for ten heartbeats; asking to be taken in again.',
+      message: `No leader has been heard for ${silenceMs / 1000} s; asking who leads.`,
     })
-    change(turn, { joined: false })
+    change(turn, { joined: false, leader: null })
   }
   if (turn.state.joined) emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: silenceMs })
   else askToJoin(turn)
 }
 
-/** What a leader says. Anyone else who says it is refused: identity comes from the connection. */
+/** Another peer says who leads. It is only asked, not believed: the leader has to answer itself. */
+export function onRedirect(turn: Turn, from: PeerId, { epoch, term, leader, replicas }: Redirect): void {
+  const { state } = turn
+  if (state.joined || state.lead !== null || epoch < state.epoch) return
+  for (const { peer, addresses } of replicas) call(turn, peer, addresses)
+  const knowsSomebody = state.replica !== null || state.replicas.length > 0
+  if (knowsSomebody && mayLead(turn, from)) learnReplicas(turn, replicas)
+  const isNews = leader !== null && leader !== state.leader && term >= state.term
+  if (!isNews || leader === state.setup.self.id || leader === from) return
+  if (!state.connected.includes(leader)) return
+  send(turn, leader, joinOf(state))
+}
+
+/** One of those who may lead says who else may: this peer was away while others became voters. */
+function learnReplicas(turn: Turn, replicas: readonly Address[]): void {
+  const before = turn.state.replicas.filter(({ peer }) => !replicas.some((other) => other.peer === peer))
+  change(turn, { replicas: [...replicas, ...before].slice(0, mostReplicas) })
+}
+
+/**
+ * What a leader says. Anyone who may not lead is refused, and so is a leader of the past: identity comes from the
+ * connection, the term from what was heard before.
+ */
 export function fromLeader(turn: Turn, from: PeerId, message: LeaderMessage): boolean {
-  if (from !== turn.state.leader) {
-    report(turn, { type: 'refused', what: message.type, from, reason: 'it is not the leader' })
+  const { state } = turn
+  const no = whyNot(turn, from, message)
+  if (no !== null) {
+    refuse(turn, message.type, nameOf(turn, from), no)
+    tellTerm(turn, from, message)
     return false
   }
-  if (message.term < turn.state.term) {
-    report(turn, {
-      type: 'refused',
-      what: message.type,
-      from,
-      reason: `term ${message.term} is over; term ${turn.state.term} has begun`,
-    })
-    return false
+  if (message.epoch > state.epoch) {
+    enterEpoch(turn, from, message)
+    // It asks anew: what it was told concerned a replica that it is no more.
+    if (state.replica !== null) return false
   }
-  if (message.term > turn.state.term) offerSoon(turn)
-  change(turn, { term: message.term, heardLeaderAt: turn.at })
+  const isNew = message.term > turn.state.term || turn.state.leader === null
+  if (message.term > turn.state.term) {
+    beginTerm(turn, message.term)
+    persistTerm(turn)
+  }
+  if (turn.state.leader !== from) change(turn, { leader: from, campaign: null, gaps: [] })
+  const gap = turn.at - turn.state.heardLeaderAt
+  const gaps =
+    message.type === 'heartbeat' && !isNew ? [...turn.state.gaps, gap].slice(-gapsKept) : turn.state.gaps
+  change(turn, { heardLeaderAt: turn.at, gaps })
+  // What was on its way when the connection closed says nothing of what came after.
+  if (state.connected.includes(from)) awaitLeader(turn)
+  if (!isNew) return true
+  offerSoon(turn)
+  tellMeasured(turn)
+  sayLeaving(turn)
   return true
 }
 
-export function onWelcome(turn: Turn, from: PeerId, welcome: Welcome): void {
+/**
+ * A leader of an earlier term hears that there is a later one: else a voter that asked to lead in vain, and has moved
+ * on to the term it asked for, would stay behind for as long as the others are content.
+ */
+function tellTerm(turn: Turn, to: PeerId, message: LeaderMessage): void {
+  const { epoch, term, replica, setup } = turn.state
+  if (message.epoch !== epoch || message.term >= term || replica === null) return
+  if (!isVoter(replica.configuration, setup.self.id) || !isVoter(replica.configuration, to)) return
+  send(turn, to, { type: 'appended', epoch, term, ok: false, index: replica.matched })
+}
+
+function whyNot(turn: Turn, from: PeerId, { epoch, term }: LeaderMessage): string | null {
+  const { state } = turn
+  if (epoch < state.epoch) return `this run was recovered by force since; epoch ${epoch} is over`
+  if (epoch === state.epoch && term < state.term) return `term ${term} is over; term ${state.term} has begun`
+  if (epoch === state.epoch && term === state.term && state.leader !== null && state.leader !== from)
+    return 'it is not the leader'
+  return mayLead(turn, from) ? null : 'it is no voter'
+}
+
+/** A voter as far as this peer knows, or a replica that may have become one since; who knows nobody asks anyone. */
+function mayLead({ state }: Turn, from: PeerId): boolean {
+  const { replica, replicas } = state
+  if (replicas.some(({ peer }) => peer === from)) return true
+  if (replica === null) return replicas.length === 0
+  return isVoter(replica.configuration, from) || replica.ledger.members[from]?.replica === true
+}
+
+/** The run was recovered by force without this peer's vote: what it holds may contradict it. */
+function enterEpoch(turn: Turn, from: PeerId, { epoch, term }: LeaderMessage): void {
+  const { replica } = turn.state
+  change(turn, { epoch, term, vote: null, leader: from, campaign: null, lead: null })
+  if (replica !== null)
+    abandonReplica(turn, `${nameOf(turn, from)} recovered this run by force, and this voter is none any more`)
+}
+
+export function onWelcome(turn: Turn, welcome: Welcome): void {
   const { setup, joined, installing } = turn.state
-  change(turn, { joined: true })
+  const { replicas, replicasAt, snapshot } = welcome
+  change(turn, { joined: true, replicas, replicasAt })
+  for (const { peer, addresses } of replicas) call(turn, peer, addresses)
   emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: silenceMs })
-  if (!welcome.replica) return getBase(turn)
+  if (!welcome.replica) return goOnAsWorker(turn)
   if (!joined) for (const topic of replicaTopics(setup.clusters)) emit(turn, { type: 'subscribe', topic })
   if (installing) return
-  if (welcome.snapshot !== null)
-    return fetchSnapshot(turn, welcome.snapshot.version, welcome.snapshot.stateDigest, from)
-  askForEntries(turn)
+  if (snapshot !== null && !holds(turn, snapshot.version))
+    return fetchSnapshot(turn, snapshot.version, snapshot.stateDigest)
+  // It was on its way while another was installed: what is held goes on from there.
+  if (snapshot !== null) tellLogEnd(turn)
   getBase(turn)
+}
+
+/**
+ * One that came back to find its place as a replica taken follows the ledger no more. What its disk has stays there:
+ * a voter that abstains does no harm, one that forgets might.
+ */
+function goOnAsWorker(turn: Turn): void {
+  if (turn.state.replica !== null) {
+    const message = 'Others hold the outer state in the place of this peer by now; it goes on as a worker.'
+    report(turn, { type: 'warning', message })
+    change(turn, { replica: null, installing: false })
+  }
+  getBase(turn)
+}
+
+/** Whether the own outer state is sound, and as new as this version. */
+const holds = ({ state: { replica } }: Turn, version: Version): boolean =>
+  replica !== null && replica.healing === null && replica.applied >= version
+
+/** The leader sends what follows. */
+function tellLogEnd(turn: Turn): void {
+  const { replica, epoch, term } = turn.state
+  if (replica === null) return
+  toLeader(turn, { type: 'appended', epoch, term, ok: false, index: lastPoint(replica).index })
 }
 
 /** Replicas subscribe to what changes the outer state; workers only publish. */
@@ -81,16 +208,32 @@ export function replicaTopics(clusters: readonly string[]): readonly Topic[] {
 }
 
 export function onHeartbeat(turn: Turn, from: PeerId, heartbeat: Heartbeat): void {
-  if (!turn.state.joined) return
-  emit(turn, { type: 'send', to: from, message: pulse(turn.state) })
-  const replica = turn.state.replica
-  if (replica !== null && heartbeat.index > replica.ledger.index) askForEntries(turn)
+  change(turn, { elapsedMs: heartbeat.elapsedMs })
+  const { joined, replica, replicasAt } = turn.state
+  if (replica !== null) follow(turn, commitUpTo(turn, heartbeat.index))
+  // A worker that does not know all replicas asks again: one of them may lead tomorrow.
+  if (joined && replica === null && replicasAt < heartbeat.replicasAt) {
+    change(turn, { joined: false })
+    askToJoin(turn)
+  }
+  if (joined || replica !== null) send(turn, from, pulse(turn.state, heartbeat.beat))
+}
+
+/** Entries for this replica's log; what became committed by them is acted upon. */
+export function onEntriesAppended(turn: Turn, from: PeerId, append: Append): void {
+  follow(turn, onAppend(turn, from, append))
 }
 
 export function onSnapshotInstalled(turn: Turn, ledger: LedgerState, digest: Hash, stateDigest: Hash): void {
   if (!turn.state.installing) return
+  const { replica: held } = turn.state
+  // Entries that this replica acknowledged and has forgotten since would be missing after it.
+  if (held !== null && ledger.index < held.base.index)
+    return onSnapshotFailed(turn, `it ends at entry ${ledger.index}, before what is kept here`)
   installSnapshot(turn, ledger, digest, stateDigest)
-  askForEntries(turn)
+  tellLogEnd(turn)
+  persistTerm(turn)
+  awaitLeader(turn)
   getBase(turn)
   validateIfDue(turn)
   concludeIfReady(turn)
@@ -102,36 +245,26 @@ export function onSnapshotFailed(turn: Turn, reason: string): void {
     message: `The leader's snapshot could not be had: ${reason}. Asking again.`,
   })
   change(turn, { installing: false, joined: false })
+  pump(turn)
   emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: heartbeatMs })
   concludeIfReady(turn)
 }
 
-/**
- * Entries from the leader, by whatever way: the worker acts at once, the replica takes them in order. A finish
- * of an earlier term is history: the run was resumed since.
- */
+/** Committed entries that concern this peer's worker, by gossip or directly; a replica also has them in its log. */
 export function onEntries(turn: Turn, { term, entries }: Entries): void {
-  for (const entry of entries) {
-    workerOnEntry(turn, entry)
-    follow(turn, entry)
-    if (entry.kind === 'finish' && entry.term === term) beginFinish(turn, entry)
-  }
+  for (const entry of entries) act(turn, entry, term)
+  concludeIfReady(turn)
+}
+
+function follow(turn: Turn, committed: readonly Entry[]): void {
+  if (committed.length === 0) return
+  for (const entry of committed) act(turn, entry, turn.state.term)
   validateIfDue(turn)
   concludeIfReady(turn)
 }
 
-function follow(turn: Turn, entry: Entry): void {
-  const { replica } = turn.state
-  if (replica === null || entry.index <= replica.ledger.index) return
-  if (entry.index > replica.ledger.index + 1) return askForEntries(turn)
-  commitToReplica(turn, entry)
-  changeReplica(turn, { askedAt: null })
-}
-
-/** At most once per heartbeat: what is asked for is usually on its way already. */
-function askForEntries(turn: Turn): void {
-  const { replica, leader } = turn.state
-  if (replica === null || (replica.askedAt !== null && turn.at - replica.askedAt < heartbeatMs)) return
-  changeReplica(turn, { askedAt: turn.at })
-  emit(turn, { type: 'send', to: leader, message: { type: 'want-entries', from: replica.ledger.index + 1 } })
+/** A finish of an earlier term is history: the run was resumed since. */
+function act(turn: Turn, entry: Entry, term: number): void {
+  workerOnEntry(turn, entry)
+  if (entry.kind === 'finish' && entry.term === term) beginFinish(turn, entry)
 }

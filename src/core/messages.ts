@@ -1,7 +1,7 @@
 // What peers say to each other. Control messages travel on direct streams; `publish` ones on gossip topics.
 // Tensors never ride in a message: they are named by hash and travel in chunks.
-import type { Entry } from './entries.js'
-import type { AssignmentId, Hash, Index, Term, Version } from './ids.js'
+import type { Entry, Verdict } from './entries.js'
+import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 
 /** What a contribution is, without its bytes. */
 export interface Manifest {
@@ -22,68 +22,151 @@ export interface Manifest {
   readonly loss: number
 }
 
-/** leader -> members: I lead this term, and this is how far the ledger is. */
-export interface Heartbeat {
-  readonly type: 'heartbeat'
+/** What every message of a leader or candidate begins with: whatever is older than what the receiver knows is void. */
+interface Fenced {
+  readonly epoch: Epoch
   readonly term: Term
+}
+
+/** Where a log stands: its last entry's index, and the term that entry is from. */
+export interface LogPoint {
+  readonly index: Index
+  readonly term: Term
+}
+
+/** leader -> members: I lead this term, and this is how far the ledger is committed. */
+export interface Heartbeat extends Fenced {
+  readonly type: 'heartbeat'
   readonly index: Index
   readonly version: Version
+  /** The leader's clock when it was sent; the answer brings it back, and the leader's lease counts from it. */
+  readonly beat: number
+  /** ms that the run has been going on. */
+  readonly elapsedMs: number
+  /** Ledger index of the newest entry that changed who the replicas are: a worker that knows an older one asks. */
+  readonly replicasAt: Index
 }
 /** member -> leader, the answer to a heartbeat: what I am doing, what I know. */
-export interface Pulse {
+export interface Pulse extends Fenced {
   readonly type: 'pulse'
-  readonly term: Term
+  readonly beat: number
+  /** Last entry of a replica's log that the leader need not send again; 0 from a pure worker. */
   readonly index: Index
   /** The version held and the digest of its outer state; null while nothing is held. */
   readonly held: { readonly version: Version; readonly stateDigest: Hash } | null
   readonly phase: 'idle' | 'fetching' | 'training' | 'offering'
-  readonly assignment: AssignmentId | null
+  /** All that it knows to be its own and open. */
+  readonly assignments: readonly AssignmentId[]
   readonly step: number
 }
-/** peer -> leader: take me in. */
+/** peer -> leader: take me in. Whoever does not lead answers with `redirect`. */
 export interface Join {
   readonly type: 'join'
   readonly name: string
   readonly cluster: string
   /** Local steps per second measured by a short rehearsal; null when it was not measured. */
   readonly speed: number | null
-  /** The assignment it is at: one that a restart left it, or that it went on with while the leader was away. */
-  readonly holding: AssignmentId | null
-  /** Ledger index of the replica it still holds, if any. */
-  readonly index: Index | null
+  /** The assignments it is at: those that a restart left it, or that it went on with while no leader was there. */
+  readonly holding: readonly AssignmentId[]
+  /** Where the log of the replica it still holds ends, if it holds one. */
+  readonly log: LogPoint | null
+  readonly addresses: readonly string[]
+}
+/** any peer -> one that asks to be taken in: I do not lead; this is who does, as far as I know. */
+export interface Redirect extends Fenced {
+  readonly type: 'redirect'
+  readonly leader: PeerId | null
+  readonly replicas: readonly Address[]
+}
+/** A replica, and where it can be reached. */
+export interface Address {
+  readonly peer: PeerId
+  readonly addresses: readonly string[]
 }
 /** leader -> peer: you are in; start from this snapshot. */
-export interface Welcome {
+export interface Welcome extends Fenced {
   readonly type: 'welcome'
-  readonly term: Term
   readonly replica: boolean
+  readonly replicas: readonly Address[]
+  readonly replicasAt: Index
   /** Outer state for a replica to fetch; null if what it holds can be brought up to date by entries. */
   readonly snapshot: { readonly version: Version; readonly stateDigest: Hash } | null
 }
 /** leader -> peer: you are not taken in, and why. */
-export interface TurnedAway {
+export interface TurnedAway extends Fenced {
   readonly type: 'turned-away'
-  readonly term: Term
   readonly reason: string
 }
-/** Ledger entries in order, by gossip or as the answer to `want-entries`. */
-export interface Entries {
+/** leader -> replica: entries that follow `prev` in its log; and how far the ledger is committed. */
+export interface Append extends Fenced {
+  readonly type: 'append'
+  readonly prev: LogPoint
+  readonly entries: readonly Entry[]
+  readonly commit: Index
+}
+/** replica -> leader: durable with their payloads up to `index`; or, not `ok`, send again what follows it. */
+export interface Appended extends Fenced {
+  readonly type: 'appended'
+  readonly ok: boolean
+  readonly index: Index
+}
+/** candidate -> voters: may I lead this term? `pre` only asks whether you would say so, and changes nothing. */
+export interface AskVote extends Fenced {
+  readonly type: 'ask-vote'
+  readonly pre: boolean
+  readonly last: LogPoint
+  /** The leader itself asked for it: its lease is no reason to refuse. */
+  readonly transfer: boolean
+}
+/** voter -> candidate. */
+export interface Vote extends Fenced {
+  readonly type: 'vote'
+  readonly pre: boolean
+  readonly granted: boolean
+  readonly reason: string
+}
+/** leader -> the replica that is to lead after it. */
+export interface TakeOver extends Fenced {
+  readonly type: 'take-over'
+}
+/** Committed entries, to the workers they concern: by gossip, or once more directly. */
+export interface Entries extends Fenced {
   readonly type: 'entries'
-  readonly term: Term
   readonly entries: readonly Entry[]
 }
-export interface WantEntries {
-  readonly type: 'want-entries'
-  readonly from: Index
+/** leader -> worker: how a round ended whose entry is no longer in the log. */
+export interface Settled extends Fenced {
+  readonly type: 'settled'
+  readonly assignment: AssignmentId
+  /** Null if that is forgotten, or there never was such a round of this worker. */
+  readonly outcome: Verdict['kind'] | null
+  /** That it made, if it was applied. */
+  readonly version: Version | null
 }
 /** leader -> all: this version exists, and its state has these digests. */
-export interface VersionReady {
+export interface VersionReady extends Fenced {
   readonly type: 'version'
-  readonly term: Term
   readonly version: Version
   /** Digest of theta alone. */
   readonly digest: Hash
   /** Digest of the whole outer state. */
+  readonly stateDigest: Hash
+}
+/** leader -> voters: which state did you make of this version? Two of them differ. */
+export interface WantDigest extends Fenced {
+  readonly type: 'want-digest'
+  readonly version: Version
+}
+/** voter -> leader: the digest of the outer state; null if it never made that version, or forgot. */
+export interface DigestOf extends Fenced {
+  readonly type: 'digest-of'
+  readonly version: Version
+  readonly stateDigest: Hash | null
+}
+/** leader -> replica: most voters have another state than yours. */
+export interface Heal extends Fenced {
+  readonly type: 'heal'
+  readonly version: Version
   readonly stateDigest: Hash
 }
 /** worker -> leader: offers a finished contribution (again), to be pulled by hash. */
@@ -120,10 +203,22 @@ export interface Farewell {
 }
 
 /** What only a leader says; each names its term. */
-export type LeaderMessage = Heartbeat | Welcome | TurnedAway | Entries | VersionReady
+export type LeaderMessage =
+  | Heartbeat
+  | Welcome
+  | TurnedAway
+  | Append
+  | TakeOver
+  | Entries
+  | Settled
+  | VersionReady
+  | WantDigest
+  | Heal
 /** What is said to a leader. */
-export type MemberMessage = Pulse | Join | WantEntries | Offer | GiveUp | Validated | Leave | Farewell
-export type Message = LeaderMessage | MemberMessage
+export type MemberMessage = Pulse | Join | Appended | DigestOf | Offer | GiveUp | Validated | Leave | Farewell
+/** What voters say to each other about who leads. */
+export type ElectionMessage = AskVote | Vote
+export type Message = LeaderMessage | MemberMessage | ElectionMessage | Redirect
 
 /** Gossip topics by what they carry; the network scopes them to the run. */
 export type Topic =

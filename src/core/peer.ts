@@ -1,25 +1,23 @@
 // One peer as a pure function: step(state, event) -> [state, effects].
+import { getToKnowAll } from './acquaintance.js'
 import { onJoin } from './admission.js'
+import { compareOwn, onDigestOf, onHeal, onVersionAnnounced, onWantDigest } from './agreement.js'
 import { onContribution, onGiveUp, onOffer, onPullFailed } from './arrivals.js'
 import { onGatherOver, onGraceOver } from './assigning.js'
 import { concludeIfReady, onFarewell, onFarewellTimeout, onVersionBroken } from './conclusion.js'
-import type { Effect, PeerEvent, TimerName } from './events.js'
+import { askSoon, onAskVote, onElectionDue, onNewerTerm, onTakeOver, onVote } from './election.js'
+import type { Effect, HardState, Outgoing, PeerEvent, TimerName } from './events.js'
+import { onPayloadFailed, onPayloadHeld } from './following.js'
 import type { PeerId } from './ids.js'
-import {
-  announceVersion,
-  lead,
-  letGo,
-  onAppended,
-  onHeartbeatTimer,
-  onPulse,
-  onWantEntries,
-  stopIfDue,
-} from './leader.js'
+import { advance, announceVersion, onHeartbeatTimer, onLeave, onPulse, spread } from './leader.js'
+import { leave, leaveIfFree, onStopRequested } from './leaving.js'
 import {
   askToJoin,
   fromLeader,
   onEntries,
+  onEntriesAppended,
   onHeartbeat,
+  onRedirect,
   onSnapshotFailed,
   onSnapshotInstalled,
   onWelcome,
@@ -27,42 +25,71 @@ import {
   watchLeader,
 } from './member.js'
 import type { LeaderMessage, MemberMessage, Message } from './messages.js'
-import { onOuterApplied, onOuterFailed, onVersionAnnounced, pump, replicaOf } from './replica.js'
+import { onOuterApplied, onOuterFailed, onSnapshotSaved, pump, replicaOf } from './replica.js'
+import { noteDurable, onAppended } from './replication.js'
 import { change, changeWorker, emit, type PeerSetup, type PeerState, report, type Turn } from './state.js'
-import { onRemoteValidation, onValidated, onValidationFailed, validateIfDue } from './validator.js'
+import { stopIfDue } from './stop.js'
+import {
+  onRemoteValidation,
+  onValidated,
+  onValidationFailed,
+  tellMeasured,
+  validateIfDue,
+} from './validator.js'
 import {
   beginIfHeld,
-  offer,
+  hold,
+  isUnsettled,
+  letGoOfApplied,
   offerSoon,
   onPublished,
   onReofferDue,
+  onSettled,
   onStepped,
   onThetaFailed,
   onThetaReady,
   onTrained,
   onTrainingFailed,
-  stopWork,
+  publish,
 } from './worker.js'
 
 export function createPeer(setup: PeerSetup): PeerState {
   const { held } = setup
+  const hard = held?.hard ?? { term: 0, vote: null, epoch: 0 }
   return {
     setup,
-    term: held?.ledger.term ?? 0,
-    leader: setup.voters[0],
+    epoch: hard.epoch,
+    term: hard.term,
+    vote: hard.vote,
+    leader: null,
+    campaign: null,
     ready: false,
     connected: [],
     joined: false,
     heardLeaderAt: 0,
-    holding: null,
+    gaps: [],
+    elapsedMs: held?.ledger.elapsedMs ?? 0,
+    replicas: [],
+    replicasAt: 0,
+    restored: [],
     replica: held === null ? null : replicaOf(held),
     installing: false,
-    worker: { now: { phase: 'idle' }, newest: 0, gaveUp: null, speed: null },
+    worker: {
+      now: { phase: 'idle' },
+      pending: [],
+      offers: 0,
+      ahead: [],
+      over: [],
+      gaveUp: null,
+      speed: null,
+    },
     lead: null,
     announced: [],
-    validation: { first: null, last: null, running: null, failed: null },
+    validation: { first: null, measured: null, running: null, failed: null },
+    refusals: {},
     finishing: null,
     saidFarewell: false,
+    leaving: false,
     ended: false,
   }
 }
@@ -70,23 +97,39 @@ export function createPeer(setup: PeerSetup): PeerState {
 /** Pure: the same state and event always give the same state and effects. What a peer says to itself is heard at once. */
 export function step(state: PeerState, event: PeerEvent): [PeerState, readonly Effect[]] {
   const turn: Turn = { state, effects: [], at: event.at }
-  if (!state.ended) handle(turn, event)
-  const self = state.setup.self.id
+  const committed = state.replica?.ledger.index ?? 0
   const outward: Effect[] = []
+  if (!state.ended) handle(turn, event)
+  hearSelf(turn, outward)
+  if (turn.state.lead !== null && state.lead === null) {
+    askToJoin(turn)
+    validateIfDue(turn)
+  }
+  hearSelf(turn, outward)
+  spread(turn, committed)
+  outward.push(...turn.effects)
+  return [turn.state, persistedTogether(outward)]
+}
+
+function hearSelf(turn: Turn, outward: Effect[]): void {
+  const self = turn.state.setup.self.id
   for (let next = turn.effects.shift(); next !== undefined; next = turn.effects.shift()) {
     if (next.type === 'send' && next.to === self) onMessage(turn, self, next.message)
     else outward.push(next)
   }
-  return [turn.state, appendedTogether(outward)]
 }
 
-/** What one event adds to the ledger is one write, one flush and one message to each topic. */
-function appendedTogether(effects: readonly Effect[]): readonly Effect[] {
-  const entries = effects.flatMap((effect) => (effect.type === 'append' ? effect.entries : []))
-  const first = effects.findIndex(({ type }) => type === 'append')
-  return effects.flatMap((effect, i): Effect[] =>
-    effect.type !== 'append' ? [effect] : i === first ? [{ type: 'append', entries }] : [],
-  )
+/** What one event makes durable is one write and one flush. */
+function persistedTogether(effects: readonly Effect[]): readonly Effect[] {
+  const all = effects.filter((effect) => effect.type === 'persist')
+  if (all.length < 2) return effects
+  const hard: HardState | null = all.findLast((effect) => effect.hard !== null)?.hard ?? null
+  const entries = all.flatMap((effect) => effect.entries)
+  const thenSend: Outgoing[] = all.flatMap((effect) => effect.thenSend)
+  return effects.flatMap((effect): Effect[] => {
+    if (effect.type !== 'persist') return [effect]
+    return effect === all[0] ? [{ type: 'persist', hard, entries, thenSend }] : []
+  })
 }
 
 function handle(turn: Turn, event: PeerEvent): void {
@@ -98,12 +141,18 @@ function handle(turn: Turn, event: PeerEvent): void {
     case 'connected':
       return onConnected(turn, event.peer)
     case 'disconnected':
-      // A hint, never a verdict: the silence that may follow is what counts.
-      return change(turn, { connected: turn.state.connected.filter((peer) => peer !== event.peer) })
+      return onDisconnected(turn, event.peer)
     case 'timer':
       return onTimer(turn, event.name)
-    case 'appended':
-      return onAppended(turn, event.index)
+    case 'persisted':
+      noteDurable(turn, event.index, event.term)
+      return advance(turn)
+    case 'payload-held':
+      return onPayloadHeld(turn, event.payload)
+    case 'payload-failed':
+      return onPayloadFailed(turn, event.payload)
+    case 'snapshot-saved':
+      return onSnapshotSaved(turn, { index: event.index, term: event.term })
     case 'contribution':
       return onContribution(turn, event.from, event.manifest, event.problem)
     case 'contribution-incomplete':
@@ -113,6 +162,8 @@ function handle(turn: Turn, event: PeerEvent): void {
     case 'outer-applied':
       if (!onOuterApplied(turn, event.version, event.digest, event.stateDigest)) return
       announceVersion(turn, event.version)
+      compareOwn(turn, event.version)
+      letGoOfApplied(turn, event.version)
       beginIfHeld(turn)
       validateIfDue(turn)
       return concludeIfReady(turn)
@@ -148,43 +199,49 @@ function handle(turn: Turn, event: PeerEvent): void {
   }
 }
 
-/** A voter that holds the run leads it (for now there is one voter); everyone asks to be taken in as a worker. */
+/** A replica takes up what its disk kept and waits for a leader, or elects one; everyone asks to be taken in. */
 function onStarted(turn: Turn, { speed, holding }: Extract<PeerEvent, { type: 'started' }>): void {
   const { setup, replica } = turn.state
   changeWorker(turn, { speed })
-  change(turn, { ready: true, heardLeaderAt: turn.at, holding: holding?.assignment ?? null })
-  if (holding !== null) changeWorker(turn, { now: { phase: 'offering', manifest: holding, offers: 0 } })
+  change(turn, { ready: true, heardLeaderAt: turn.at, restored: holding })
+  hold(turn, holding)
   emit(turn, { type: 'subscribe', topic: { kind: 'assignments', cluster: setup.self.cluster } })
-  if (replica !== null && setup.voters[0] === setup.self.id) {
+  if (replica !== null) {
     for (const topic of replicaTopics(setup.clusters)) emit(turn, { type: 'subscribe', topic })
-    report(turn, {
-      type: 'digest',
-      version: replica.applied,
-      digest: replica.digest,
-      stateDigest: replica.stateDigest,
-    })
-    lead(turn, replica.ledger.index === 0 ? 'it founded the run' : 'it is the only voter and came back')
-    announceVersion(turn, replica.applied)
-    validateIfDue(turn)
-    offerWhatIsHeld(turn)
+    const { applied: version, digest, stateDigest } = replica
+    report(turn, { type: 'digest', version, digest, stateDigest })
+    getToKnowAll(turn, replica)
+    if (replica.configuration.voters.length === 1) onElectionDue(turn)
+    else askSoon(turn)
   }
   askToJoin(turn)
 }
 
 function onConnected(turn: Turn, peer: PeerId): void {
-  const { connected, leader } = turn.state
+  const { connected, leader, joined } = turn.state
   if (!connected.includes(peer)) change(turn, { connected: [...connected, peer] })
-  if (peer !== leader) return
-  // It may have let this peer go meanwhile; if not, the answer only says where things stand.
-  change(turn, { joined: false })
-  askToJoin(turn)
+  // A leader may have let this peer go meanwhile; if not, the answer only says where things stand.
+  if (peer === leader) change(turn, { joined: false })
+  if (peer !== leader && (leader !== null || joined)) return
+  askToJoin(turn, [peer])
   offerSoon(turn)
+}
+
+/** A hint, never a verdict: a voter asks the others, who say whether they still hear the leader. */
+function onDisconnected(turn: Turn, peer: PeerId): void {
+  change(turn, { connected: turn.state.connected.filter((other) => other !== peer) })
+  if (peer !== turn.state.leader) return
+  if (turn.state.leaving) return leave(turn)
+  askSoon(turn)
 }
 
 function onTimer(turn: Turn, name: TimerName): void {
   switch (name) {
     case 'heartbeat':
+      tellMeasured(turn)
       return onHeartbeatTimer(turn)
+    case 'election':
+      return onElectionDue(turn)
     case 'grace':
       return onGraceOver(turn)
     case 'gather':
@@ -199,6 +256,8 @@ function onTimer(turn: Turn, name: TimerName): void {
       return stopIfDue(turn)
     case 'farewell':
       return onFarewellTimeout(turn)
+    case 'leaving':
+      return leave(turn)
     default:
       return name satisfies never
   }
@@ -209,10 +268,21 @@ function onMessage(turn: Turn, from: PeerId, message: Message): void {
     case 'heartbeat':
     case 'welcome':
     case 'turned-away':
+    case 'append':
+    case 'take-over':
     case 'entries':
+    case 'settled':
     case 'version':
+    case 'want-digest':
+    case 'heal':
       if (fromLeader(turn, from, message)) onLeaderMessage(turn, from, message)
       return
+    case 'ask-vote':
+      return onAskVote(turn, from, message)
+    case 'vote':
+      return onVote(turn, from, message)
+    case 'redirect':
+      return onRedirect(turn, from, message)
     default:
       return onMemberMessage(turn, from, message)
   }
@@ -221,20 +291,33 @@ function onMessage(turn: Turn, from: PeerId, message: Message): void {
 function onLeaderMessage(turn: Turn, from: PeerId, message: LeaderMessage): void {
   switch (message.type) {
     case 'heartbeat':
-      return onHeartbeat(turn, from, message)
+      onHeartbeat(turn, from, message)
+      break
     case 'welcome':
-      onWelcome(turn, from, message)
-      return offerWhatIsHeld(turn)
+      onWelcome(turn, message)
+      return publishRestored(turn)
     case 'turned-away':
       change(turn, { ended: true })
       return emit(turn, { type: 'end', outcome: 'turned-away', reason: message.reason })
+    case 'append':
+      onEntriesAppended(turn, from, message)
+      break
+    case 'take-over':
+      return onTakeOver(turn, from)
     case 'entries':
       return onEntries(turn, message)
+    case 'settled':
+      return onSettled(turn, message)
     case 'version':
-      return onVersionAnnounced(turn, message.version, message.digest, message.stateDigest)
+      return onVersionAnnounced(turn, message)
+    case 'want-digest':
+      return onWantDigest(turn, from, message.version)
+    case 'heal':
+      return onHeal(turn, message.version, message.stateDigest)
     default:
       return message satisfies never
   }
+  leaveIfFree(turn)
 }
 
 function onMemberMessage(turn: Turn, from: PeerId, message: MemberMessage): void {
@@ -243,17 +326,22 @@ function onMemberMessage(turn: Turn, from: PeerId, message: MemberMessage): void
       return onJoin(turn, from, message)
     case 'pulse':
       return onPulse(turn, from, message)
-    case 'want-entries':
-      return onWantEntries(turn, from, message.from)
+    case 'appended':
+      if (message.epoch !== turn.state.epoch) return
+      if (message.term > turn.state.term) return onNewerTerm(turn, from, message.term)
+      if (message.term === turn.state.term && onAppended(turn, from, message)) advance(turn)
+      return
+    case 'digest-of':
+      return onDigestOf(turn, from, message)
     case 'offer':
       return onOffer(turn, from, message.manifest)
     case 'give-up':
       return onGiveUp(turn, from, message.assignment, message.reason)
     case 'validated':
-      if (onRemoteValidation(turn, from, message)) afterValidation(turn)
-      return
+      onRemoteValidation(turn, from, message)
+      return afterValidation(turn)
     case 'leave':
-      return letGo(turn, from, message.reason)
+      return onLeave(turn, from, message.reason)
     case 'farewell':
       return onFarewell(turn, from, message)
     default:
@@ -261,26 +349,15 @@ function onMemberMessage(turn: Turn, from: PeerId, message: MemberMessage): void
   }
 }
 
-/** A contribution that survived a restart is offered as soon as the leader has the worker back. */
-function offerWhatIsHeld(turn: Turn): void {
-  const { now } = turn.state.worker
-  if (now.phase !== 'offering' || turn.state.holding === null) return
-  change(turn, { holding: null })
-  offer(turn, now.manifest)
+/** Contributions that survived a restart go out as soon as a leader has the worker back. */
+function publishRestored(turn: Turn): void {
+  const { restored } = turn.state
+  change(turn, { restored: [] })
+  for (const manifest of restored) if (isUnsettled(turn.state, manifest.assignment)) publish(turn, manifest)
 }
 
 function afterValidation(turn: Turn): void {
   stopIfDue(turn)
   validateIfDue(turn)
   concludeIfReady(turn)
-}
-
-/** Ctrl-C: whatever is durable stays so; a round under way is given back. */
-function onStopRequested(turn: Turn): void {
-  const { leader, lead: leading } = turn.state
-  stopWork(turn)
-  if (leading === null)
-    emit(turn, { type: 'send', to: leader, message: { type: 'leave', reason: 'stopped by its user' } })
-  change(turn, { ended: true })
-  emit(turn, { type: 'end', outcome: 'stopped', reason: 'stopped by its user' })
 }

@@ -49,6 +49,15 @@ export type Report =
       readonly id: PeerId
       readonly reason: string
     }
+  /** A leader is none any more. */
+  | { readonly type: 'deposed'; readonly term: Term; readonly reason: string }
+  /** Who votes from now on; while `next` is given, both sets have to agree. */
+  | {
+      readonly type: 'voters'
+      readonly voters: readonly string[]
+      readonly next: readonly string[] | null
+      readonly reason: string
+    }
   | {
       readonly type: 'assigned'
       readonly assignment: AssignmentId

@@ -1,83 +1,166 @@
 // The state of one peer, and the turn in which `step` moves it on.
 import type { RunConfig, StopConfig } from '../swarmfile/schema.js'
 import type { ApplyEntry, Assignment, Entry } from './entries.js'
-import type { Effect } from './events.js'
-import type { AssignmentId, Hash, Index, PeerId, Term, Version } from './ids.js'
-import type { LedgerState } from './ledger.js'
-import type { Farewell, Manifest } from './messages.js'
+import type { Effect, HardState } from './events.js'
+import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
+import type { Configuration, LedgerState } from './ledger.js'
+import type { Log } from './log.js'
+import type { Address, Farewell, LogPoint, Manifest, Message } from './messages.js'
 import type { Report } from './reports.js'
 
 /** What a peer is told once, before its first event. */
 export interface PeerSetup {
-  readonly self: { readonly id: PeerId; readonly name: string; readonly cluster: string }
+  readonly self: {
+    readonly id: PeerId
+    readonly name: string
+    readonly cluster: string
+    /** Multiaddrs at which others reach it. */
+    readonly addresses: readonly string[]
+  }
   readonly run: RunConfig
   /** The stop rule in force here; only a leader's counts. */
   readonly stop: StopConfig
-  /** The configured voter set; for now the founder alone, who therefore leads. */
-  readonly voters: readonly PeerId[]
+  /** It made the run, and is its first voter. */
+  readonly founder: PeerId
   readonly clusters: readonly string[]
   /** Sequences per shard, |D_i| of Eq. 2. */
   readonly shardSizes: readonly number[]
   /** Total local steps scheduled per shard, T_i of Eq. 3. */
   readonly scheduleSteps: readonly number[]
   readonly tokensPerStep: number
-  /** What a voter holds before its first event: a new run's beginning, or what its disk kept. */
+  /** What a replica holds before its first event: a new run's beginning, or what its disk kept. */
   readonly held: HeldState | null
 }
 
 export interface HeldState {
+  readonly hard: HardState
+  /** Of the newest durable snapshot; entries of the log after it are not known to be committed. */
   readonly ledger: LedgerState
-  readonly log: readonly Entry[]
   readonly digest: Hash
   readonly stateDigest: Hash
+  readonly base: LogPoint
+  readonly log: readonly Entry[]
+  /** Payloads on disk. */
+  readonly payloads: readonly Hash[]
 }
 
-/** Follows the ledger and holds the outer state; the vectors themselves are outside. */
-export interface Replica {
+/** A finished contribution that is here, or that was found wanting: whoever leads orders it. */
+export interface Arrival {
+  readonly from: PeerId
+  readonly manifest: Manifest
+  readonly problem: string | null
+}
+
+/** An outer step to take: a committed apply, with the ledger's state after it. */
+export interface OuterStep {
+  readonly entry: ApplyEntry & { index: Index; term: Term }
   readonly ledger: LedgerState
-  /** The latest entries, for those who are behind. */
-  readonly log: readonly Entry[]
+}
+
+/** Holds the ledger and the outer state; the vectors themselves are outside. */
+export interface Replica extends Log {
+  /** The ledger's state after every committed entry. */
+  readonly ledger: LedgerState
+  /** Who votes, by the newest entry of the log that says so, committed or not. */
+  readonly configuration: Configuration
+  /** Up to here the log is known to be the leader's. */
+  readonly matched: Index
+  /** Entries that wait for the payload that the first of them names. */
+  readonly waiting: { readonly entries: readonly Entry[]; readonly payload: Hash } | null
+  /** Payloads that are durable here. */
+  readonly payloads: Readonly<Record<Hash, true>>
+  /** Contributions not settled yet, whoever leads. */
+  readonly arrived: Readonly<Record<AssignmentId, Arrival>>
   /** Version whose vectors are held, with its digests. */
   readonly applied: Version
   readonly digest: Hash
   readonly stateDigest: Hash
-  /** Committed applies whose outer step is not taken yet, with the ledger's state after each. */
-  readonly queue: readonly {
-    readonly entry: ApplyEntry & { index: Index; term: Term }
-    readonly ledger: LedgerState
-  }[]
+  /** The states of the latest versions made here, oldest first: what it can be asked about. */
+  readonly made: readonly { readonly version: Version; readonly stateDigest: Hash }[]
+  readonly queue: readonly OuterStep[]
   readonly busy: boolean
   /** Outer steps in a row that could not be taken, for want of their payload. */
   readonly failures: number
   /** Why the next version cannot be made by anyone; the run ends at the one before. */
   readonly broken: string | null
-  /** When entries were last asked for; null when none are missing. */
-  readonly askedAt: number | null
+  /** Why its vectors are not to be used: they are replaced by a snapshot. */
+  readonly healing: string | null
+  /** Where durable snapshots stand, oldest first: the newest, and the one before that stands in for it. */
+  readonly saved: readonly LogPoint[]
+  /** Up to here one was asked for last. */
+  readonly saving: Index
 }
 
 export type WorkerPhase =
   | { readonly phase: 'idle' }
   /** `asked`: the base version was asked for; else it comes with the own outer state, or after the welcome. */
   | { readonly phase: 'fetching'; readonly assignment: Assignment; readonly asked: boolean }
-  | { readonly phase: 'training'; readonly assignment: Assignment; readonly step: number }
-  | { readonly phase: 'offering'; readonly manifest: Manifest; readonly offers: number }
+  | {
+      readonly phase: 'training'
+      readonly assignment: Assignment
+      readonly base: Version
+      readonly step: number
+    }
+
+/** A finished round of the own worker. */
+export interface Pending {
+  readonly manifest: Manifest
+  /** That it made; null while its verdict is not known. */
+  readonly version: Version | null
+}
 
 export interface Worker {
   readonly now: WorkerPhase
-  /** Ledger index of the newest assignment seen: older ones are not taken up again. */
-  readonly newest: Index
+  /** Kept until judged; and until a version that has them is held, if rounds go on meanwhile. Oldest first. */
+  readonly pending: readonly Pending[]
+  /** How often the unsettled ones were offered again. */
+  readonly offers: number
+  /** Rounds given in advance, in order. */
+  readonly ahead: readonly Assignment[]
+  /** Assignments done with, oldest first. */
+  readonly over: readonly AssignmentId[]
   /** The latest round that failed here, told again to a leader that still waits for it. */
   readonly gaveUp: { readonly assignment: AssignmentId; readonly reason: string } | null
   readonly speed: number | null
 }
 
+/** What a leader knows of one replica. */
+export interface Progress {
+  /** The next entry to send. */
+  readonly next: Index
+  /** Durable there up to here. */
+  readonly match: Index
+  /** When entries were last sent. */
+  readonly sentAt: number
+  /** When the latest heartbeat that it answered was sent. */
+  readonly beat: number
+  /** Since when it has answered without a gap. */
+  readonly steadySince: number
+  /** Version of the outer state that it holds. */
+  readonly version: Version
+}
+
+/** Two voters made different states of one version: all are asked. */
+export interface Inquiry {
+  readonly version: Version
+  readonly answers: Readonly<Record<PeerId, Hash | null>>
+  readonly since: number
+}
+
 /** What only a leader keeps; a successor starts it afresh from the ledger. */
 export interface Lead {
   readonly term: Term
-  /** The ledger's state after every proposed entry, durable or not. */
+  /** The ledger's state after every entry of its log, committed or not. */
   readonly head: LedgerState
-  readonly proposed: readonly Entry[]
+  /** Its own no-op is committed: it may change who votes. */
+  readonly ready: boolean
+  /** The own log is durable up to here. */
+  readonly durable: Index
+  readonly progress: Readonly<Record<PeerId, Progress>>
+  readonly inquiry: Inquiry | null
+  /** When the run began, by this peer's clock, and when this term of its own did. */
   readonly startedAt: number
+  readonly since: number
   /** The latest own heartbeat: a gap shows that this process, not the others, stood still. */
   readonly beatAt: number
   /** Workers that may be assigned, in the order they arrived. */
@@ -99,8 +182,9 @@ export interface Lead {
 }
 
 export interface Validation {
+  /** The first loss that is known here, and what was measured last. */
   readonly first: number | null
-  readonly last: { readonly version: Version; readonly loss: number } | null
+  readonly measured: { readonly version: Version; readonly loss: number } | null
   readonly running: Version | null
   /** The latest version that could not be validated. */
   readonly failed: Version | null
@@ -113,17 +197,41 @@ export interface Announced {
   readonly stateDigest: Hash
 }
 
+/** A voter that does not lead, and wants to. */
+export interface Campaign {
+  readonly pre: boolean
+  readonly term: Term
+  readonly transfer: boolean
+  /** Why it wants to, in words. */
+  readonly reason: string
+  readonly askedAt: number
+  readonly granted: readonly PeerId[]
+}
+
 export interface PeerState {
   readonly setup: PeerSetup
+  readonly epoch: Epoch
   readonly term: Term
-  readonly leader: PeerId
+  /** Who got this peer's vote in this term. */
+  readonly vote: PeerId | null
+  /** Null while nobody is known to lead. */
+  readonly leader: PeerId | null
+  readonly campaign: Campaign | null
   /** Everything local is there: asking to be taken in before would bring work that cannot be done. */
   readonly ready: boolean
   readonly connected: readonly PeerId[]
   /** Whether the leader took this peer in; asked again when it falls silent. */
   readonly joined: boolean
   readonly heardLeaderAt: number
-  readonly holding: AssignmentId | null
+  /** ms between the leader's latest signs of life, oldest first. */
+  readonly gaps: readonly number[]
+  /** ms that the run had been going on when the leader last spoke. */
+  readonly elapsedMs: number
+  /** The replicas and where they are, as the leader said last, and at which entry that was. */
+  readonly replicas: readonly Address[]
+  readonly replicasAt: Index
+  /** Contributions that survived a restart, until a leader has the worker back. */
+  readonly restored: readonly Manifest[]
   readonly replica: Replica | null
   /** A snapshot is on its way. */
   readonly installing: boolean
@@ -132,9 +240,13 @@ export interface PeerState {
   /** What the leader announced last, oldest first. */
   readonly announced: readonly Announced[]
   readonly validation: Validation
+  /** How often what was refused. */
+  readonly refusals: Readonly<Record<string, number>>
   /** Why the run is over, once it is. */
   readonly finishing: { readonly reason: string; readonly ok: boolean } | null
   readonly saidFarewell: boolean
+  /** Its user stops it: it hands over what it can. */
+  readonly leaving: boolean
   readonly ended: boolean
 }
 
@@ -162,4 +274,17 @@ export function emit(turn: Turn, ...effects: Effect[]): void {
 }
 export function report(turn: Turn, record: Report): void {
   turn.effects.push({ type: 'report', report: record })
+}
+/** Says that something was not taken, and counts it. */
+export function refuse(turn: Turn, what: string, from: string | null, reason: string): void {
+  const { refusals } = turn.state
+  change(turn, { refusals: { ...refusals, [what]: (refusals[what] ?? 0) + 1 } })
+  report(turn, { type: 'refused', what, from, reason })
+}
+export function send(turn: Turn, to: PeerId, message: Message): void {
+  turn.effects.push({ type: 'send', to, message })
+}
+/** To whoever leads; while nobody is known to, nobody hears it. */
+export function toLeader(turn: Turn, message: Message): void {
+  if (turn.state.leader !== null) send(turn, turn.state.leader, message)
 }

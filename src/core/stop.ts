@@ -1,6 +1,21 @@
 // When a run is over: the first of the configured limits that is reached.
 import type { StopConfig } from '../swarmfile/schema.js'
 import type { LedgerState } from './ledger.js'
+import { holdsLease, propose } from './proposals.js'
+import type { Turn } from './state.js'
+
+/** Ends the run if one of its limits is reached. */
+export function stopIfDue(turn: Turn): void {
+  const { lead, setup } = turn.state
+  if (lead === null || !lead.ready || lead.head.finished !== null || !holdsLease(turn)) return
+  const reason = stopReason(setup.stop, {
+    ledger: lead.head,
+    tokensPerStep: setup.tokensPerStep,
+    loss: lead.head.validation.last?.loss ?? null,
+    elapsedMs: turn.at - lead.startedAt,
+  })
+  if (reason !== null) propose(turn, { kind: 'finish', reason, ok: true })
+}
 
 export interface Progress {
   readonly ledger: LedgerState

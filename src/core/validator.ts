@@ -1,7 +1,8 @@
 // Validation on the held-out part: who does it, at which versions, and what becomes of the result.
 import type { PeerId, Version } from './ids.js'
 import type { Validated } from './messages.js'
-import { change, emit, type PeerState, report, type Turn } from './state.js'
+import { holdsLease, propose } from './proposals.js'
+import { change, emit, type PeerState, refuse, report, type Turn, toLeader } from './state.js'
 
 /** The configured peer, or the leader. */
 export function isValidator({ setup, lead }: PeerState): boolean {
@@ -15,32 +16,49 @@ export function validateIfDue(turn: Turn): void {
   const { replica, validation, setup } = state
   if (replica === null || !isValidator(state) || validation.running !== null) return
   const version = replica.applied
-  const last = replica.ledger.finished !== null && replica.queue.length === 0
-  const due = last || version % setup.run.validation.everyVersions === 0 || validation.first === null
-  if (!due || validation.last?.version === version || validation.failed === version) return
+  const { first, last } = replica.ledger.validation
+  const isLast = replica.ledger.finished !== null && replica.queue.length === 0
+  const due = isLast || version % setup.run.validation.everyVersions === 0 || first === null
+  if (!due || replica.healing !== null || validation.failed === version) return
+  if ((last?.version ?? -1) >= version || validation.measured?.version === version) return
   change(turn, { validation: { ...validation, running: version } })
   emit(turn, { type: 'validate', version })
 }
 
-/** Takes a loss into the account, whoever measured it, if it is newer. */
-function recordValidation(turn: Turn, version: Version, loss: number): void {
-  const { validation } = turn.state
-  if (validation.last !== null && version <= validation.last.version) return
-  change(turn, { validation: { ...validation, first: validation.first ?? loss, last: { version, loss } } })
-}
-
-/** The own engine measured a loss. */
+/** The own engine measured a loss: the leader puts it into the ledger. */
 export function onValidated(turn: Turn, version: Version, loss: number): void {
   change(turn, { validation: { ...turn.state.validation, running: null } })
+  remember(turn, version, loss)
   report(turn, { type: 'validated', version, loss, perplexity: Math.exp(loss) })
-  recordValidation(turn, version, loss)
-  emit(turn, { type: 'send', to: turn.state.leader, message: { type: 'validated', version, loss } })
+  tellMeasured(turn)
 }
 
-/** Another peer measured a loss; only the configured validator's word counts. Returns whether it did. */
-export function onRemoteValidation(turn: Turn, from: PeerId, { version, loss }: Validated): boolean {
+function remember(turn: Turn, version: Version, loss: number): void {
+  const { validation } = turn.state
+  const { first, measured } = validation
+  const newest = measured === null || version > measured.version ? { version, loss } : measured
+  change(turn, { validation: { ...validation, first: first ?? loss, measured: newest } })
+}
+
+/** The newest loss that is known here, committed or not. */
+export function latestLoss({ replica, validation: { measured } }: PeerState): Validated | null {
+  const last = replica?.ledger.validation.last ?? null
+  const newest = last === null || (measured !== null && measured.version > last.version) ? measured : last
+  return newest === null ? null : { type: 'validated', ...newest }
+}
+
+/** Told again until it stands in the ledger: the leader may have been lost with it. */
+export function tellMeasured(turn: Turn): void {
+  const { measured } = turn.state.validation
+  const last = turn.state.replica?.ledger.validation.last
+  if (measured === null || (last != null && last.version >= measured.version)) return
+  toLeader(turn, { type: 'validated', ...measured })
+}
+
+/** Only the configured validator's word counts. */
+export function onRemoteValidation(turn: Turn, from: PeerId, { version, loss }: Validated): void {
   const { lead, setup } = turn.state
-  if (lead === null) return false
+  if (lead === null || !lead.ready || !holdsLease(turn)) return
   const name = lead.head.members[from]?.name
   const expected = setup.run.validation.by ?? setup.self.name
   const problem =
@@ -49,12 +67,11 @@ export function onRemoteValidation(turn: Turn, from: PeerId, { version, loss }: 
       : version > lead.head.version
         ? `version ${version} does not exist yet`
         : null
-  if (problem !== null) {
-    report(turn, { type: 'refused', what: 'validation', from: name ?? from, reason: problem })
-    return false
-  }
-  recordValidation(turn, version, loss)
-  return true
+  if (problem !== null) return refuse(turn, 'validation', name ?? from, problem)
+  remember(turn, version, loss)
+  // Once the run is over its voters go home: the last loss is in the summary, not in the ledger.
+  if (lead.head.finished !== null) return
+  if (version > (lead.head.validation.last?.version ?? -1)) propose(turn, { kind: 'validate', version, loss })
 }
 
 export function onValidationFailed(turn: Turn, version: Version, reason: string): void {

@@ -1,28 +1,48 @@
-// A worker's round: take an assignment, get its base version, train, offer, wait for the verdict.
+// A worker's rounds: take an assignment, get its base version, train, offer, wait for the verdict; and where the
+// run allows it, go on meanwhile with a round given in advance.
 import { reofferMs } from './deadlines.js'
+import { donorsOf } from './donors.js'
 import type { Assignment, Entry, Verdict } from './entries.js'
 import type { AssignmentId, Version } from './ids.js'
-import type { Manifest, Pulse } from './messages.js'
-import { startAfresh } from './replica.js'
-import { change, changeWorker, emit, type PeerState, report, type Turn } from './state.js'
+import type { Manifest, Pulse, Settled } from './messages.js'
+import {
+  change,
+  changeWorker,
+  emit,
+  type PeerState,
+  type Pending,
+  refuse,
+  report,
+  type Turn,
+  toLeader,
+} from './state.js'
+
+/** Assignments remembered as done with, so that a late copy of their entry is not taken up again. */
+const overKept = 64
 
 /** Takes from a ledger entry what concerns this worker; the same entry may come by several ways. */
 export function workerOnEntry(turn: Turn, entry: Entry): void {
   const self = turn.state.setup.self.id
   switch (entry.kind) {
     case 'assign':
-      if (entry.assignment.worker === self) takeUp(turn, entry.assignment, entry.index)
+      if (entry.assignment.worker === self) takeUp(turn, entry.assignment)
       break
     case 'apply':
+      if (entry.worker === self) onVerdict(turn, entry.assignment, 'apply', entry.version)
+      break
     case 'refuse':
     case 'expire':
-      if (entry.worker === self) onVerdict(turn, entry)
+      if (entry.worker === self) onVerdict(turn, entry.assignment, entry.kind, null)
       break
     case 'evict':
-      if (entry.peer === self && turn.state.finishing === null) rejoin(turn, entry.reason)
+      if (entry.peer === self && turn.state.finishing === null && !turn.state.leaving)
+        rejoin(turn, entry.reason)
       break
+    case 'revoke':
     case 'no-op':
+    case 'configure':
     case 'admit':
+    case 'validate':
     case 'finish':
       break
     default:
@@ -30,24 +50,44 @@ export function workerOnEntry(turn: Turn, entry: Entry): void {
   }
 }
 
-function takeUp(turn: Turn, assignment: Assignment, index: number): void {
-  const { worker, finishing } = turn.state
-  if (finishing !== null) return
+/** A round that continues another waits until that one is trained; any other takes the place of all there is. */
+function takeUp(turn: Turn, assignment: Assignment): void {
+  const { worker, finishing, leaving } = turn.state
+  if (finishing !== null || leaving) return
   if (worker.gaveUp?.assignment === assignment.id) return giveUp(turn, assignment.id, worker.gaveUp.reason)
-  if (index <= worker.newest) return
-  if (worker.now.phase === 'training') emit(turn, { type: 'abort-training' })
-  if (worker.now.phase === 'offering') emit(turn, { type: 'cancel-timer', name: 'reoffer' })
-  changeWorker(turn, { now: { phase: 'fetching', assignment, asked: false }, newest: index })
+  if (worker.over.includes(assignment.id) || assignmentsOf(turn.state).includes(assignment.id)) return
+  if (assignment.after === null) {
+    if (worker.now.phase === 'training') emit(turn, { type: 'abort-training' })
+    for (const { manifest } of worker.pending) forget(turn, manifest.assignment, null)
+    changeWorker(turn, { now: { phase: 'idle' }, pending: [], ahead: [assignment] })
+  } else changeWorker(turn, { ahead: [...worker.ahead, assignment].sort(byAge) })
+  beginNext(turn)
+}
+
+const number = (id: AssignmentId): number => Number(id.slice(1))
+const byAge = (a: Assignment, b: Assignment): number => number(a.id) - number(b.id)
+
+function beginNext(turn: Turn): void {
+  const { now, ahead } = turn.state.worker
+  const [assignment, ...rest] = ahead
+  if (now.phase !== 'idle' || assignment === undefined) return
+  changeWorker(turn, { now: { phase: 'fetching', assignment, asked: false }, ahead: rest })
   getBase(turn)
 }
 
-/** Trains at once if the own replica holds the base version. It must be the leader's, or the work is for nothing. */
+/**
+ * Trains at once if the own replica holds the base version; a round that continues another also starts from a newer
+ * one. It must be the one assigned, or the work is for nothing.
+ */
 export function beginIfHeld(turn: Turn): boolean {
   const { worker, replica } = turn.state
-  if (worker.now.phase !== 'fetching' || replica?.applied !== worker.now.assignment.base) return false
+  if (worker.now.phase !== 'fetching' || replica === null || replica.healing !== null) return false
   const { assignment } = worker.now
-  if (replica.digest === assignment.baseDigest) begin(turn, assignment)
-  else startAfresh(turn, `version ${assignment.base} has another digest here than at the leader`)
+  if (replica.applied === assignment.base) {
+    // Whose digest is the right one, the voters say; until then the round waits.
+    if (replica.digest !== assignment.baseDigest) return false
+  } else if (assignment.after === null || replica.applied < assignment.base) return false
+  begin(turn, assignment, replica.applied)
   return true
 }
 
@@ -56,17 +96,20 @@ export function beginIfHeld(turn: Turn): boolean {
  * it is open which: it may bring a snapshot.
  */
 export function getBase(turn: Turn): void {
-  const { worker, replica, installing, joined, leader, setup } = turn.state
+  const { worker, replica, installing, joined, lead } = turn.state
   if (worker.now.phase !== 'fetching' || worker.now.asked || beginIfHeld(turn)) return
-  if (!joined && leader !== setup.self.id) return
   const { assignment } = worker.now
-  const willHold = installing || (replica !== null && replica.applied < assignment.base)
+  if (!joined && lead === null && assignment.after === null) return
+  const isHealing = replica !== null && replica.healing !== null
+  // Of the base version itself the replica has another state: it waits until the voters have said whose is right.
+  const willHold = installing || isHealing || (replica !== null && replica.applied <= assignment.base)
   if (willHold) return
   const { base: version, baseDigest: digest } = assignment
-  // Only a leader that came back is past a version that it gave out: nobody has kept it.
-  if (leader === setup.self.id) return onThetaFailed(turn, version, 'the run is past it')
+  const donors = donorsOf(turn, null)
+  if (donors.length === 0 && assignment.after === null)
+    return onThetaFailed(turn, version, 'nobody else is there who may hold it')
   changeWorker(turn, { now: { ...worker.now, asked: true } })
-  emit(turn, { type: 'fetch-theta', version, digest, donors: [leader] })
+  emit(turn, { type: 'fetch-theta', version, digest, donors })
 }
 
 export function onThetaReady(turn: Turn, version: Version): void {
@@ -77,7 +120,7 @@ export function onThetaReady(turn: Turn, version: Version): void {
   // A replica reports the versions that it makes.
   if (replica === null)
     report(turn, { type: 'digest', version, digest: assignment.baseDigest, stateDigest: null })
-  begin(turn, assignment)
+  begin(turn, assignment, version)
 }
 
 /** Given up: the leader gives another, from a version that it holds. */
@@ -90,17 +133,23 @@ export function onThetaFailed(turn: Turn, version: Version, reason: string): voi
   giveUp(turn, now.assignment.id, message)
 }
 
-function begin(turn: Turn, assignment: Assignment): void {
-  changeWorker(turn, { now: { phase: 'training', assignment, step: 0 } })
-  emit(turn, { type: 'train', assignment })
+/**
+ * Starts from a version less the own contributions that it lacks: what the worker has moved meanwhile is carried on,
+ * x = theta_new + (x - theta_end), and its next pseudo-gradient is of the round's own steps alone.
+ */
+function begin(turn: Turn, assignment: Assignment, base: Version): void {
+  letGoOfApplied(turn, base)
+  const without = turn.state.worker.pending.map(({ manifest }) => manifest.assignment)
+  changeWorker(turn, { now: { phase: 'training', assignment, base, step: 0 } })
+  emit(turn, { type: 'train', assignment, base, without })
 }
 
 export function onStepped(turn: Turn, id: AssignmentId, step: number, loss: number, ms: number): void {
   const { now } = turn.state.worker
   if (now.phase !== 'training' || now.assignment.id !== id) return
   changeWorker(turn, { now: { ...now, step } })
-  const { base: version, steps } = now.assignment
-  report(turn, { type: 'step-loss', assignment: id, version, step, steps, loss, ms })
+  const { base: version } = now
+  report(turn, { type: 'step-loss', assignment: id, version, step, steps: now.assignment.steps, loss, ms })
 }
 
 /** The contribution is durable: it is kept, and offered again, until its verdict is known. */
@@ -109,37 +158,54 @@ export function onTrained(turn: Turn, manifest: Manifest): void {
   if (now.phase !== 'training' || now.assignment.id !== manifest.assignment) return
   const { assignment, bytes, codec, norm, loss } = manifest
   report(turn, { type: 'contributed', assignment, bytes, codec, norm, loss })
-  offer(turn, manifest)
+  changeWorker(turn, { now: { phase: 'idle' } })
+  hold(turn, [manifest])
+  publish(turn, manifest)
+  beginNext(turn)
 }
 
-export function offer(turn: Turn, manifest: Manifest): void {
-  const cluster = turn.state.setup.self.cluster
-  changeWorker(turn, { now: { phase: 'offering', manifest, offers: 0 }, speed: manifest.speed })
+/** Contributions whose verdicts are awaited from here on. */
+export function hold(turn: Turn, manifests: readonly Manifest[]): void {
+  const { worker } = turn.state
+  const more = manifests.map((manifest): Pending => ({ manifest, version: null }))
+  const speed = manifests.at(-1)?.speed ?? worker.speed
+  const over = [...worker.over, ...manifests.map(({ assignment }) => assignment)].slice(-overKept)
+  changeWorker(turn, { pending: [...worker.pending, ...more], over, speed, offers: 0 })
+}
+
+export function publish(turn: Turn, manifest: Manifest): void {
+  const { cluster } = turn.state.setup.self
   emit(turn, { type: 'publish-contribution', topic: { kind: 'gradients', cluster }, manifest })
 }
 
+/** Contributions that nobody has judged yet. */
+const unsettled = ({ worker }: PeerState): readonly Pending[] =>
+  worker.pending.filter(({ version }) => version === null)
+
+export const isUnsettled = (state: PeerState, id: AssignmentId): boolean =>
+  unsettled(state).some(({ manifest }) => manifest.assignment === id)
+
 /** From here on a verdict may be expected: while chunks still leave, an offer would have them sent twice. */
 export function onPublished(turn: Turn, id: AssignmentId): void {
-  const { now } = turn.state.worker
-  if (now.phase !== 'offering' || now.manifest.assignment !== id || now.offers > 0) return
+  const { worker } = turn.state
+  if (worker.offers > 0 || !isUnsettled(turn.state, id)) return
   emit(turn, { type: 'set-timer', name: 'reoffer', afterMs: reofferMs(0) })
 }
 
 /** The leader is another one, or within reach again: what is offered need not wait for its next turn. */
 export function offerSoon(turn: Turn): void {
-  const { now } = turn.state.worker
-  if (now.phase !== 'offering') return
-  changeWorker(turn, { now: { ...now, offers: 0 } })
+  if (unsettled(turn.state).length === 0) return
+  changeWorker(turn, { offers: 0 })
   emit(turn, { type: 'set-timer', name: 'reoffer', afterMs: 0 })
 }
 
 /** No verdict yet: gossip may have lost chunks, or the leader may be another one. */
 export function onReofferDue(turn: Turn): void {
-  const { worker, leader } = turn.state
-  if (worker.now.phase !== 'offering') return
-  const offers = worker.now.offers + 1
-  changeWorker(turn, { now: { ...worker.now, offers } })
-  emit(turn, { type: 'send', to: leader, message: { type: 'offer', manifest: worker.now.manifest } })
+  const waiting = unsettled(turn.state)
+  if (waiting.length === 0) return
+  const offers = turn.state.worker.offers + 1
+  changeWorker(turn, { offers })
+  for (const { manifest } of waiting) toLeader(turn, { type: 'offer', manifest })
   emit(turn, { type: 'set-timer', name: 'reoffer', afterMs: reofferMs(offers) })
 }
 
@@ -147,25 +213,70 @@ export function onReofferDue(turn: Turn): void {
 export function onTrainingFailed(turn: Turn, id: AssignmentId, reason: string): void {
   const { now } = turn.state.worker
   if (now.phase !== 'training' || now.assignment.id !== id) return
-  report(turn, { type: 'refused', what: 'own round', from: turn.state.setup.self.name, reason })
+  refuse(turn, 'own round', turn.state.setup.self.name, reason)
   giveUp(turn, id, reason)
 }
 
 function giveUp(turn: Turn, assignment: AssignmentId, reason: string): void {
-  changeWorker(turn, { now: { phase: 'idle' }, gaveUp: { assignment, reason } })
-  emit(turn, { type: 'send', to: turn.state.leader, message: { type: 'give-up', assignment, reason } })
+  const over = [...turn.state.worker.over, assignment].slice(-overKept)
+  changeWorker(turn, { now: { phase: 'idle' }, gaveUp: { assignment, reason }, over })
+  toLeader(turn, { type: 'give-up', assignment, reason })
+  beginNext(turn)
 }
 
-function onVerdict(turn: Turn, verdict: Verdict): void {
-  const { now } = turn.state.worker
-  const current = currentAssignment(turn.state)
-  if (current !== verdict.assignment) return
-  if (now.phase === 'training') emit(turn, { type: 'abort-training' })
-  if (now.phase === 'offering') {
-    emit(turn, { type: 'cancel-timer', name: 'reoffer' })
-    emit(turn, { type: 'forget-contribution', assignment: verdict.assignment, outcome: verdict.kind })
+/** @param version that the contribution made, if it was applied */
+function onVerdict(
+  turn: Turn,
+  id: AssignmentId,
+  outcome: Verdict['kind'] | null,
+  version: Version | null,
+): void {
+  const { now, ahead, pending, over } = turn.state.worker
+  if (ahead.some((assignment) => assignment.id === id))
+    changeWorker(turn, { ahead: ahead.filter((assignment) => assignment.id !== id) })
+  changeWorker(turn, { over: over.includes(id) ? over : [...over, id].slice(-overKept) })
+  if (now.phase !== 'idle' && now.assignment.id === id) {
+    if (now.phase === 'training') emit(turn, { type: 'abort-training' })
+    changeWorker(turn, { now: { phase: 'idle' } })
+    return beginNext(turn)
   }
-  changeWorker(turn, { now: { phase: 'idle' } })
+  if (!pending.some(({ manifest }) => manifest.assignment === id)) return
+  if (outcome === 'apply')
+    changeWorker(turn, {
+      pending: pending.map((one) => (one.manifest.assignment === id ? { ...one, version } : one)),
+    })
+  else forget(turn, id, outcome)
+  letGoOfApplied(turn, turn.state.replica?.applied ?? null)
+  if (unsettled(turn.state).length === 0) emit(turn, { type: 'cancel-timer', name: 'reoffer' })
+}
+
+/**
+ * What a version has in it need not be kept. Until then a round that continues needs it; where none does, the
+ * verdict is enough.
+ *
+ * @param held the version that this peer starts its rounds from; null if it holds none of its own
+ */
+export function letGoOfApplied(turn: Turn, held: Version | null): void {
+  const { pending, ahead, now } = turn.state.worker
+  const goesOn = ahead.length > 0 || now.phase === 'fetching'
+  for (const { manifest, version } of pending)
+    if (version !== null && (!goesOn || (held !== null && version <= held)))
+      forget(turn, manifest.assignment, 'apply')
+}
+
+/** @param outcome null if it came to be without this worker's hearing of it */
+function forget(turn: Turn, assignment: AssignmentId, outcome: Verdict['kind'] | null): void {
+  const { pending } = turn.state.worker
+  const one = pending.find(({ manifest }) => manifest.assignment === assignment)
+  if (one === undefined) return
+  changeWorker(turn, { pending: pending.filter((other) => other !== one) })
+  const known = outcome ?? (one.version === null ? null : 'apply')
+  emit(turn, { type: 'forget-contribution', assignment, outcome: known })
+}
+
+/** How a round ended whose entry the leader has no longer. */
+export function onSettled(turn: Turn, { assignment, outcome, version }: Settled): void {
+  onVerdict(turn, assignment, outcome, version)
 }
 
 function rejoin(turn: Turn, reason: string): void {
@@ -177,36 +288,49 @@ function rejoin(turn: Turn, reason: string): void {
   emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: 0 })
 }
 
-/** Leaves whatever the worker was at; the durable contribution, if there is one, stays on disk. */
+/** The vectors under a round are not to be used: it is given up unheard, and taken up again when its entry comes. */
+export function dropRound(turn: Turn): void {
+  const { now } = turn.state.worker
+  if (now.phase === 'training') emit(turn, { type: 'abort-training' })
+  changeWorker(turn, { now: { phase: 'idle' }, ahead: [] })
+}
+
+/** Leaves whatever the worker was at; durable contributions, if there are any, stay on disk. */
 export function stopWork(turn: Turn): void {
-  const { phase } = turn.state.worker.now
-  if (phase === 'training') emit(turn, { type: 'abort-training' })
-  if (phase === 'offering') emit(turn, { type: 'cancel-timer', name: 'reoffer' })
-  changeWorker(turn, { now: { phase: 'idle' } })
+  dropRound(turn)
+  if (turn.state.worker.pending.length > 0) emit(turn, { type: 'cancel-timer', name: 'reoffer' })
+  changeWorker(turn, { pending: [] })
 }
 
-export function currentAssignment({ worker: { now } }: PeerState): AssignmentId | null {
-  switch (now.phase) {
-    case 'idle':
-      return null
-    case 'fetching':
-    case 'training':
-      return now.assignment.id
-    case 'offering':
-      return now.manifest.assignment
-  }
+/** Every assignment that this worker knows to be its own and open. */
+export function assignmentsOf(state: PeerState): readonly AssignmentId[] {
+  const { now, ahead } = state.worker
+  return [
+    ...unsettled(state).map(({ manifest }) => manifest.assignment),
+    ...(now.phase === 'idle' ? [] : [now.assignment.id]),
+    ...ahead.map(({ id }) => id),
+  ]
 }
 
-/** What a worker answers to a heartbeat. */
-export function pulse(state: PeerState): Pulse {
-  const { replica, worker, term } = state
+export function phaseOf(state: PeerState): Pulse['phase'] {
+  const { phase } = state.worker.now
+  return phase === 'idle' && unsettled(state).length > 0 ? 'offering' : phase
+}
+
+/** What a worker answers to a heartbeat, which was sent at `beat` of the leader's clock. */
+export function pulse(state: PeerState, beat: number): Pulse {
+  const { replica, worker, epoch, term } = state
+  const index = replica?.waiting?.entries.at(-1)?.index ?? replica?.matched ?? 0
+  const sound = replica !== null && replica.healing === null
   return {
     type: 'pulse',
+    epoch,
     term,
-    index: replica?.ledger.index ?? 0,
-    held: replica === null ? null : { version: replica.applied, stateDigest: replica.stateDigest },
-    phase: worker.now.phase,
-    assignment: currentAssignment(state),
+    beat,
+    index,
+    held: sound ? { version: replica.applied, stateDigest: replica.stateDigest } : null,
+    phase: phaseOf(state),
+    assignments: assignmentsOf(state),
     step: worker.now.phase === 'training' ? worker.now.step : 0,
   }
 }

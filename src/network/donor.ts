@@ -64,7 +64,7 @@ export class Donor {
   }
 
   async *#answer(request: BulkRequest, allowance: Allowance): AsyncGenerator<Uint8ArrayList> {
-    const bytes = this.#find(request)
+    const bytes = await this.#find(request)
     if (typeof bytes === 'string') {
       yield framed({ found: false, reason: bytes })
       return
@@ -79,10 +79,10 @@ export class Donor {
     }
   }
 
-  #find(request: BulkRequest): Uint8Array | string {
+  async #find(request: BulkRequest): Promise<Uint8Array | string> {
     const run = this.run()
     if (request.run !== run) return `run ${request.run} is not ours (${run ?? 'none entered yet'})`
-    const bytes = this.#source(request.name)
+    const bytes = await this.#source(request.name)
     if (bytes === null) return 'not held here'
     if (request.offset > bytes.byteLength)
       return `${bytes.byteLength} bytes end before offset ${request.offset}`

@@ -62,7 +62,8 @@ export class Greeter {
   }
 }
 
-async function onlyFrame(stream: Stream): Promise<Uint8Array> {
+/** The one frame of a short stream. */
+export async function onlyFrame(stream: Stream): Promise<Uint8Array> {
   const frames = lengthPrefixed.decode(source(stream), { maxDataLength: CONTROL_CAP_BYTES })
   for await (const frame of frames) return frame.subarray()
   throw new Error('the stream ended before a frame came')

@@ -1,17 +1,17 @@
 // The mesh: the port's methods over one libp2p node and its protocols.
 import './polyfill.js'
-import { generateKeyPair, privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Connection, PeerId as RemoteId } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
+import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import { peerId as asPeerId, type Hash, type PeerId, type RunId } from '../core/ids.js'
 import type { Manifest, Message, Topic } from '../core/messages.js'
 import { UserError } from '../core/user-error.js'
 import type { BulkName, BulkSource, Hello, HelloAnswer, Mesh, MeshHandlers, Traffic } from '../ports/mesh.js'
+import type { PeerStatus } from '../ports/status.js'
 import type { LinkConfig } from '../swarmfile/schema.js'
-import { CONTROL_CAP_BYTES } from '../wire/codec.js'
-import { seal } from '../wire/envelope.js'
+import { sealedFrames } from '../wire/fitting.js'
 import type { GradientFrame } from '../wire/frames.js'
 import { CONTROL_PROTOCOL, Control } from './control.js'
 import { BULK_PROTOCOL, BULK_STREAMS, Donor } from './donor.js'
@@ -28,6 +28,7 @@ import { publishContribution } from './publishing.js'
 import { innermost, Reception, surfacing } from './reception.js'
 import { Rejoin } from './rejoin.js'
 import { Scores } from './scores.js'
+import { STATUS_PROTOCOL, StatusDesk } from './status.js'
 import { topicName } from './topics.js'
 import { TrafficCount } from './traffic.js'
 
@@ -36,6 +37,8 @@ export interface MeshOptions {
   readonly privateKey: Uint8Array
   /** Multiaddrs to listen on; port 0 takes any free one. */
   readonly listen: readonly string[]
+  /** Multiaddrs that others are told; those listened on unless given. */
+  readonly announce?: readonly string[] | null
   /** Multiaddrs to call on until they answer. */
   readonly bootstrap?: readonly string[]
   /** Finds peers on the local network. */
@@ -58,6 +61,11 @@ export async function generateIdentity(): Promise<Uint8Array> {
   return privateKeyToProtobuf(await generateKeyPair('Ed25519'))
 }
 
+/** The peer that has this private key. */
+export function identityOf(privateKey: Uint8Array): PeerId {
+  return asPeerId(peerIdFromPrivateKey(privateKeyFromProtobuf(privateKey)).toString())
+}
+
 /**
  * Starts the network of one peer.
  * @throws UserError when an address cannot be listened on
@@ -78,6 +86,7 @@ class Libp2pMesh implements Mesh {
   readonly #reception: Reception
   readonly #gossip: Gossip
   readonly #greeter: Greeter
+  readonly #statusDesk: StatusDesk
   readonly #control: Control
   readonly #donor: Donor
   readonly #fetcher: Fetcher
@@ -110,6 +119,7 @@ class Libp2pMesh implements Mesh {
       (author, frame) => reception.gossiped(author, frame as GradientFrame),
     )
     this.#greeter = new Greeter(meter, (from, hello) => reception.answer(from, hello), malformed('hello'))
+    this.#statusDesk = new StatusDesk(meter)
     this.#control = new Control(
       meter,
       (peer) => this.#connectionTo(peer),
@@ -134,10 +144,12 @@ class Libp2pMesh implements Mesh {
   }
 
   async start(): Promise<void> {
-    const { privateKey, listen, mdns, bootstrap = [] } = this.options
+    const { privateKey, listen, mdns, bootstrap = [], announce = null } = this.options
+    for (const address of bootstrap) addressFrom(address)
     const node = await createNode({
       privateKey,
       listen,
+      announce,
       mdns,
       gate: this.#gate,
       gossip: this.#gossip,
@@ -152,6 +164,7 @@ class Libp2pMesh implements Mesh {
       log: this.options.log,
     })
     await node.handle(HELLO_PROTOCOL, this.#greeter.handle, { maxInboundStreams: 8 })
+    await node.handle(STATUS_PROTOCOL, this.#statusDesk.handle, { maxInboundStreams: 8 })
     await node.handle(CONTROL_PROTOCOL, this.#control.handle, { maxInboundStreams: 8 })
     await node.handle(BULK_PROTOCOL, this.#donor.handle, { maxInboundStreams: BULK_STREAMS })
     node.addEventListener('peer:connect', ({ detail }) => this.#connected(detail))
@@ -191,16 +204,7 @@ class Libp2pMesh implements Mesh {
   }
 
   async dial(address: string): Promise<PeerId> {
-    let target: Multiaddr
-    try {
-      target = multiaddr(address)
-    } catch (error) {
-      throw new UserError(
-        'usage',
-        `"${address}" is not an address: ${messageOf(error)}`,
-        'give a multiaddr such as /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo..., as the other peer prints it',
-      )
-    }
+    const target = addressFrom(address)
     try {
       const connection = await this.#node.dial(target)
       const peer = asPeerId(connection.remotePeer.toString())
@@ -217,6 +221,10 @@ class Libp2pMesh implements Mesh {
     }
   }
 
+  call(peer: PeerId, addresses: readonly string[]): void {
+    this.#rejoin.call(peer, addresses)
+  }
+
   async hello(peer: PeerId, hello: Hello): Promise<HelloAnswer> {
     const connection = this.#connectionTo(peer)
     if (connection === undefined) throw new Error(`Cannot say hello to ${peer}: it is not connected.`)
@@ -230,8 +238,18 @@ class Libp2pMesh implements Mesh {
     return answer
   }
 
+  async status(peer: PeerId): Promise<PeerStatus> {
+    const connection = this.#connectionTo(peer)
+    if (connection === undefined) throw new Error(`Cannot ask ${peer}: it is not connected.`)
+    return this.#statusDesk.ask(connection)
+  }
+
+  tellStatus(source: () => PeerStatus): void {
+    this.#statusDesk.tell(source)
+  }
+
   send(peer: PeerId, message: Message): boolean {
-    return this.#control.send(peer, this.#sealed(message))
+    return sealedFrames(this.#entered(), message).every((frame) => this.#control.send(peer, frame))
   }
 
   subscribe(topic: Topic): void {
@@ -239,9 +257,11 @@ class Libp2pMesh implements Mesh {
   }
 
   publish(topic: Topic, message: Message): void {
-    this.#gossip
-      .publish(this.#topic(topic), this.#sealed(message), 'everyone')
-      .catch((error) => this.#handlers.refused(null, `publishing ${message.type}`, innermost(error)))
+    for (const frame of sealedFrames(this.#entered(), message)) {
+      this.#gossip
+        .publish(this.#topic(topic), frame, 'everyone')
+        .catch((error) => this.#handlers.refused(null, `publishing ${message.type}`, innermost(error)))
+    }
   }
 
   publishContribution(topic: Topic, manifest: Manifest, payload: Uint8Array): Promise<void> {
@@ -291,14 +311,6 @@ class Libp2pMesh implements Mesh {
     return this.#run
   }
 
-  #sealed(message: Message): Uint8Array {
-    const bytes = seal(this.#entered(), message)
-    if (bytes.byteLength <= CONTROL_CAP_BYTES) return bytes
-    throw new RangeError(
-      `A ${message.type} message of ${bytes.byteLength} bytes: at most ${CONTROL_CAP_BYTES} can be sent; split it.`,
-    )
-  }
-
   #topic(topic: Topic): string {
     const run = this.#entered()
     const name = topicName(run, topic)
@@ -346,6 +358,19 @@ class Libp2pMesh implements Mesh {
     if (connection !== undefined) return connection
     if (this.#gate.isBanned(peer)) throw new Error('it was cut off')
     return this.#node.dial(peerIdFromString(peer))
+  }
+}
+
+/** @throws UserError if it is none */
+function addressFrom(text: string): Multiaddr {
+  try {
+    return multiaddr(text)
+  } catch (error) {
+    throw new UserError(
+      'usage',
+      `"${text}" is not an address: ${messageOf(error)}`,
+      'give a multiaddr such as /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo..., as the other peer prints it',
+    )
   }
 }
 

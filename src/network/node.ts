@@ -21,6 +21,8 @@ export interface NodeOptions {
   /** libp2p's protobuf form of a private key; the same key gives the same identity. */
   readonly privateKey: Uint8Array
   readonly listen: readonly string[]
+  /** Multiaddrs that others are told; null for those listened on. */
+  readonly announce: readonly string[] | null
   readonly mdns: boolean
   readonly gate: Gate
   readonly gossip: Gossip
@@ -44,7 +46,7 @@ export function libp2pOptions(options: NodeOptions): Libp2pOptions {
   }
   return {
     privateKey: privateKeyFromProtobuf(options.privateKey),
-    addresses: { listen: [...options.listen] },
+    addresses: { listen: [...options.listen], ...announced(options.announce) },
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
@@ -62,6 +64,12 @@ export function libp2pOptions(options: NodeOptions): Libp2pOptions {
     services: { identify: identify(), gossip: options.gossip.service },
     start: false,
   }
+}
+
+/** libp2p takes an empty list of addresses for none given. */
+function announced(announce: readonly string[] | null): Libp2pOptions['addresses'] {
+  if (announce === null) return {}
+  return announce.length > 0 ? { announce: [...announce] } : { announceFilter: () => [] }
 }
 
 /**

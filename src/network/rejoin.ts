@@ -63,12 +63,19 @@ export class Rejoin {
     this.#know(peer, addresses)
   }
 
+  /** A peer that is needed, and where it is said to be; what is no address of it is passed over. */
+  call(peer: PeerId, addresses: readonly string[]): void {
+    if (peer === this.caller.self) return
+    const usable = addresses.filter((address) => leadsTo(address, peer))
+    const before = this.#known.get(peer)
+    const isNews = usable.some((address) => before?.addresses.has(address) !== true)
+    this.#know(peer, usable)
+    if (isNews) this.#hurry(peer)
+    this.#schedule(peer, this.#courtesyMs(peer))
+  }
+
   connected(peer: PeerId): void {
-    const acquaintance = this.#known.get(peer)
-    if (acquaintance === undefined) return
-    acquaintance.backoffMs = BACKOFF_MS.first
-    if (acquaintance.timer !== null) clearTimeout(acquaintance.timer)
-    acquaintance.timer = null
+    this.#hurry(peer)
   }
 
   disconnected(peer: PeerId): void {
@@ -96,6 +103,15 @@ export class Rejoin {
         acquaintance.addresses.delete(acquaintance.addresses.values().next().value as string)
       }
     }
+  }
+
+  /** The wait for the next call is over, and those after it begin short again. */
+  #hurry(peer: PeerId): void {
+    const acquaintance = this.#known.get(peer)
+    if (acquaintance === undefined) return
+    acquaintance.backoffMs = BACKOFF_MS.first
+    if (acquaintance.timer !== null) clearTimeout(acquaintance.timer)
+    acquaintance.timer = null
   }
 
   #courtesyMs(peer: PeerId): number {
@@ -141,6 +157,15 @@ function next(acquaintance: Acquaintance): number {
   const pauseMs = acquaintance.backoffMs * (0.75 + 0.5 * Math.random())
   acquaintance.backoffMs = Math.min(BACKOFF_MS.most, 2 * acquaintance.backoffMs)
   return pauseMs
+}
+
+/** Whether an address that another peer passed on can be one of this peer's. */
+function leadsTo(address: string, peer: PeerId): boolean {
+  try {
+    return (peerOf(address) ?? peer) === peer
+  } catch {
+    return false
+  }
 }
 
 /** The peer that an address names, or null. */

@@ -1,19 +1,20 @@
 // Payloads of contributions: arriving, checked, made durable where the outer state depends on them, served.
 import type { Hash, PeerId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
-import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import { codecs } from '../tensor/codec.js'
-import { checkContribution } from '../tensor/contribution.js'
 import type { Dispatch } from './driver.js'
+import { payloadProblem } from './payload-check.js'
+import { reasonOf } from './reason.js'
 
-/** Payloads kept in memory for those who still need them; older ones are on the voters' disks. */
-const payloadsKept = 32
+/** Payloads kept in memory for those who still need them, the newest at least; older ones are on the replicas' disks. */
+const most = { payloads: 32, bytes: 256 * 2 ** 20 } as const
 
-/** Where a voter keeps payloads until a snapshot covers them. */
+/** Where a replica keeps payloads until a snapshot covers them. */
 export interface DurablePayloads {
   put(hash: Hash, bytes: Uint8Array): Promise<void>
   get(hash: Hash): Promise<Uint8Array | null>
+  delete(hash: Hash): Promise<void>
 }
 
 export class Contributions {
@@ -24,19 +25,18 @@ export class Contributions {
   constructor(
     private readonly mesh: Mesh,
     private readonly parameters: number,
-    /** Null on peers that are not voters: what they lose they fetch again. */
-    private readonly disk: DurablePayloads | null,
+    private readonly disk: DurablePayloads,
     private readonly dispatch: Dispatch,
     private readonly fail: (error: unknown) => void,
   ) {}
 
   /** All chunks are here. Checked, then durable, then told to the core: in this order. */
   async arrived(from: PeerId, manifest: Manifest, payload: Uint8Array): Promise<void> {
-    const problem = this.#problem(manifest, payload)
+    const problem = await payloadProblem(manifest, payload, this.parameters)
     if (problem === null) {
       this.#keep(manifest.payload, payload)
       try {
-        await this.disk?.put(manifest.payload, payload)
+        await this.disk.put(manifest.payload, payload)
       } catch (error) {
         return this.fail(error)
       }
@@ -59,12 +59,12 @@ export class Contributions {
     }
     this.payload(manifest.payload, [from])
       .then((payload) => this.arrived(from, manifest, payload))
-      .catch((error: Error) => this.dispatch({ type: 'pull-failed', manifest, reason: error.message }))
+      .catch((error: Error) => this.dispatch({ type: 'pull-failed', manifest, reason: reasonOf(error) }))
   }
 
   /** The bytes of a committed contribution, from memory, disk or one of the donors. */
   async payload(hash: Hash, donors: readonly PeerId[]): Promise<Uint8Array> {
-    const here = this.#payloads.get(hash) ?? (await this.disk?.get(hash)) ?? null
+    const here = await this.held(hash)
     if (here !== null) return here
     if (!this.#payloads.has(hash) && this.mesh.arriving(hash)) await this.#gossip(hash)
     const arrived = this.#payloads.get(hash)
@@ -79,8 +79,33 @@ export class Contributions {
     this.#wake(hash)
   }
 
-  held(hash: Hash): Uint8Array | null {
-    return this.#payloads.get(hash) ?? null
+  /** What this peer itself has. */
+  async held(hash: Hash): Promise<Uint8Array | null> {
+    return this.#payloads.get(hash) ?? (await this.disk.get(hash))
+  }
+
+  /** Makes a payload that the ledger names durable here, and tells. */
+  async hold(payload: Hash, donors: readonly PeerId[]): Promise<void> {
+    let bytes: Uint8Array
+    try {
+      bytes = await this.payload(payload, donors)
+    } catch (error) {
+      return this.dispatch({ type: 'payload-failed', payload, reason: reasonOf(error) })
+    }
+    try {
+      await this.disk.put(payload, bytes)
+    } catch (error) {
+      return this.fail(error)
+    }
+    this.dispatch({ type: 'payload-held', payload })
+  }
+
+  /** Nobody needs them any more. */
+  drop(payloads: readonly Hash[]): void {
+    for (const payload of payloads) {
+      this.#payloads.delete(payload)
+      this.disk.delete(payload).catch(this.fail)
+    }
   }
 
   /** Resolves when a payload that comes by gossip is here, or given up. */
@@ -96,21 +121,14 @@ export class Contributions {
   #keep(hash: Hash, payload: Uint8Array): void {
     this.#payloads.delete(hash)
     this.#payloads.set(hash, payload)
-    for (const old of this.#payloads.keys()) {
-      if (this.#payloads.size <= payloadsKept) break
+    let bytes = 0
+    for (const { length } of this.#payloads.values()) bytes += length
+    for (const [old, { length }] of this.#payloads) {
+      if (this.#payloads.size <= most.payloads && bytes <= most.bytes) break
+      if (old === hash) break
       this.#payloads.delete(old)
+      bytes -= length
     }
     this.#wake(hash)
-  }
-
-  #problem(manifest: Manifest, payload: Uint8Array): string | null {
-    const expected = codecs[manifest.codec].encodedBytes(this.parameters)
-    if (payload.length !== expected) return `its payload has ${payload.length} bytes, not ${expected}`
-    if (sha256(payload) !== manifest.payload) return 'its payload does not match the hash in its manifest'
-    return checkContribution(
-      codecs[manifest.codec].decode(payload, this.parameters),
-      manifest,
-      this.parameters,
-    )
   }
 }

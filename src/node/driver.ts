@@ -29,6 +29,8 @@ export class Driver {
     setup: PeerSetup,
     private readonly carryOut: (effect: OutwardEffect) => void,
     private readonly now: () => number,
+    /** In [0, 1): spreads the timers of peers that would otherwise act at once. */
+    private readonly random: () => number = Math.random,
   ) {
     this.#state = createPeer(setup)
     // Whoever runs the peer looks at it later than the first event may fail.
@@ -73,11 +75,12 @@ export class Driver {
   #effect(effect: Effect): void {
     switch (effect.type) {
       case 'set-timer': {
-        const { name, afterMs } = effect
+        const { name, afterMs, spreadMs = 0 } = effect
+        const delayMs = Math.min(afterMs + spreadMs * this.random(), longestTimerMs)
         clearTimeout(this.#timers.get(name))
         this.#timers.set(
           name,
-          setTimeout(() => this.dispatch({ type: 'timer', name }), Math.min(afterMs, longestTimerMs)),
+          setTimeout(() => this.dispatch({ type: 'timer', name }), delayMs),
         )
         return
       }

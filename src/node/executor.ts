@@ -1,18 +1,18 @@
 // Carries out what the core decides: every outward effect, by the adapter whose business it is.
-import type { Entry } from '../core/entries.js'
 import type { PeerId, Version } from '../core/ids.js'
+import type { Message } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
-import { type Snapshot, snapshotOf, VersionBroken } from '../outer/snapshot.js'
-import { sha256 } from '../platform/sha256.js'
 import { type BulkName, type Mesh, NobodyListens } from '../ports/mesh.js'
 import type { Trainer } from '../ports/trainer.js'
-import { decodeSnapshot, encodeSnapshot } from '../store/snapshot.js'
-import { codecs } from '../tensor/codec.js'
+import { bytesUnder } from '../store/safetensors.js'
 import type { Account } from './account.js'
 import type { Contributions } from './contributions.js'
 import type { Dispatch, OutwardEffect } from './driver.js'
 import type { OuterStates } from './outer-states.js'
+import { reasonOf } from './reason.js'
+import type { ReplicaDuties } from './replica-duties.js'
 import type { Rounds } from './rounds.js'
+import { copiedBytes } from './slices.js'
 
 type Effect<Type extends OutwardEffect['type']> = Extract<OutwardEffect, { type: Type }>
 
@@ -22,35 +22,27 @@ export interface ExecutorParts {
   readonly states: OuterStates
   readonly contributions: Contributions
   readonly rounds: Rounds
+  readonly duties: ReplicaDuties
   readonly account: Account
-  /** Appends to the ledger's journal; resolves when durable. */
-  readonly append: (entries: readonly Entry[]) => Promise<void>
-  readonly checkpoint: (snapshot: Snapshot, loss: number | null) => Promise<void>
+  readonly checkpoint: (version: Version, theta: Float32Array, loss: number | null) => Promise<void>
   /** The engine that validates, started when first needed: training goes on beside it. */
   readonly evaluator: () => Promise<Trainer>
   readonly validationBatches: number
   readonly report: (report: Report) => void
   readonly dispatch: Dispatch
-  /** For errors after which this peer cannot go on. */
-  readonly fail: (error: unknown) => void
 }
 
-/** Snapshots encoded for a joiner, kept while others may ask for the same. */
-const encodedKept = 2
-
 export class Executor {
-  readonly #encoded = new Map<Version, Uint8Array>()
   /** Whether this peer is a replica: it then takes in its own contributions too. */
   #followsGradients = false
 
   constructor(private readonly parts: ExecutorParts) {}
 
   readonly carryOut = (effect: OutwardEffect): void => {
-    const { mesh, rounds, report } = this.parts
+    const { mesh, rounds, duties, report } = this.parts
     switch (effect.type) {
       case 'send':
-        mesh.send(effect.to, effect.message)
-        return
+        return this.send(effect.to, effect.message)
       case 'publish':
         return mesh.publish(effect.topic, effect.message)
       case 'subscribe':
@@ -58,12 +50,24 @@ export class Executor {
         return mesh.subscribe(effect.topic)
       case 'place':
         return mesh.place(effect.peer, effect.cluster)
-      case 'append':
-        return this.#append(effect)
+      case 'call':
+        return mesh.call(effect.peer, effect.addresses)
+      case 'persist':
+        return duties.persist(effect)
+      case 'compact':
+        return duties.compact(effect)
+      case 'forget-replica':
+        return duties.forgetReplica()
+      case 'hold-payload':
+        return duties.holdPayload(effect)
+      case 'drop-payloads':
+        return duties.dropPayloads(effect)
       case 'apply-outer':
-        return this.#applyOuter(effect)
+        return duties.applyOuter(effect)
+      case 'save-snapshot':
+        return duties.saveSnapshot(effect)
       case 'fetch-snapshot':
-        return this.#fetchSnapshot(effect)
+        return duties.fetchSnapshot(effect)
       case 'fetch-theta':
         return this.#fetchTheta(effect)
       case 'pull-contribution':
@@ -75,7 +79,7 @@ export class Executor {
       case 'publish-contribution':
         return this.#publishContribution(effect)
       case 'forget-contribution':
-        return rounds.forget(effect.assignment)
+        return rounds.forget(effect.assignment, effect.outcome)
       case 'validate':
         return this.#validate(effect)
       case 'checkpoint':
@@ -89,69 +93,26 @@ export class Executor {
     }
   }
 
+  /** To another peer, or to this one itself. */
+  readonly send = (to: PeerId, message: Message): void => {
+    const { mesh, dispatch } = this.parts
+    if (to === mesh.self) dispatch({ type: 'message', from: to, message })
+    else mesh.send(to, message)
+  }
+
   /** What this peer can give to others. */
-  readonly serve = (name: BulkName): Uint8Array | null => {
-    const { states, contributions, rounds } = this.parts
+  readonly serve = async (name: BulkName): Promise<Uint8Array | null> => {
+    const { states, contributions, rounds, duties } = this.parts
     switch (name.kind) {
       case 'theta': {
         const theta = states.theta(name.version)
-        return theta === undefined ? null : codecs.fp32.encode(theta)
+        return theta === undefined ? null : bytesUnder(theta)
       }
       case 'snapshot':
-        return this.#snapshot(name.version)
+        return duties.encodedSnapshot(name.version)
       case 'payload':
-        return contributions.held(name.hash) ?? rounds.held(name.hash)
+        return rounds.held(name.hash) ?? contributions.held(name.hash)
     }
-  }
-
-  #snapshot(version: Version): Uint8Array | null {
-    const known = this.#encoded.get(version)
-    if (known !== undefined) return known
-    const held = this.parts.states.get(version)
-    if (held === undefined) return null
-    const bytes = encodeSnapshot(held)
-    this.#encoded.set(version, bytes)
-    for (const old of this.#encoded.keys()) {
-      if (this.#encoded.size <= encodedKept) break
-      this.#encoded.delete(old)
-    }
-    return bytes
-  }
-
-  #append({ entries }: Effect<'append'>): void {
-    const { append, dispatch, fail } = this.parts
-    append(entries)
-      .then(() => dispatch({ type: 'appended', index: entries[entries.length - 1].index }))
-      .catch(fail)
-  }
-
-  #applyOuter({ entry, ledger, version, donors }: Effect<'apply-outer'>): void {
-    const { contributions, states, dispatch } = this.parts
-    contributions
-      .payload(entry.payload, donors)
-      .then((payload) => {
-        const { digest, stateDigest } = states.apply(entry, ledger, payload)
-        dispatch({ type: 'outer-applied', version, digest, stateDigest })
-      })
-      .catch((error: Error) => {
-        const lasting = error instanceof VersionBroken
-        dispatch({ type: 'outer-failed', version, reason: error.message, lasting })
-      })
-  }
-
-  #fetchSnapshot({ version, stateDigest, donors }: Effect<'fetch-snapshot'>): void {
-    const { mesh, states, dispatch } = this.parts
-    mesh
-      .fetch({ kind: 'snapshot', version }, donors, null)
-      .then((bytes) => {
-        const { outer, ledger } = decodeSnapshot(bytes)
-        const snapshot = snapshotOf(outer, ledger, sha256)
-        if (snapshot.stateDigest !== stateDigest)
-          throw new Error(`its digest is ${snapshot.stateDigest}, not ${stateDigest}`)
-        states.install(snapshot)
-        dispatch({ type: 'snapshot-installed', ledger, digest: snapshot.digest, stateDigest })
-      })
-      .catch((error: Error) => dispatch({ type: 'snapshot-failed', reason: error.message }))
   }
 
   #fetchTheta({ version, digest, donors }: Effect<'fetch-theta'>): void {
@@ -159,11 +120,12 @@ export class Executor {
     if (states.theta(version) !== undefined) return dispatch({ type: 'theta-ready', version })
     mesh
       .fetch({ kind: 'theta', version }, donors, digest)
-      .then((bytes) => {
-        states.holdTheta(version, codecs.fp32.decode(bytes, bytes.length / 4))
+      .then(async (bytes) => {
+        // Bytes may begin anywhere in their buffer; values begin at multiples of four.
+        states.holdTheta(version, new Float32Array((await copiedBytes(bytes)).buffer))
         dispatch({ type: 'theta-ready', version })
       })
-      .catch((error: Error) => dispatch({ type: 'theta-failed', version, reason: error.message }))
+      .catch((error) => dispatch({ type: 'theta-failed', version, reason: reasonOf(error) }))
   }
 
   #pull({ from, manifest }: Effect<'pull-contribution'>): void {
@@ -173,11 +135,11 @@ export class Executor {
     else contributions.pull(from, manifest)
   }
 
-  #train({ assignment }: Effect<'train'>): void {
+  #train({ assignment, base, without }: Effect<'train'>): void {
     const { states, rounds, dispatch } = this.parts
-    const theta = states.theta(assignment.base)
-    if (theta !== undefined) return rounds.train(assignment, theta)
-    const reason = `version ${assignment.base} is not held here any more`
+    const theta = states.theta(base)
+    if (theta !== undefined) return rounds.train({ ...assignment, base }, theta, without)
+    const reason = `version ${base} is not held here any more`
     dispatch({ type: 'training-failed', assignment: assignment.id, reason })
   }
 
@@ -208,26 +170,22 @@ export class Executor {
       if (!Number.isFinite(loss)) throw new Error(`the loss is ${loss}`)
       dispatch({ type: 'validated', version, loss })
     }
-    evaluate().catch((error: Error) =>
-      dispatch({ type: 'validation-failed', version, reason: error.message }),
-    )
+    evaluate().catch((error) => dispatch({ type: 'validation-failed', version, reason: reasonOf(error) }))
   }
 
   #checkpoint({ version, loss }: Effect<'checkpoint'>): void {
     const { states, checkpoint, report } = this.parts
-    const held = states.get(version)
-    if (held === undefined)
+    const theta = states.theta(version)
+    if (theta === undefined)
       return report({ type: 'warning', message: `Version ${version} is not held any more; no checkpoint.` })
-    checkpoint(held, loss).catch((error: Error) =>
+    checkpoint(version, theta, loss).catch((error: Error) =>
       report({ type: 'warning', message: `No checkpoint: ${error.message}` }),
     )
   }
 
   #sayFarewell(to: PeerId): void {
-    const { mesh, account, dispatch } = this.parts
+    const { mesh, account } = this.parts
     account.finish()
-    const message = account.farewell(mesh.traffic())
-    if (to === mesh.self) dispatch({ type: 'message', from: to, message })
-    else mesh.send(to, message)
+    this.send(to, account.farewell(mesh.traffic()))
   }
 }

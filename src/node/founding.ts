@@ -1,4 +1,4 @@
-// A run's beginning: its genesis, made once by the founder and kept in the run folder, and who is let in by it.
+// A run's beginning: its genesis, made once by the founder and kept by every peer, and who is let in by it.
 import { randomUUID } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
@@ -57,18 +57,8 @@ export async function checkHoldsRun({ root, genesis }: RunPaths): Promise<void> 
   if ((await loadGenesis(genesis)) !== null) return
   throw new UserError(
     'storage',
-    `there is no run to resume in ${root}: it has no ${basename(genesis)}, which the first peer of a run keeps`,
+    `there is no run to resume in ${root}: it has no ${basename(genesis)}, which every peer of a run keeps`,
     "pass the folder of the run's first peer with --out, or start a new run in another folder without --resume",
-  )
-}
-
-/** Only the key that founded a run may lead it. @throws UserError if the folder has lost it */
-export function checkFounder(genesis: Genesis, self: PeerId, keyPath: string): void {
-  if (genesis.founder === self) return
-  throw new UserError(
-    'storage',
-    `the key ${keyPath} is not the one that this run was founded with, and nobody else may lead it`,
-    'restore the file from a copy, or start a new run from the latest checkpoint of this one (run.warmStart)',
   )
 }
 
@@ -90,24 +80,36 @@ export function comparableRun(run: RunConfig): string {
   return canonicalJson(portableRun(run))
 }
 
+/** The run as it is in force where this swarm file is used: the file may end it at another point. */
+export function inForce(genesis: Genesis, swarm: SwarmFile | null): Genesis {
+  return swarm === null ? genesis : { ...genesis, run: { ...genesis.run, stop: swarm.run.stop } }
+}
+
+/** Who leads, as far as a peer of the run knows, and where that peer can be reached. */
+export interface KnownLeader {
+  readonly leader: PeerId | null
+  readonly leaderAddresses: readonly string[]
+}
+
 /** Who may join: a peer that asks for this run, or for none and does not mean another. */
 export function answerHello(
   genesis: Genesis,
-  leader: PeerId,
-  leaderAddresses: readonly string[],
+  run: RunConfig,
+  known: () => KnownLeader,
   hello: Hello,
 ): HelloAnswer {
-  const reason = whyNot(genesis, hello)
+  const reason = whyNot(genesis, run, hello)
   if (reason !== null) return { accepted: false, reason, later: false }
-  return { accepted: true, genesis: genesisText(genesis), leader, leaderAddresses }
+  return { accepted: true, genesis: genesisText(genesis), ...known() }
 }
 
-function whyNot(genesis: Genesis, { run, config }: Hello): string | null {
+/** @param inUse the run's configuration as it is in force here */
+function whyNot(genesis: Genesis, inUse: RunConfig, { run, config }: Hello): string | null {
   const id = runIdOf(genesis, sha256)
   if (run !== null && run !== id)
     return `this is run ${id.slice(0, 12)} ('${genesis.name}'), not run ${run.slice(0, 12)}`
   if (config === null) return null
-  const difference = genesisDifference(canonicalJson(genesis.run), config)
+  const difference = genesisDifference(canonicalJson(inUse), config)
   return difference === ''
     ? null
     : `the configurations differ: ${difference} (first this run's, then the caller's)`

@@ -15,17 +15,12 @@ const noticeMs = 10_000
 /** A peer that is in no run yet, or did not answer, is asked again after this long: reading a corpus takes seconds. */
 const askAgainMs = 1_000
 
-export interface FoundRun {
-  readonly genesis: Genesis
-  readonly leader: PeerId
-}
-
 /** Collects what the search met, for the error that ends it and the notices meanwhile. */
 export class Search {
   readonly #failures = new Map<string, string>()
-  #resolve: (found: FoundRun) => void = () => {}
+  #resolve: (found: Genesis) => void = () => {}
   #reject: (error: Error) => void = () => {}
-  readonly #found = new Promise<FoundRun>((resolve, reject) => {
+  readonly #found = new Promise<Genesis>((resolve, reject) => {
     this.#resolve = resolve
     this.#reject = reject
   })
@@ -56,7 +51,7 @@ export class Search {
   }
 
   /** Calls the given addresses, and waits. @throws UserError when refused, or after a minute without an answer */
-  async run(mesh: Mesh, stop: AbortSignal): Promise<FoundRun> {
+  async run(mesh: Mesh, stop: AbortSignal): Promise<Genesis> {
     const dialling = this.options.bootstrap.map((address) => this.#call(mesh, address, stop))
     const notices = setInterval(() => this.#notice(), noticeMs)
     const patience = setTimeout(() => this.#giveUp(), patienceMs)
@@ -122,9 +117,9 @@ export class Search {
       this.#failures.set(peer, `it belongs to run ${id}`)
       return
     }
-    const { leader } = answer
-    if (leader !== null && leader !== peer) this.#reach(mesh, answer.leaderAddresses)
-    this.#resolve({ genesis, leader: leader ?? genesis.founder })
+    const { leader, leaderAddresses } = answer
+    if (leader !== null) mesh.call(leader, leaderAddresses)
+    this.#resolve(genesis)
   }
 
   #askAgain(mesh: Mesh, peer: PeerId, why: string): void {
@@ -138,14 +133,6 @@ export class Search {
     this.#again.set(peer, setTimeout(again, askAgainMs))
   }
 
-  #reach(mesh: Mesh, addresses: readonly string[]): void {
-    for (const address of addresses) {
-      mesh
-        .dial(address)
-        .catch((error: Error) => this.reporter.warn(`The leader could not be reached: ${error.message}`))
-    }
-  }
-
   #notice(): void {
     this.reporter.warn(`Still looking for the run${this.#tried()}.`)
   }
@@ -156,7 +143,7 @@ export class Search {
       new UserError(
         'network',
         `no peer of the run answered within ${patienceMs / 1000} s${this.#tried()}`,
-        'check that the first peer of the run is up and the address current; `skein peer` prints it when it starts',
+        'check that a peer of the run is up and the address current; `skein peer` prints it when it starts',
       ),
     )
   }

@@ -17,6 +17,8 @@ export interface PeerOptions {
   /** From a ticket: the only run this peer will join. */
   readonly run: RunId | null
   readonly listen: readonly string[]
+  /** What it tells others of where it can be reached; null for what it listens on. */
+  readonly announce: readonly string[] | null
   readonly slowdown: number
   /** Sequences of a batch taken at once, at most; null for all of them. */
   readonly microBatch: number | null

@@ -1,34 +1,43 @@
 // Everything a peer keeps on disk, opened together and closed together.
-import { rm, rmdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import type { Entry } from '../core/entries.js'
+import { mkdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type PeerId, peerId } from '../core/ids.js'
 import type { UserError } from '../core/user-error.js'
+import { writeFileAtomically } from '../store/atomic.js'
 import { EventLog } from '../store/event-log.js'
-import { Journal } from '../store/journal.js'
+import { journalOf } from '../store/journal-format.js'
 import { PayloadStore } from '../store/payloads.js'
 import { lockPeer, type PeerLock } from '../store/peer-lock.js'
+import { type HeldLog, ReplicaLog } from '../store/replica-log.js'
 import { type PeerPaths, peerPaths, type RunPaths, runPaths } from '../store/run-paths.js'
+import { errorCode, storeError } from '../store/store-error.js'
 import {
-  clearContribution,
   loadWorkerRecord,
   saveWorkerRecord,
+  settleContribution,
   type WorkerRecord,
 } from '../store/worker-record.js'
-import { CONTROL_CAP_BYTES, decode, encode } from '../wire/codec.js'
-import { entrySchema } from '../wire/schemas.js'
+import { DurableLog, entryCodec } from './durable-log.js'
 import type { WorkerRecords } from './rounds.js'
 
-export interface OpenedLedger {
-  readonly journal: Journal
+/** What a replica keeps, opened. */
+export interface ReplicaDisk {
+  readonly log: DurableLog
+  readonly held: HeldLog
+  /** The log was never written to, or was lost. */
+  readonly isEmpty: boolean
   readonly payloads: PayloadStore
-  readonly entries: readonly Entry[]
 }
+
+/** A journal without a record. */
+const emptyJournalBytes = journalOf([]).reduce((sum, { length }) => sum + length, 0)
 
 export class PeerDisk {
   readonly run: RunPaths
   readonly paths: PeerPaths
+  #isNew = false
   #lock: PeerLock | null = null
-  #journal: Journal | null = null
+  #log: DurableLog | null = null
   #events: EventLog | null = null
 
   constructor(
@@ -41,6 +50,7 @@ export class PeerDisk {
 
   /** Takes the peer's folder for this process. @throws UserError if another process has it */
   async lock(): Promise<void> {
+    this.#isNew = !(await exists(this.paths.root))
     this.#lock = await lockPeer(this.paths.lock, this.peer)
   }
 
@@ -49,14 +59,31 @@ export class PeerDisk {
     return this.#events
   }
 
-  /** A voter's ledger. @throws StoreError that names the place of damage */
-  async ledger(warn: (message: string) => void): Promise<OpenedLedger> {
-    const { journal, records, torn } = await Journal.open(this.paths.journal)
-    this.#journal = journal
+  /**
+   * What a replica keeps; any peer may become one.
+   *
+   * @param self whose log it is or will be
+   * @throws StoreError that names the place of damage
+   */
+  async replica(self: PeerId, warn: (message: string) => void): Promise<ReplicaDisk> {
+    const { journal, replica } = this.paths
+    const { log, held, torn } = await ReplicaLog.open(journal, entryCodec)
     if (torn !== null)
-      warn(`The journal's last record (${torn.bytes} bytes) was cut short by a crash; it is dropped.`)
-    const entries = records.map((bytes) => decode(bytes, entrySchema, CONTROL_CAP_BYTES))
-    return { journal, payloads: await PayloadStore.open(this.paths.payloads), entries }
+      warn(`The log's last record (${torn.bytes} bytes) was cut short by a crash; it is dropped.`)
+    const isEmpty = (await stat(journal)).size <= emptyJournalBytes
+    const mark = () => writeFileAtomically(replica, [new TextEncoder().encode(`${self}\n`)])
+    this.#log = new DurableLog(journal, log, held, mark)
+    return { log: this.#log, held, isEmpty, payloads: await PayloadStore.open(this.paths.payloads, warn) }
+  }
+
+  /** Whose log this folder holds, or held until it was lost; null where there never was one. */
+  async owner(): Promise<PeerId | null> {
+    try {
+      return peerId((await readFile(this.paths.replica, 'utf8')).trim())
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return null
+      throw storeError('read', this.paths.replica, error)
+    }
   }
 
   workerRecord(): Promise<WorkerRecord | null> {
@@ -65,14 +92,37 @@ export class PeerDisk {
 
   /** Where the worker's rounds become durable. */
   readonly workerRecords: WorkerRecords = {
-    save: ({ manifest, payload, inner }) =>
-      saveWorkerRecord(this.paths.worker, { contribution: { manifest, payload }, inner }),
-    settle: ({ assignment }) => clearContribution(this.paths.worker, assignment),
+    save: (round) => saveWorkerRecord(this.paths.worker, round),
+    settle: (assignment, outcome) => settleContribution(this.paths.worker, assignment, outcome),
+  }
+
+  /** A worker that begins anew has nothing to send again. */
+  async forgetRounds(): Promise<void> {
+    await rm(this.paths.worker, { recursive: true, force: true })
+  }
+
+  /**
+   * Moves all that belongs to one identity out of the way, for the peer to begin as another.
+   *
+   * @returns the folder where it lies now; null where there was nothing
+   */
+  async setAside(): Promise<string | null> {
+    await this.#log?.close()
+    this.#log = null
+    const { key, replica, journal, payloads, snapshots, worker } = this.paths
+    let folder: string | null = null
+    for (const path of [journal, key, payloads, snapshots, worker, replica]) {
+      if (!(await exists(path))) continue
+      folder ??= await this.#newFolder()
+      await rename(path, join(folder, path.slice(dirname(path).length + 1)))
+    }
+    return folder
   }
 
   /** Takes back what a peer began to write for a run that never came to be; other files stay. */
   async discard(): Promise<void> {
     await this.close()
+    if (!this.#isNew) return
     await rm(this.paths.root, { recursive: true, force: true })
     await rm(this.run.events, { force: true })
     for (const folder of [dirname(this.paths.root), this.run.root]) {
@@ -87,13 +137,33 @@ export class PeerDisk {
 
   /** Flushes and closes; the lock is given back last. */
   async close(): Promise<void> {
-    await this.#journal?.close()
+    await this.#log?.close()
     await this.#events?.close()
     await this.#lock?.release()
-    this.#journal = null
+    this.#log = null
     this.#events = null
     this.#lock = null
   }
+
+  async #newFolder(): Promise<string> {
+    for (let number = 1; ; number++) {
+      const folder = join(this.paths.root, `aside-${number}`)
+      try {
+        await mkdir(folder)
+        return folder
+      } catch (error) {
+        if (errorCode(error) !== 'EEXIST') throw storeError('create', folder, error)
+      }
+    }
+  }
 }
 
-export const entryBytes = (entry: Entry): Uint8Array => encode(entry)
+async function exists(path: string): Promise<boolean> {
+  try {
+    await stat(path)
+    return true
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false
+    throw storeError('read', path, error)
+  }
+}

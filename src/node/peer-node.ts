@@ -1,47 +1,44 @@
 // A peer that is in its run: the core's driver with all its adapters, from the first event to the last byte saved.
-import type { Index } from '../core/ids.js'
+import type { Version } from '../core/ids.js'
+import type { Report } from '../core/reports.js'
 import type { HeldState } from '../core/state.js'
 import { UserError } from '../core/user-error.js'
-import { engineBeside } from '../engine/names.js'
 import { openTrainer } from '../engine/thread-trainer.js'
 import { layoutOf } from '../model/parameters.js'
-import type { Snapshot } from '../outer/snapshot.js'
-import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import type { Trainer } from '../ports/trainer.js'
 import { saveCheckpoint } from '../store/checkpoints.js'
-import { saveSnapshot } from '../store/snapshot.js'
 import type { WorkerRecord } from '../store/worker-record.js'
-import { type Genesis, runIdOf } from '../swarmfile/genesis.js'
 import { Account } from './account.js'
 import { Contributions } from './contributions.js'
-import type { Dataset } from './dataset.js'
 import { Driver, type Ending } from './driver.js'
+import { Evaluation } from './evaluation.js'
 import { Executor } from './executor.js'
+import { type KnownLeader, keepGenesis } from './founding.js'
 import type { Inbox } from './inbox.js'
 import type { PeerOptions, PeerOutcome } from './options.js'
 import { OuterStates } from './outer-states.js'
-import { entryBytes, type OpenedLedger, type PeerDisk } from './peer-disk.js'
+import type { Identity } from './own-identity.js'
+import type { PeerDisk } from './peer-disk.js'
+import { ReplicaDuties } from './replica-duties.js'
 import type { Reporter } from './reporter.js'
-import { beginVoter, restoreVoter } from './restore.js'
+import { beginReplica, restoreReplica } from './restore.js'
 import { Rounds } from './rounds.js'
-import { peerSetup, type RunFigures, runFigures, trainerSetup } from './setup.js'
+import type { Entered } from './run-entry.js'
+import { ownAddresses, peerSetup, type RunFigures, runFigures, trainerSetup } from './setup.js'
+import { SnapshotFiles } from './snapshot-files.js'
 import { initialParameters } from './warm-start.js'
+import { Watch } from './watch.js'
 
 export interface NodeParts {
   readonly options: PeerOptions
   readonly disk: PeerDisk
+  readonly identity: Identity
   readonly mesh: Mesh
   readonly inbox: Inbox
   readonly reporter: Reporter
-  readonly genesis: Genesis
-  readonly dataset: Dataset
+  readonly entered: Entered
 }
-
-/** How often a peer says what it does, for live views. */
-const statusMs = 1_000
-/** The sample at a run's end: long enough to judge, short enough not to wait for. */
-const sample = { promptTokens: 24, tokens: 160, temperature: 0.8 } as const
 
 const now = () => performance.now()
 
@@ -49,21 +46,23 @@ export class PeerNode {
   readonly #account = new Account(now)
   readonly #figures: RunFigures
   readonly #states: OuterStates
+  readonly #snapshots: SnapshotFiles
   #trainer: Trainer | null = null
-  #evaluator: Promise<Trainer> | null = null
-  #ledger: OpenedLedger | null = null
-  /** Of the newest snapshot that this process made durable. */
-  #snapshotIndex: Index | null = null
+  #evaluation: Evaluation | null = null
   #driver: Driver | null = null
-  #status: NodeJS.Timeout | undefined
+  #watch: Watch | null = null
+  #keepsGenesis: boolean
   #fail: (error: unknown) => void = () => {}
   readonly #broken = new Promise<never>((_, reject) => {
     this.#fail = reject
   })
 
   private constructor(private readonly parts: NodeParts) {
-    this.#figures = runFigures(parts.genesis, parts.dataset)
-    this.#states = new OuterStates(parts.genesis.run.outer)
+    const { inForce, dataset, founds, isKept } = parts.entered
+    this.#figures = runFigures(inForce, dataset)
+    this.#states = new OuterStates(inForce.run.outer)
+    this.#snapshots = new SnapshotFiles(parts.disk.paths.snapshots)
+    this.#keepsGenesis = isKept || founds
     this.#broken.catch(() => {})
   }
 
@@ -89,8 +88,8 @@ export class PeerNode {
     try {
       const ending = await Promise.race([driver.ended, this.#broken])
       this.#account.finish()
-      await this.#saveState()
-      if (ending.outcome === 'finished') await orStopped(this.#writeSample(), stop)
+      await this.#saveState(driver)
+      if (ending.outcome === 'finished') await orStopped(this.#writeSample(driver), stop)
       this.parts.reporter.report(this.#account.report(this.parts.mesh.traffic()))
       return outcomeOf(ending)
     } finally {
@@ -98,181 +97,173 @@ export class PeerNode {
     }
   }
 
+  /** Who leads, as far as this peer knows. */
+  leader(): KnownLeader {
+    const { mesh } = this.parts
+    const { leader = null, replica, replicas } = this.#driver?.state ?? {}
+    if (leader === null) return { leader, leaderAddresses: [] }
+    const told = replicas?.find(({ peer }) => peer === leader)?.addresses
+    const addresses = leader === mesh.self ? ownAddresses(mesh) : replica?.ledger.members[leader]?.addresses
+    return { leader, leaderAddresses: addresses ?? told ?? [] }
+  }
+
   async close(): Promise<void> {
-    clearInterval(this.#status)
+    this.#watch?.close()
     this.#driver?.close()
     await this.#trainer?.close()
-    const evaluator = await this.#evaluator?.catch(() => null)
-    await evaluator?.close()
+    await this.#evaluation?.close()
+    await this.#snapshots.settled()
+    await this.#states.close()
   }
 
   async #start(stop: AbortSignal): Promise<void> {
-    const { options, disk, reporter, genesis, mesh, dataset } = this.parts
-    const setup = trainerSetup(genesis, dataset, this.#figures, options)
+    const { options, disk, reporter, entered } = this.parts
+    const { inForce, dataset, run } = entered
+    const setup = trainerSetup(inForce, dataset, this.#figures, options)
     const trainer = await openTrainer(setup, (message) => reporter.warn(message))
     this.#trainer = trainer
     stop.throwIfAborted()
     const { parameters, name: engine, reason, threads, memory } = trainer.info
-    const run = runIdOf(genesis, sha256)
-    const { name, run: config } = genesis
+    this.#evaluation = new Evaluation(setup, engine, dataset, reporter.report)
+    const { name, run: config } = inForce
     reporter.report({ type: 'run-started', run, name, config, parameters, resumed: options.resume })
     const record = options.resume ? await disk.workerRecord() : null
     if (record !== null) await trainer.restore(record.inner)
     const speed = await trainer.rehearse(await trainer.initial())
     stop.throwIfAborted()
     reporter.report({ type: 'engine', engine, reason, threads, stepsPerSecond: speed, memory })
-    const held = genesis.founder === mesh.self ? await this.#openLedger(trainer) : null
-    this.#takeUp(trainer, held, record, speed)
-    this.#status = setInterval(() => this.#reportStatus(), statusMs)
+    this.#takeUp(trainer, this.#evaluation, await this.#held(trainer), record, speed)
   }
 
-  /** A voter's outer state: what its disk kept, or the beginning of the run, made durable before anything else. */
-  async #openLedger(trainer: Trainer): Promise<HeldState> {
-    const { options, disk, reporter } = this.parts
-    this.#ledger = await disk.ledger((message) => reporter.warn(message))
-    const { payloads, entries } = this.#ledger
-    const { snapshots } = disk.paths
-    const restored = await restoreVoter({ snapshots, payloads, entries }, this.#states, (text) =>
-      reporter.warn(text),
-    )
-    if (restored !== null) return restored
+  /** The outer state of a replica: the beginning of the run, or what its disk kept. */
+  #held(trainer: Trainer): Promise<HeldState | null> {
+    const { identity, reporter, entered } = this.parts
+    const { replica, snapshot } = identity
+    if (entered.founds) return this.#found(trainer)
+    if (snapshot === null) return Promise.resolve(null)
+    return restoreReplica(replica, snapshot, this.#states, (text) => reporter.warn(text))
+  }
+
+  /** Makes the run. Its genesis is kept last: where it is, the rest is too. */
+  async #found(trainer: Trainer): Promise<HeldState> {
+    const { options, disk, mesh, identity, entered } = this.parts
     const theta = await initialParameters(options.swarm?.run.warmStart, this.#figures.model, trainer)
-    const begun = beginVoter(this.#states, theta, this.#figures.shardSizes)
-    await this.#saveSnapshot(this.#states.get(0))
+    const begun = await beginReplica(this.#states, theta, this.#figures.shardSizes, mesh.self)
+    await this.#save(0)
+    await identity.replica.log.persist(begun.hard, [])
+    await keepGenesis(disk.run.genesis, entered.genesis)
     return begun
   }
 
-  #takeUp(trainer: Trainer, held: HeldState | null, record: WorkerRecord | null, speed: number): void {
-    const { options, disk, mesh, inbox, reporter, genesis } = this.parts
+  #takeUp(
+    trainer: Trainer,
+    evaluation: Evaluation,
+    held: HeldState | null,
+    record: WorkerRecord | null,
+    speed: number,
+  ): void {
+    const { options, disk, mesh, inbox, reporter, identity, entered } = this.parts
+    const { inForce, run } = entered
     const fail = this.#fail
     const dispatch: Driver['dispatch'] = (event) => driver.dispatch(event)
-    const payloads = this.#ledger?.payloads ?? null
+    const report = (record: Report) => {
+      watch.heard(record)
+      reporter.report(record)
+    }
+    const { log, payloads } = identity.replica
     const contributions = new Contributions(mesh, trainer.info.parameters, payloads, dispatch, fail)
     const rounds = new Rounds(trainer, disk.workerRecords, this.#account, dispatch, fail)
-    const executor = new Executor({
+    const duties = new ReplicaDuties({
+      mesh,
+      log,
+      snapshots: this.#snapshots,
+      states: this.#states,
+      contributions,
+      send: (to, message) => executor.send(to, message),
+      report,
+      dispatch,
+      fail,
+    })
+    const executor: Executor = new Executor({
       mesh,
       states: this.#states,
       contributions,
       rounds,
+      duties,
       account: this.#account,
-      append: (entries) =>
-        this.#ledger?.journal.append(entries.map(entryBytes)) ?? Promise.reject(notAVoter()),
-      checkpoint: (version, loss) => this.#checkpoint(version, loss),
-      evaluator: () => this.#openEvaluator(),
-      validationBatches: genesis.run.validation.batches,
-      report: reporter.report,
+      checkpoint: (version, theta, loss) => this.#checkpoint(version, theta, loss),
+      evaluator: evaluation.engine,
+      validationBatches: inForce.run.validation.batches,
+      report,
       dispatch,
-      fail,
     })
     const carryOut: Executor['carryOut'] = (effect) => {
       if (driver.state.finishing !== null) this.#account.finish()
+      if (driver.state.joined) this.#keepGenesisOnce()
       executor.carryOut(effect)
     }
-    const setup = peerSetup(genesis, this.#figures, options, mesh.self, held)
+    const self = { id: mesh.self, addresses: ownAddresses(mesh) }
+    const setup = peerSetup(inForce, this.#figures, options, self, held)
     const driver = new Driver(setup, carryOut, now)
     this.#driver = driver
+    const watch = new Watch({
+      paths: disk.paths,
+      run,
+      state: () => driver.state,
+      traffic: () => mesh.traffic(),
+      report: reporter.report,
+    })
+    this.#watch = watch
+    mesh.tellStatus(() => watch.status())
     mesh.serve(executor.serve)
-    if (record?.contribution != null)
-      rounds.restore(record.contribution.manifest, record.contribution.payload)
-    dispatch({ type: 'started', speed, holding: record?.contribution?.manifest ?? null })
+    const holding = record?.contributions ?? []
+    for (const { manifest, payload } of holding) rounds.restore(manifest, payload)
+    dispatch({ type: 'started', speed, holding: holding.map(({ manifest }) => manifest) })
     inbox.open({ dispatch, contributions })
   }
 
-  /** An engine of its own for validation and samples, so that training goes on meanwhile. */
-  #openEvaluator(): Promise<Trainer> {
-    const { genesis, dataset, options, reporter } = this.parts
-    const setup = trainerSetup(genesis, dataset, this.#figures, options)
-    const own = engineBeside(this.#trainer?.info.name ?? options.engine, options.device)
-    this.#evaluator ??= openTrainer({ ...setup, ...own, slowdown: 1 }, (message) => reporter.warn(message))
-    return this.#evaluator
+  /** Whoever was taken in can come back by it without the others' help. */
+  #keepGenesisOnce(): void {
+    if (this.#keepsGenesis) return
+    this.#keepsGenesis = true
+    const { disk, entered } = this.parts
+    keepGenesis(disk.run.genesis, entered.genesis).catch(this.#fail)
   }
 
-  async #checkpoint(snapshot: Snapshot, loss: number | null): Promise<void> {
-    const { disk, genesis, reporter } = this.parts
-    const { version } = snapshot.ledger
+  async #checkpoint(version: Version, theta: Float32Array, loss: number | null): Promise<void> {
+    const { disk, entered, reporter } = this.parts
+    const { inForce, run } = entered
     const metadata = {
-      run: runIdOf(genesis, sha256),
+      run,
       version,
-      model: { ...genesis.run.model, vocabulary: this.#figures.model.vocabulary },
-      tokenizer: genesis.run.data.tokenizer,
+      model: { ...inForce.run.model, vocabulary: this.#figures.model.vocabulary },
+      tokenizer: inForce.run.data.tokenizer,
       loss,
     }
-    const { keep } = genesis.run.checkpoints
+    const { keep } = inForce.run.checkpoints
     const layout = layoutOf(this.#figures.model)
-    const path = await saveCheckpoint(disk.run.checkpoints, snapshot.outer.theta, layout, metadata, keep)
+    const path = await saveCheckpoint(disk.run.checkpoints, theta, layout, metadata, keep)
     reporter.report({ type: 'checkpoint', version, path })
-    await this.#saveSnapshot(snapshot)
   }
 
-  /** A voter's snapshot. Payloads stay until the one before covers them too: it stands in if this one is damaged. */
-  async #saveSnapshot(snapshot: Snapshot | undefined): Promise<void> {
-    const ledger = this.#ledger
-    if (ledger === null || snapshot === undefined) return
-    const before = this.#snapshotIndex
-    const { index } = snapshot.ledger
-    if (before === index) return
-    await saveSnapshot(this.parts.disk.paths.snapshots, snapshot)
-    this.#snapshotIndex = index
-    if (before === null) return
-    const log = this.#driver?.state.replica?.log ?? []
-    const covered = new Set<string>()
-    for (const entry of log) if (entry.kind === 'apply' && entry.index <= before) covered.add(entry.payload)
-    for (const hash of await ledger.payloads.list()) if (covered.has(hash)) await ledger.payloads.delete(hash)
+  async #save(version: Version): Promise<void> {
+    const snapshot = await this.#states.snapshot(version)
+    if (snapshot !== undefined) await this.#snapshots.save(snapshot)
   }
 
-  async #saveState(): Promise<void> {
-    const applied = this.#driver?.state.replica?.applied
-    if (applied !== undefined) await this.#saveSnapshot(this.#states.get(applied))
+  /** A replica that comes back goes on from its latest version at once. */
+  async #saveState({ state: { replica } }: Driver): Promise<void> {
+    if (replica !== null && replica.healing === null) await this.#save(replica.applied)
   }
 
-  /** What the trained model makes of the first words of the held-out part; the leader shows it. */
-  async #writeSample(): Promise<void> {
-    const { dataset, reporter, genesis } = this.parts
-    const { tokenizer } = dataset
-    const replica = this.#driver?.state.replica
-    const held = replica == null ? undefined : this.#states.get(replica.applied)
-    if (this.#ledger === null || held === undefined) return
-    const prompt = Array.from(dataset.tokens.heldOut.subarray(0, sample.promptTokens))
-    const evaluator = await this.#openEvaluator()
-    const { tokens, temperature } = sample
-    const generated = await evaluator.generate(
-      held.outer.theta,
-      prompt,
-      tokens,
-      temperature,
-      genesis.run.seed,
-    )
-    const { version } = held.ledger
-    reporter.report({
-      type: 'sample',
-      version,
-      prompt: tokenizer.decode(prompt),
-      text: tokenizer.decode(generated),
-    })
-  }
-
-  #reportStatus(): void {
-    const state = this.#driver?.state
-    if (state === undefined) return
-    const { now: work, speed } = state.worker
-    const { sent, received } = this.parts.mesh.traffic()
-    this.parts.reporter.report({
-      type: 'status',
-      phase: work.phase,
-      version: state.replica?.applied ?? 0,
-      step: work.phase === 'training' ? work.step : 0,
-      steps: work.phase === 'training' || work.phase === 'fetching' ? work.assignment.steps : 0,
-      speed,
-      bytesSent: total(sent),
-      bytesReceived: total(received),
-    })
+  /** Whoever leads at the end shows what the model has learned. */
+  async #writeSample({ state: { lead, replica } }: Driver): Promise<void> {
+    if (lead === null || replica === null || this.#evaluation === null) return
+    const theta = this.#states.theta(replica.applied)
+    const { seed } = this.parts.entered.inForce.run
+    if (theta !== undefined) await this.#evaluation.writeSample(replica.applied, theta, seed)
   }
 }
-
-const total = (byPurpose: Readonly<Record<string, number>>): number =>
-  Object.values(byPurpose).reduce((sum, bytes) => sum + bytes, 0)
-
-const notAVoter = (): Error => new Error('Only a voter appends to the ledger.')
 
 /** What may be left out when somebody waits for the end: closing ends the work. */
 function orStopped(work: Promise<void>, stop: AbortSignal): Promise<void> {

@@ -1,66 +1,64 @@
-// What a voter's disk amounts to after a restart: the newest snapshot, and the journal's entries after it.
-import type { Entry } from '../core/entries.js'
-import { applyEntry, emptyLedger } from '../core/ledger.js'
+// What a replica's disk amounts to after a restart: the newest snapshot, and the log's entries, which count when a
+// leader says that they are committed.
+import { emptyLedger } from '../core/ledger.js'
+import { termAt } from '../core/log.js'
+import type { LogPoint } from '../core/messages.js'
 import type { HeldState } from '../core/state.js'
 import { UserError } from '../core/user-error.js'
-import { snapshotOf } from '../outer/snapshot.js'
-import { sha256 } from '../platform/sha256.js'
-import type { PayloadStore } from '../store/payloads.js'
-import { loadSnapshot } from '../store/snapshot.js'
+import type { loadSnapshot } from '../store/snapshot.js'
 import type { OuterStates } from './outer-states.js'
+import type { ReplicaDisk } from './peer-disk.js'
 
-export interface VoterDisk {
-  readonly snapshots: string
-  readonly payloads: PayloadStore
-  /** The journal's entries, oldest first. */
-  readonly entries: readonly Entry[]
-}
+export type LoadedSnapshot = NonNullable<Awaited<ReturnType<typeof loadSnapshot>>>
 
-/**
- * Brings the outer state up to the last entry of the journal.
- *
- * @returns null where nothing was saved: the run begins
- * @throws UserError if what is on disk does not fit together
- */
-export async function restoreVoter(
-  disk: VoterDisk,
+/** Takes up what the disk kept. @throws UserError if the snapshot is not the one that it says */
+export async function restoreReplica(
+  { log, held, payloads }: ReplicaDisk,
+  { snapshot, damaged }: LoadedSnapshot,
   states: OuterStates,
   warn: (message: string) => void,
-): Promise<HeldState | null> {
-  const loaded = await loadSnapshot(disk.snapshots)
-  if (loaded === null) return null
-  for (const what of loaded.damaged) warn(`A damaged snapshot was passed over: ${what}`)
-  const { outer, ledger: start, stateDigest } = loaded.snapshot
-  let held = snapshotOf(outer, start, sha256)
-  if (held.stateDigest !== stateDigest)
-    throw corrupt(`the snapshot of version ${start.version} has another digest`)
-  states.install(held)
-  let ledger = start
-  for (const entry of disk.entries) {
-    if (entry.index <= start.index) continue
-    ledger = applyEntry(ledger, entry)
-    if (entry.kind !== 'apply') continue
-    const payload = await disk.payloads.get(entry.payload)
-    if (payload === null) throw corrupt(`the payload of version ${ledger.version} is missing`)
-    held = states.apply(entry, ledger, payload)
+): Promise<HeldState> {
+  for (const what of damaged) warn(`A damaged snapshot was passed over: ${what}`)
+  const { ledger, digest, stateDigest } = snapshot
+  try {
+    await states.install(snapshot)
+  } catch (error) {
+    throw new UserError(
+      'storage',
+      `the saved run cannot be continued: the snapshot of version ${ledger.version} is not sound (${(error as Error).message})`,
+      "remove this peer's folder to let it join the run afresh; if nobody else holds the run, start a new one from its latest checkpoint (run.warmStart)",
+      { cause: error },
+    )
   }
-  return { ledger, log: disk.entries, digest: held.digest, stateDigest: held.stateDigest }
+  const point: LogPoint = { index: ledger.index, term: ledger.term }
+  const reached = termAt({ base: held.base, log: held.entries }, point.index) === point.term
+  // The process ended between a snapshot and the log that follows it: what the log has, the snapshot covers.
+  if (!reached) await log.compact(point)
+  const base = reached ? held.base : point
+  const entries = reached ? held.entries : []
+  const named = new Set(entries.flatMap((entry) => (entry.kind === 'apply' ? [entry.payload] : [])))
+  const onDisk = await payloads.list()
+  for (const hash of onDisk) if (!named.has(hash)) await payloads.delete(hash)
+  return {
+    hard: held.hard,
+    ledger,
+    digest,
+    stateDigest,
+    base,
+    log: entries,
+    payloads: onDisk.filter((hash) => named.has(hash)),
+  }
 }
 
-/** The state of a run before its first entry. */
-export function beginVoter(
+/** The state of a run before its first entry; its founder alone votes. */
+export async function beginReplica(
   states: OuterStates,
   theta: Float32Array,
   shardSizes: readonly number[],
-): HeldState {
-  const ledger = emptyLedger(shardSizes)
-  const { digest, stateDigest } = states.found(theta, ledger)
-  return { ledger, log: [], digest, stateDigest }
+  founder: Parameters<typeof emptyLedger>[1],
+): Promise<HeldState> {
+  const ledger = emptyLedger(shardSizes, founder)
+  const { digest, stateDigest } = await states.found(theta, ledger)
+  const hard = { term: 0, vote: null, epoch: 0 }
+  return { hard, ledger, digest, stateDigest, base: { index: 0, term: 0 }, log: [], payloads: [] }
 }
-
-const corrupt = (what: string): UserError =>
-  new UserError(
-    'storage',
-    `the saved run cannot be continued: ${what}`,
-    'restore the run folder from a copy, or start a new run from its latest checkpoint (run.warmStart)',
-  )

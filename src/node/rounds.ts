@@ -1,24 +1,32 @@
 // What a worker does with an assignment: trains in its thread, makes the contribution durable, then tells.
-import type { Assignment } from '../core/entries.js'
+import type { Assignment, Verdict } from '../core/entries.js'
 import type { AssignmentId, Hash } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
 import { sha256 } from '../platform/sha256.js'
-import { type InnerState, RoundAborted, type RoundResult, type Trainer } from '../ports/trainer.js'
+import { RoundAborted, type RoundResult, type Trainer } from '../ports/trainer.js'
+import type { FinishedRound } from '../store/worker-record.js'
 import { codecs } from '../tensor/codec.js'
-import { firstNonFinite, norm } from '../tensor/vector.js'
+import { firstNonFinite, norm, subtract } from '../tensor/vector.js'
 import { manifestOf } from '../wire/chunks.js'
 import type { Account } from './account.js'
 import type { Dispatch } from './driver.js'
+import { reasonOf } from './reason.js'
 
-/** One durable record: what a restarted worker needs to send the same bytes again and to train on. */
+/** What a restarted worker needs to send the same bytes again and to train on. */
 export interface WorkerRecords {
-  save(record: { manifest: Manifest; payload: Uint8Array; inner: InnerState }): Promise<void>
-  /** The verdict on this contribution is known. */
-  settle(manifest: Manifest): Promise<void>
+  save(round: FinishedRound): Promise<void>
+  /** The verdict on this assignment is known. */
+  settle(assignment: AssignmentId, outcome: Verdict['kind']): Promise<void>
+}
+
+interface Kept {
+  readonly manifest: Manifest
+  readonly bytes: Uint8Array
 }
 
 export class Rounds {
-  #payload: { readonly manifest: Manifest; readonly bytes: Uint8Array } | null = null
+  /** Finished contributions that are still of use, oldest first. */
+  readonly #kept = new Map<AssignmentId, Kept>()
 
   constructor(
     private readonly trainer: Trainer,
@@ -30,14 +38,21 @@ export class Rounds {
 
   /** A contribution that survived a restart. */
   restore(manifest: Manifest, bytes: Uint8Array): void {
-    this.#payload = { manifest, bytes }
+    this.#kept.set(manifest.assignment, { manifest, bytes })
   }
 
-  train(assignment: Assignment, theta: Float32Array): void {
+  /**
+   * Trains from a version.
+   *
+   * @param theta of the assignment's base version
+   * @param without own contributions that the version lacks, and that the round goes on from
+   */
+  train(assignment: Assignment, theta: Float32Array, without: readonly AssignmentId[]): void {
     const { id, shard, position, steps } = assignment
     this.account.begin()
+    const start = this.#less(theta, without)
     this.trainer
-      .train({ theta, shard, position, steps }, (report) => {
+      .train({ theta: start, shard, position, steps }, (report) => {
         this.account.stepped(report)
         const { step, loss, ms } = report
         this.dispatch({ type: 'stepped', assignment: id, step, loss, ms })
@@ -45,7 +60,7 @@ export class Rounds {
       .then((result) => this.#finish(assignment, result))
       .catch((error: Error) => {
         if (error instanceof RoundAborted) return
-        this.dispatch({ type: 'training-failed', assignment: id, reason: error.message })
+        this.dispatch({ type: 'training-failed', assignment: id, reason: reasonOf(error) })
       })
   }
 
@@ -53,22 +68,35 @@ export class Rounds {
     this.trainer.abort()
   }
 
-  /** The finished contribution that waits for its verdict. */
-  payload(manifest: Manifest): Uint8Array | null {
-    return this.#payload?.manifest.payload === manifest.payload ? this.#payload.bytes : null
+  /** A finished contribution that waits for its verdict. */
+  payload({ assignment, payload }: Manifest): Uint8Array | null {
+    const kept = this.#kept.get(assignment)
+    return kept?.manifest.payload === payload ? kept.bytes : null
   }
 
   /** Payload by hash, for those who pull it. */
   held(hash: Hash): Uint8Array | null {
-    return this.#payload?.manifest.payload === hash ? this.#payload.bytes : null
+    for (const { manifest, bytes } of this.#kept.values()) if (manifest.payload === hash) return bytes
+    return null
   }
 
-  /** The verdict on this assignment is known: its contribution, if it is the one kept, is needed no more. */
-  forget(assignment: AssignmentId): void {
-    const kept = this.#payload
-    if (kept?.manifest.assignment !== assignment) return
-    this.#payload = null
-    this.records.settle(kept.manifest).catch(this.fail)
+  /**
+   * A contribution is needed no more.
+   *
+   * @param outcome null if it was settled without this peer's hearing how; then nothing of it counts
+   */
+  forget(assignment: AssignmentId, outcome: Verdict['kind'] | null): void {
+    if (!this.#kept.delete(assignment)) return
+    this.records.settle(assignment, outcome ?? 'expire').catch(this.fail)
+  }
+
+  /** theta - g for every contribution that it lacks: where this worker stood after them. */
+  #less(theta: Float32Array, without: readonly AssignmentId[]): Float32Array {
+    return without.reduce((start, id) => {
+      const kept = this.#kept.get(id)
+      if (kept === undefined) return start
+      return subtract(start, codecs[kept.manifest.codec].decode(kept.bytes, start.length))
+    }, theta)
   }
 
   async #finish({ id, base }: Assignment, result: RoundResult): Promise<void> {
@@ -90,11 +118,12 @@ export class Rounds {
     } as const
     const manifest = manifestOf(round, payload, sha256)
     try {
-      await this.records.save({ manifest, payload, inner })
+      const contribution = { manifest, payload }
+      await this.records.save({ contribution, inner, residual: null, thetaEnd: null })
     } catch (error) {
       return this.fail(error)
     }
-    this.#payload = { manifest, bytes: payload }
+    this.#kept.set(id, { manifest, bytes: payload })
     this.dispatch({ type: 'trained', manifest })
   }
 }

@@ -4,10 +4,12 @@ import type { HeldState, PeerSetup } from '../core/state.js'
 import { type ModelConfig, resolveModel } from '../model/config.js'
 import { shardSizes } from '../outer/batches.js'
 import { shardScheduleSteps } from '../outer/learning-rate.js'
+import type { Mesh } from '../ports/mesh.js'
 import type { TrainerSetup } from '../ports/trainer.js'
 import type { Genesis } from '../swarmfile/genesis.js'
 import { scheduledSteps } from '../swarmfile/schedule.js'
 import type { StopConfig } from '../swarmfile/schema.js'
+import { MAX_ADDRESS_CHARS, MAX_ADDRESSES } from '../wire/fields.js'
 import type { Dataset } from './dataset.js'
 import type { PeerOptions } from './options.js'
 
@@ -55,19 +57,26 @@ export function trainerSetup(
   }
 }
 
+/** Where others reach this peer, as many as a message takes. */
+export const ownAddresses = (mesh: Mesh): readonly string[] =>
+  mesh
+    .addresses()
+    .filter(({ length }) => length <= MAX_ADDRESS_CHARS)
+    .slice(0, MAX_ADDRESSES)
+
 export function peerSetup(
   { run, clusters, founder }: Genesis,
   figures: RunFigures,
   options: PeerOptions,
-  self: PeerId,
+  self: { readonly id: PeerId; readonly addresses: readonly string[] },
   held: HeldState | null,
 ): PeerSetup {
   const { shardSizes: sizes, scheduleSteps, tokensPerStep } = figures
   return {
-    self: { id: self, name: options.name, cluster: clusterOf(options, clusters) },
+    self: { ...self, name: options.name, cluster: clusterOf(options, clusters) },
     run,
     stop: stopRule(run.stop, options.stopAfter),
-    voters: [founder],
+    founder,
     clusters: clusters.map(({ name }) => name),
     shardSizes: sizes,
     scheduleSteps,

@@ -1,4 +1,5 @@
 // Composes one frame of the live view: text in, no terminal touched.
+import { toleranceOf } from '../core/configuration.js'
 import { lossChart } from './chart.js'
 import { bytes, clean, count, cut, duration, loss, perplexity, perplexityOf } from './format.js'
 import { type PeerState, type Progress, progressOf, remainingMs, type SwarmState } from './swarm-view.js'
@@ -21,7 +22,12 @@ export function frameLines(
   { columns, rows }: FrameSize,
   colors: Colors,
 ): string[] {
-  const head = [colors.bold(cut(title(state), columns)), cut(progressLine(state, columns), columns)]
+  const lead = leadLine(state)
+  const head = [
+    colors.bold(cut(title(state), columns)),
+    cut(progressLine(state, columns), columns),
+    ...(lead === null ? [] : [cut(lead, columns)]),
+  ]
   const table = peerTable(state, columns, colors)
   const losses = lossLine(state, columns, colors)
   const tail = [
@@ -77,6 +83,15 @@ function progressLine(state: SwarmState, columns: number): string {
   return progress.share === null || room < 5 ? words : `${bar(progress.share, room)} ${words}`
 }
 
+/** Who leads and who votes, once there is more than one voter to speak of. */
+function leadLine({ peers, term, voters, nextVoters }: SwarmState): string | null {
+  if (voters.length === 0) return null
+  const leader = [...peers.values()].find((peer) => peer.leader)
+  const leads = leader === undefined ? 'nobody leads' : `${clean(leader.name)} leads term ${term}`
+  const next = nextVoters === null ? '' : `, to be ${nextVoters.map(clean).join(', ')}`
+  return `${leads}; voters ${voters.map(clean).join(', ')}${next}: ${toleranceOf(voters.length)}`
+}
+
 /** `version 12 of 48`. */
 export function progressText({ done, target, unit }: Progress): string {
   switch (unit) {
@@ -129,7 +144,7 @@ function peerTable(state: SwarmState, columns: number, colors: Colors): string[]
 }
 
 function tinted(line: string, peer: PeerState, colors: Colors): string {
-  if (peer.phase === 'left' || peer.phase === 'absent') return colors.dim(line)
+  if (['left', 'absent', 'killed'].includes(peer.phase)) return colors.dim(line)
   return peer.leader ? colors.bold(line) : line
 }
 

@@ -1,5 +1,5 @@
 // The JSON view: the records themselves, one to a line, for scripts.
-import type { EventRecord } from '../core/reports.js'
+import type { RunRecord } from '../faults/records.js'
 import type { SwarmState } from './swarm-view.js'
 import type { Screen, View } from './view.js'
 
@@ -10,7 +10,7 @@ export class JsonView implements View {
     readonly notes: Screen,
   ) {}
 
-  record(_state: SwarmState, record: EventRecord): void {
+  record(_state: SwarmState, record: RunRecord): void {
     this.out.write(`${JSON.stringify(record)}\n`)
   }
 

@@ -1,6 +1,7 @@
 // The live view: redraws one frame in place on a terminal.
 import { createLogUpdate } from 'log-update'
-import type { EventRecord } from '../core/reports.js'
+import type { RunRecord } from '../faults/records.js'
+import { faultLine } from './fault-line.js'
 import { frameLines } from './frame.js'
 import { joinHint } from './join-hint.js'
 import { type SwarmState, unseenSwarm } from './swarm-view.js'
@@ -26,10 +27,12 @@ export class LiveView implements View {
     stream.on('resize', this.#later)
   }
 
-  record(state: SwarmState, record: EventRecord): void {
+  record(state: SwarmState, record: RunRecord): void {
     this.#state = state
     if (record.type === 'warning') this.#notes.push(`${record.peer}: ${record.message}`)
     if (record.type === 'refused') this.#notes.push(`${record.peer} refused ${record.what}: ${record.reason}`)
+    if (record.type === 'deposed') this.#notes.push(`${record.peer} leads no more: ${record.reason}`)
+    if (record.type === 'fault') this.#notes.push(`${record.peer}: ${faultLine(record)}`)
     if (record.type === 'listening') this.#hint(record)
     this.#later()
   }
@@ -49,7 +52,7 @@ export class LiveView implements View {
   }
 
   /** Written once above the frame, where it stays whole and can be copied. */
-  #hint(record: Extract<EventRecord, { type: 'listening' }>): void {
+  #hint(record: Extract<RunRecord, { type: 'listening' }>): void {
     const hint = this.#hinted ? null : joinHint(record)
     if (hint === null) return
     this.#hinted = true

@@ -1,6 +1,7 @@
 // The plain view: one readable line for each noteworthy record, for logs and pipes.
-import type { EventRecord } from '../core/reports.js'
+import type { RunRecord } from '../faults/records.js'
 import type { MemoryReport } from '../ports/trainer.js'
+import { faultLine } from './fault-line.js'
 import { bytes, clean, cleanLines, count, duration, loss, perplexity } from './format.js'
 import { progressText } from './frame.js'
 import { joinHint } from './join-hint.js'
@@ -15,10 +16,11 @@ export class PlainView implements View {
   #nowMs = 0
   #shownMs: number | null = null
   readonly #shownOnce = new Set<string>()
+  #shownVoters = ''
 
   constructor(readonly screen: Screen) {}
 
-  record(state: SwarmState, record: EventRecord): void {
+  record(state: SwarmState, record: RunRecord): void {
     this.#startedMs ??= state.startedMs
     this.#nowMs = state.nowMs ?? 0
     const line = this.#line(state, record)
@@ -43,7 +45,7 @@ export class PlainView implements View {
   }
 
   /** What to say of a record; null where it says nothing new. */
-  #line(state: SwarmState, record: EventRecord): string | null {
+  #line(state: SwarmState, record: RunRecord): string | null {
     switch (record.type) {
       case 'run-started':
         return this.#once('run', () => startLine(record))
@@ -64,6 +66,14 @@ export class PlainView implements View {
           `leader ${record.term}`,
           () => `${record.leader} leads term ${record.term} (${record.reason})`,
         )
+      case 'deposed':
+        return `leads no more: term ${record.term} is over for it (${record.reason})`
+      case 'voters':
+        return this.#votersLine(record)
+      case 'fault':
+        return faultLine(record)
+      case 'recovered':
+        return `recovered by force (epoch ${record.epoch}): ${record.reason}`
       case 'step-loss':
         return this.#stepLine(record)
       case 'applied':
@@ -109,7 +119,16 @@ export class PlainView implements View {
     return text
   }
 
-  #stepLine(record: Extract<EventRecord, { type: 'step-loss' }>): string | null {
+  /** A leader that takes over tells again what its predecessor told. */
+  #votersLine({ voters, next, reason }: Extract<RunRecord, { type: 'voters' }>): string | null {
+    const toBe = next === null ? '' : `, to be ${next.join(', ')}`
+    const sets = `voters: ${voters.join(', ')}${toBe}`
+    if (this.#shownVoters === sets) return null
+    this.#shownVoters = sets
+    return `${sets} (${reason})`
+  }
+
+  #stepLine(record: Extract<RunRecord, { type: 'step-loss' }>): string | null {
     const first = !this.#shownOnce.has('step-loss')
     this.#shownOnce.add('step-loss')
     if (!first && this.#shownMs !== null && this.#nowMs - this.#shownMs < QUIET_MS) return null
@@ -117,7 +136,7 @@ export class PlainView implements View {
   }
 }
 
-function startLine(record: Extract<EventRecord, { type: 'run-started' }>): string {
+function startLine(record: Extract<RunRecord, { type: 'run-started' }>): string {
   const verb = record.resumed ? 'resumes' : 'starts'
   return `${verb} run ${record.name} (${record.run.slice(0, 8)}), ${count(record.parameters)} parameters`
 }
@@ -131,7 +150,7 @@ function memoryLine(memory: MemoryReport): string {
   return `needs ${bytes(Math.round(total))} ${of}${cut}: ${listed}`
 }
 
-function appliedLine(state: SwarmState, record: Extract<EventRecord, { type: 'applied' }>): string {
+function appliedLine(state: SwarmState, record: Extract<RunRecord, { type: 'applied' }>): string {
   const progress = progressOf(state)
   const place =
     progress?.unit === 'versions'

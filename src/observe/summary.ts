@@ -15,6 +15,9 @@ import type { PeerState, SwarmState } from './swarm-view.js'
 import { type Column, tableLines } from './table.js'
 import type { Colors } from './view.js'
 
+/** Named in the summary; more only fill the screen. */
+const MOST_LEADERS = 6
+
 export interface SummaryOptions {
   readonly columns: number
   readonly colors: Colors
@@ -85,7 +88,18 @@ function runFacts(state: SwarmState): string[][] {
     ['versions', `${end?.versions ?? state.version} in ${duration(seconds * 1000)}`],
     ['local steps', `${end?.steps ?? state.steps}${tokens}`],
     ...(mean === null ? [] : [['staleness', `mean ${mean.toFixed(2)}, largest ${most}`]]),
+    ...leaderFacts(state),
     ...(state.refusals === 0 ? [] : [['refused', `${state.refusals} (reasons in events.jsonl)`]]),
+  ]
+}
+
+/** Worth a line where more than one term was led, or faults were made. */
+function leaderFacts({ led, faults }: SwarmState): string[][] {
+  const names = led.map(({ name, term }) => `${clean(name)} (term ${term})`)
+  const latest = names.length > MOST_LEADERS ? ['...', ...names.slice(-MOST_LEADERS)] : names
+  return [
+    ...(led.length < 2 ? [] : [['leaders', `${led.length}: ${latest.join(', ')}`]]),
+    ...(faults === 0 ? [] : [['faults made', String(faults)]]),
   ]
 }
 

@@ -1,5 +1,5 @@
 // What the records say about the swarm so far: a pure fold from events to the state every view shows.
-import type { EventRecord } from '../core/reports.js'
+import type { RunRecord } from '../faults/records.js'
 import { presets } from '../model/config.js'
 import { type RunConfig, runSchema } from '../swarmfile/schema.js'
 import { type LossPoint, withPoint } from './loss-curve.js'
@@ -29,7 +29,7 @@ export interface PeerState {
   readonly bytesSent: number
   readonly bytesReceived: number
   /** Its own account, once it ended. */
-  readonly account: Extract<EventRecord, { type: 'peer-finished' }> | null
+  readonly account: Extract<RunRecord, { type: 'peer-finished' }> | null
 }
 
 export interface SwarmState {
@@ -43,6 +43,14 @@ export interface SwarmState {
   readonly peers: ReadonlyMap<string, PeerState>
   readonly version: number
   readonly term: number
+  /** Who led, by term, oldest first; the latest of a long run. */
+  readonly led: readonly { readonly term: number; readonly name: string }[]
+  /** Empty until the leader has told. */
+  readonly voters: readonly string[]
+  /** The voters to be, while both sets have to agree. */
+  readonly nextVoters: readonly string[] | null
+  /** Made on purpose. */
+  readonly faults: number
   readonly steps: number
   /** The latest versions counted, ascending: several peers report each. */
   readonly counted: readonly number[]
@@ -56,7 +64,7 @@ export interface SwarmState {
   readonly sample: { readonly prompt: string; readonly text: string } | null
   readonly ticket: string | null
   readonly refusals: number
-  readonly finished: Extract<EventRecord, { type: 'run-finished' }> | null
+  readonly finished: Extract<RunRecord, { type: 'run-finished' }> | null
 }
 
 /** A swarm of which nothing was heard yet. `peers` are those known beforehand, with their clusters. */
@@ -75,6 +83,10 @@ export function unseenSwarm(
     peers: new Map(peers.map(({ name, cluster }) => [name, { ...unseenPeer(name), cluster }])),
     version: 0,
     term: 0,
+    led: [],
+    voters: [],
+    nextVoters: null,
+    faults: 0,
     steps: 0,
     counted: [],
     validation: [],
@@ -111,7 +123,7 @@ const unseenPeer = (name: string): PeerState => ({
 })
 
 /** The state after one more record. Several peers may report the same fact; it counts once. */
-export function afterRecord(before: SwarmState, record: EventRecord): SwarmState {
+export function afterRecord(before: SwarmState, record: RunRecord): SwarmState {
   const ms = Date.parse(record.time)
   const state = { ...before, startedMs: before.startedMs ?? ms, nowMs: Math.max(before.nowMs ?? ms, ms) }
   const own = (change: Partial<PeerState>) => withPeer(state, record.peer, change)
@@ -139,6 +151,14 @@ export function afterRecord(before: SwarmState, record: EventRecord): SwarmState
       return withPeer(state, record.name, { phase: 'left', leader: false })
     case 'leader':
       return record.term < state.term ? state : withLeader(state, record.term, record.leader)
+    case 'deposed':
+      return record.term < state.term ? state : own({ leader: false })
+    case 'voters':
+      return { ...state, voters: record.voters, nextVoters: record.next }
+    case 'fault':
+      return { ...(record.what === 'kill' ? own({ phase: 'killed' }) : state), faults: state.faults + 1 }
+    case 'recovered':
+      return { ...state, voters: record.voters, nextVoters: null }
     case 'assigned':
       return withPeer(state, record.worker, {
         assigned: record.steps,
@@ -197,6 +217,9 @@ function withPeer(state: SwarmState, name: string, change: Partial<PeerState>): 
   return { ...state, peers }
 }
 
+// More than a summary names; a run of months may have many more.
+const LED_TERMS = 64
+
 const isPresent = (state: SwarmState, name: string): boolean =>
   !['absent', 'left'].includes(state.peers.get(name)?.phase ?? 'absent')
 
@@ -204,14 +227,12 @@ function withLeader(state: SwarmState, term: number, name: string): SwarmState {
   const peers = new Map(
     [...state.peers].map(([key, peer]) => [key, { ...peer, leader: false }] as [string, PeerState]),
   )
-  return withPeer({ ...state, peers, term }, name, { leader: true, replica: true })
+  const known = state.led.some((one) => one.term === term)
+  const led = known ? state.led : [...state.led, { term, name }].slice(-LED_TERMS)
+  return withPeer({ ...state, peers, term, led }, name, { leader: true, replica: true })
 }
 
-function applied(
-  state: SwarmState,
-  record: Extract<EventRecord, { type: 'applied' }>,
-  ms: number,
-): SwarmState {
+function applied(state: SwarmState, record: Extract<RunRecord, { type: 'applied' }>, ms: number): SwarmState {
   const counted = withVersion(state.counted, record.version)
   if (counted === null) return state
   const worker = state.peers.get(record.worker) ?? unseenPeer(record.worker)

@@ -1,11 +1,11 @@
 // What every way of showing a run has in common.
 import pc from 'picocolors'
-import type { EventRecord } from '../core/reports.js'
+import type { RunRecord } from '../faults/records.js'
 import type { SwarmState } from './swarm-view.js'
 
 /** Shows one stream of records; the state is what they add up to, the record the latest of them. */
 export interface View {
-  record(state: SwarmState, record: EventRecord): void
+  record(state: SwarmState, record: RunRecord): void
   /** Says something that no peer reports, such as the death of a process. */
   note(text: string): void
   /** Shows what is still held back and leaves the terminal as it was. */

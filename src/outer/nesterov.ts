@@ -1,5 +1,6 @@
 // Outer Nesterov momentum, once per arrival (Eq. 4-5): what asynchronous DiLoCo does without a delay.
 // It overshoots: k equal pseudo-gradients in a row move theta much further than one step on their mean.
+import type { OuterConfig } from '../swarmfile/schema.js'
 import type { OuterOptimizer } from './strategy.js'
 
 const { fround } = Math
@@ -9,12 +10,11 @@ export const nesterov: OuterOptimizer = {
   slots: ['momentum'],
   check: () => null,
   weight: () => 1,
+  step: (_, weight, options) => stepOf(weight, options),
 
   /** m' = beta m + g; theta' = theta - eps (g + beta m') */
   apply({ theta, slots }, g, weight, options) {
-    const eps = fround(options.learningRate)
-    const beta = fround(options.momentum)
-    const w = fround(weight)
+    const { weight: w, eps, beta } = stepOf(weight, options)
     const m = slots.momentum
     const newTheta = new Float32Array(theta.length)
     const newM = new Float32Array(theta.length)
@@ -28,3 +28,6 @@ export const nesterov: OuterOptimizer = {
     return { theta: newTheta, slots: { momentum: newM }, phase: 0 }
   },
 }
+
+const stepOf = (weight: number, { learningRate, momentum }: OuterConfig) =>
+  ({ rule: 'nesterov', weight: fround(weight), eps: fround(learningRate), beta: fround(momentum) }) as const

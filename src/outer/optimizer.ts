@@ -6,7 +6,7 @@ import { nesterov } from './nesterov.js'
 import { sgd } from './sgd.js'
 import type { OuterOptimizer, OuterState } from './strategy.js'
 
-export type { OuterOptimizer, OuterState } from './strategy.js'
+export type { OuterOptimizer, OuterState, OuterStep } from './strategy.js'
 
 const optimizers: readonly OuterOptimizer[] = [delayedNesterov, nesterov, sgd]
 export const outerOptimizerNames: readonly string[] = optimizers.map(({ name }) => name)

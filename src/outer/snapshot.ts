@@ -24,7 +24,10 @@ export interface Snapshot extends StateDigests {
 
 /** The outer step overflowed: it does so on every machine and every time, for all take it to the same bits. */
 export class VersionBroken extends UserError {
-  constructor(version: Version, what: string) {
+  constructor(
+    readonly version: Version,
+    readonly what: string,
+  ) {
     super(
       'training',
       `the outer step to version ${version} cannot be taken: ${what}`,
@@ -37,21 +40,30 @@ export function snapshotOf(outer: OuterState, ledger: LedgerState, sha256: Sha25
   return { outer, ledger, ...digestState(outer, ledger.version, sha256) }
 }
 
-/**
- * Both digests of a state. The second is the hash of a text of one line each for version, phase, theta and every
- * slot in name order, vectors being named by their own digests: no copy of the whole state is made, and theta is
- * hashed once.
- */
+/** Both digests of a state. */
 export function digestState(
   { theta, slots, phase }: OuterState,
   version: Version,
   sha256: Sha256,
 ): StateDigests {
-  const digest = digestVector(theta, sha256)
-  const lines = [`version ${version}`, `phase ${phase}`, `theta ${digest}`]
-  for (const name of Object.keys(slots).sort())
-    lines.push(`slot ${name} ${digestVector(slots[name], sha256)}`)
-  return { digest, stateDigest: sha256(new TextEncoder().encode(lines.join('\n'))) }
+  const ofSlots = Object.entries(slots).map(([name, vector]) => [name, digestVector(vector, sha256)] as const)
+  return digestsOf(version, phase, digestVector(theta, sha256), Object.fromEntries(ofSlots), sha256)
+}
+
+/**
+ * The same from the digests of the vectors. The second is the hash of a text of one line each for version, phase,
+ * theta and every slot in name order: no copy of the whole state is made, and theta is hashed once.
+ */
+export function digestsOf(
+  version: Version,
+  phase: number,
+  theta: Hash,
+  slots: Readonly<Record<string, Hash>>,
+  sha256: Sha256,
+): StateDigests {
+  const lines = [`version ${version}`, `phase ${phase}`, `theta ${theta}`]
+  for (const name of Object.keys(slots).sort()) lines.push(`slot ${name} ${slots[name]}`)
+  return { digest: theta, stateDigest: sha256(new TextEncoder().encode(lines.join('\n'))) }
 }
 
 /** Where a run begins: `theta` and nothing else. */
@@ -80,10 +92,14 @@ export function nextSnapshot(
   sha256: Sha256,
 ): Snapshot {
   const outer = outerOptimizer(config.method).apply(before.outer, g, weight, config)
-  for (const [name, vector] of Object.entries({ theta: outer.theta, ...outer.slots })) {
-    const bad = firstNonFinite(vector)
-    if (bad >= 0)
-      throw new VersionBroken(ledger.version, `${name} would be ${vector[bad]} at parameter ${bad}`)
-  }
+  checkFinite(outer, ledger.version)
   return snapshotOf(outer, ledger, sha256)
+}
+
+/** @throws VersionBroken naming the first value that is no finite number, of theta and then of the slots */
+export function checkFinite({ theta, slots }: OuterState, version: Version): void {
+  for (const [name, vector] of Object.entries({ theta, ...slots })) {
+    const bad = firstNonFinite(vector)
+    if (bad >= 0) throw new VersionBroken(version, `${name} would be ${vector[bad]} at parameter ${bad}`)
+  }
 }

@@ -12,6 +12,37 @@ export interface OuterState {
 }
 
 /**
+ * The arithmetic of one step by its rule, and the numbers in it, each of them one of fp32: all that a kernel which
+ * takes the same step needs to know of the method and its options.
+ */
+export type OuterStep =
+  | { readonly rule: 'sgd'; readonly weight: number; readonly eps: number }
+  | { readonly rule: 'nesterov'; readonly weight: number; readonly eps: number; readonly beta: number }
+  | BetweenMilestones
+  | Milestone
+
+/** A step of delayed Nesterov that collects its pseudo-gradient, */
+export interface BetweenMilestones {
+  readonly rule: 'between-milestones'
+  readonly weight: number
+  readonly eps: number
+  readonly N: number
+  /** c beta */
+  readonly cBeta: number
+}
+
+/** and one that takes the collected ones into the momentum. */
+export interface Milestone {
+  readonly rule: 'milestone'
+  readonly weight: number
+  readonly eps: number
+  readonly N: number
+  readonly beta: number
+  /** (1 - cN + c) beta */
+  readonly remainder: number
+}
+
+/**
  * One method. `apply` gives the same bits on every machine: fp32, rounded after each operation in the written
  * order, and only additions, multiplications, divisions and square roots.
  */
@@ -22,6 +53,8 @@ export interface OuterOptimizer {
   check(options: OuterConfig): string | null
   /** Factor on a pseudo-gradient of this staleness; the leader computes it once and it travels in the ledger. */
   weight(staleness: number, options: OuterConfig): number
+  /** What `apply` computes at this phase, with this weight. */
+  step(phase: number, weight: number, options: OuterConfig): OuterStep
   /**
    * The state after one pseudo-gradient (theta_start - theta_end). All arrays of the result are fresh.
    *

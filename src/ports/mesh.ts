@@ -2,6 +2,7 @@
 // topics, and bulk bytes by name. Identity comes from the connection or the signature.
 import type { Hash, PeerId, RunId, Version } from '../core/ids.js'
 import type { Manifest, Message, Topic } from '../core/messages.js'
+import type { PeerStatus } from './status.js'
 
 /** First words on a new connection, before a peer knows the run or is known in it. */
 export interface Hello {
@@ -35,7 +36,7 @@ export type BulkName =
   | { readonly kind: 'payload'; readonly hash: Hash }
 
 /** Answers a donor's requests; null where it does not hold the thing. */
-export type BulkSource = (name: BulkName) => Uint8Array | null
+export type BulkSource = (name: BulkName) => Uint8Array | null | Promise<Uint8Array | null>
 
 export type Purpose = 'control' | 'gossip' | 'bulk'
 export interface Traffic {
@@ -78,8 +79,14 @@ export interface Mesh {
   enter(run: RunId, cluster: string): void
   /** Dials an address; rejects with a message that says what failed and for which address. */
   dial(address: string): Promise<PeerId>
+  /** Calls a peer at these addresses, beside those known, now and whenever it is lost; what is no address of it is passed over. */
+  call(peer: PeerId, addresses: readonly string[]): void
   hello(peer: PeerId, hello: Hello): Promise<HelloAnswer>
-  /** Queues a control message; false if the peer is not connected or its bounded queue is full. */
+  /** Asks a connected peer how things stand in its run; of which run it is does not matter. */
+  status(peer: PeerId): Promise<PeerStatus>
+  /** What is told to who asks for the status. */
+  tellStatus(source: () => PeerStatus): void
+  /** Queues a control message, in parts if it is too large for one; false if the peer is not connected or its bounded queue is full. */
   send(peer: PeerId, message: Message): boolean
   subscribe(topic: Topic): void
   publish(topic: Topic, message: Message): void

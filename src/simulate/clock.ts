@@ -11,6 +11,8 @@ export class VirtualClock {
   #now = 0
   #order = 0
   readonly #heap: Due[] = []
+  /** What real time is still needed for. */
+  readonly #awaited: Promise<void>[] = []
 
   /** ms since the simulation began. */
   get now(): number {
@@ -26,8 +28,24 @@ export class VirtualClock {
     }
   }
 
+  /** Calls `then` with a result at once, or, while virtual time stands still, once its promise has it. */
+  when<Result>(result: Result | Promise<Result>, then: (result: Result) => void): void {
+    if (!(result instanceof Promise)) return then(result)
+    const awaited = result.then(then)
+    // Told to whoever waits in `settled`.
+    awaited.catch(() => {})
+    this.#awaited.push(awaited)
+  }
+
+  /** Until no promise is waited for any more. Rejects as they do. */
+  async settled(): Promise<void> {
+    while (this.#awaited.length > 0) await this.#awaited.shift()
+  }
+
   /** Runs the next thing due; false when nothing is, or only after `untilMs`. */
   advance(untilMs = Number.POSITIVE_INFINITY): boolean {
+    if (this.#awaited.length > 0)
+      throw new Error('This simulation trains in real time: run it with `runAwaiting`.')
     while (this.#heap.length > 0 && this.#heap[0].at <= untilMs) {
       const due = this.#pop()
       if (due.cancelled) continue

@@ -1,17 +1,17 @@
 // Carries out what the core decides, in virtual time: disk, outer step, transfers and training of every peer.
 import type { Assignment } from '../core/entries.js'
 import type { Effect, NewEvent } from '../core/events.js'
-import type { PeerId } from '../core/ids.js'
+import type { Hash, PeerId } from '../core/ids.js'
 import type { Manifest, Message, Topic } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
-import { nextSnapshot, type Snapshot, VersionBroken } from '../outer/snapshot.js'
-import { sha256 } from '../platform/sha256.js'
-import type { OuterConfig } from '../swarmfile/schema.js'
+import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
 import { checkContribution } from '../tensor/contribution.js'
+import type { VirtualClock } from './clock.js'
 import type { VirtualNetwork } from './network.js'
+import type { OuterSteps } from './outer-steps.js'
 import { contributionOf, type Memory, type SimulatedPeer, topicName } from './peer.js'
 import type { Promises } from './promises.js'
-import type { QuadraticTask } from './toy-trainer.js'
+import type { SimulatedTask, TrainedRound } from './task.js'
 
 /** The engine fails; the pseudo-gradient is not a number; its norm is not the one its manifest states. */
 export type Sabotage = 'engine-fails' | 'not-finite' | 'wrong-norm'
@@ -19,21 +19,21 @@ export type Sabotage = 'engine-fails' | 'not-finite' | 'wrong-norm'
 /** What the executor needs of the swarm around it. */
 export interface ExecutorParts {
   readonly network: VirtualNetwork
-  readonly task: QuadraticTask
+  readonly task: SimulatedTask
   readonly promises: Promises
-  readonly outer: OuterConfig
+  readonly outerSteps: OuterSteps
   readonly sabotage: (peer: string, assignment: Assignment) => Sabotage | null
-  readonly nowMs: () => number
-  /** Runs something after a time, unless the peer's process died before; the result takes it back. */
-  readonly after: (peer: SimulatedPeer, delayMs: number, run: () => void) => () => void
+  readonly clock: VirtualClock
+  readonly peers: ReadonlyMap<PeerId, SimulatedPeer>
+  /** In [0, 1); each call is a new draw. */
+  readonly roll: () => number
   readonly handle: (peer: SimulatedPeer, event: NewEvent) => void
   readonly report: (peer: SimulatedPeer, report: Report) => void
 }
 
 type Of<Type extends Effect['type']> = Extract<Effect, { type: Type }>
 
-/** A disk's flush, an outer step and a validation of the toy, a request that fails: short against a round. */
-const fsyncMs = 2
+/** An outer step and a validation of the toy, a request that fails: short against a round. */
 const outerStepMs = 1
 const validationMs = 5
 const failureMs = 10
@@ -58,8 +58,20 @@ export class VirtualExecutor {
         return this.#setTimer(peer, memory, effect)
       case 'cancel-timer':
         return memory.timers.get(effect.name)?.()
-      case 'append':
-        return this.#append(peer, effect)
+      case 'persist':
+        return this.#persist(peer, effect)
+      case 'compact':
+        return peer.disk.compact(effect.base)
+      case 'forget-replica':
+        memory.installs++
+        memory.snapshots.clear()
+        return peer.disk.forgetReplica()
+      case 'hold-payload':
+        return this.#holdPayload(peer, effect)
+      case 'drop-payloads':
+        return peer.disk.dropPayloads(effect.payloads)
+      case 'save-snapshot':
+        return this.#saveSnapshot(peer, memory, effect)
       case 'apply-outer':
         return this.#applyOuter(peer, memory, effect)
       case 'fetch-snapshot':
@@ -75,8 +87,8 @@ export class VirtualExecutor {
       case 'publish-contribution':
         return this.#publishContribution(peer, effect)
       case 'forget-contribution':
-        if (peer.disk.record?.manifest.assignment === effect.assignment) peer.disk.record = null
-        return
+        if (effect.outcome !== null) this.parts.promises.forgotten(effect.assignment, effect.outcome)
+        return peer.disk.settleRecord(effect.assignment)
       case 'validate':
         return this.#validate(peer, effect)
       case 'say-farewell':
@@ -88,6 +100,8 @@ export class VirtualExecutor {
         for (const cancel of memory.timers.values()) cancel()
         memory.cancelTraining?.()
         return
+      // Peers of a simulation know each other's addresses, and write no checkpoints.
+      case 'call':
       case 'place':
       case 'checkpoint':
         return
@@ -96,33 +110,50 @@ export class VirtualExecutor {
     }
   }
 
+  /** What a peer makes of something that takes time, unless its process died meanwhile. */
+  #then(peer: SimulatedPeer, event: () => NewEvent | null): () => void {
+    const { memory } = peer
+    return () => {
+      if (memory === null || peer.memory !== memory) return
+      const happened = event()
+      if (happened !== null) this.parts.handle(peer, happened)
+    }
+  }
+
   #later(peer: SimulatedPeer, delayMs: number, event: NewEvent): () => void {
-    return this.parts.after(peer, delayMs, () => this.parts.handle(peer, event))
+    return this.parts.clock.after(
+      delayMs,
+      this.#then(peer, () => event),
+    )
   }
 
-  #setTimer(peer: SimulatedPeer, { timers }: Memory, { name, afterMs }: Of<'set-timer'>): void {
+  #setTimer(peer: SimulatedPeer, { timers }: Memory, { name, afterMs, spreadMs }: Of<'set-timer'>): void {
     timers.get(name)?.()
-    timers.set(name, this.#later(peer, afterMs, { type: 'timer', name }))
+    const drawn = spreadMs === undefined ? 0 : spreadMs * this.parts.roll()
+    const rate = peer.device.clockRate ?? 1
+    timers.set(name, this.#later(peer, (afterMs + drawn) / rate, { type: 'timer', name }))
   }
 
-  #append(peer: SimulatedPeer, { entries }: Of<'append'>): void {
-    const { after, handle, promises } = this.parts
-    after(peer, fsyncMs, () => {
-      peer.disk.journal.push(...entries)
-      for (const entry of entries) promises.committed(entry)
-      handle(peer, { type: 'appended', index: entries[entries.length - 1].index })
+  #persist(peer: SimulatedPeer, { hard, entries, thenSend }: Of<'persist'>): void {
+    const last = entries.at(-1)
+    const done = this.#then(peer, () => {
+      for (const { to, message } of thenSend) this.#send(peer, to, message)
+      return last === undefined ? null : { type: 'persisted', index: last.index, term: last.term }
     })
+    peer.disk.persist(hard, entries, done)
   }
 
   #send(from: SimulatedPeer, to: PeerId, message: Message): void {
-    const { network, nowMs } = this.parts
-    const receiver = network.reachable(from, to)
-    if (receiver?.running !== true) return
-    this.#later(receiver, network.streamDelayMs(from, receiver, nowMs()), {
-      type: 'message',
-      from: from.id,
-      message,
-    })
+    const { network, peers, promises } = this.parts
+    promises.sent(from, message)
+    if (to === from.id) {
+      this.#later(from, 0, { type: 'message', from: from.id, message })
+      return
+    }
+    const receiver = peers.get(to)
+    if (receiver === undefined) return
+    const deliver = this.#then(receiver, () => ({ type: 'message', from: from.id, message }))
+    network.stream(from, receiver, deliver)
   }
 
   #publish(from: SimulatedPeer, topic: Topic, message: Message): void {
@@ -134,67 +165,106 @@ export class VirtualExecutor {
   }
 
   #publishContribution(from: SimulatedPeer, { topic, manifest }: Of<'publish-contribution'>): void {
-    const { network, after } = this.parts
-    const gradient = from.disk.record?.gradient
+    const { network, clock } = this.parts
+    const gradient = from.disk.records.get(manifest.assignment)?.gradient
     if (gradient === undefined)
       throw new Error(`${from.name} publishes a contribution that is not on its disk.`)
     for (const to of network.subscribers(from, topic)) {
-      for (const delayMs of network.gossipDelaysMs(from, to))
-        after(to, delayMs, () => this.#receive(to, from.id, manifest, gradient))
+      for (const delayMs of network.gossipDelaysMs(from, to, manifest.bytes))
+        clock.after(delayMs, () => this.receive(to, from.id, manifest, gradient))
     }
-    if (from.subscribes(topic)) this.#receive(from, from.id, manifest, gradient)
+    if (from.subscribes(topic)) this.receive(from, from.id, manifest, gradient)
     this.#later(from, 0, { type: 'contribution-published', assignment: manifest.assignment })
   }
 
   #pull(peer: SimulatedPeer, { from, manifest }: Of<'pull-contribution'>): void {
-    const record = this.parts.network.reachable(peer, from)?.disk.record
-    if (record?.manifest.payload === manifest.payload)
-      return this.#receive(peer, from, manifest, record.gradient)
-    this.#later(peer, failureMs, { type: 'pull-failed', manifest, reason: 'the worker does not hold it' })
+    const { network, clock } = this.parts
+    const donor = from === peer.id ? peer : network.reachable(peer, from)
+    const record = donor?.disk.records.get(manifest.assignment)
+    if (donor === undefined || record?.manifest.payload !== manifest.payload) {
+      const reason = 'the worker does not hold it'
+      this.#later(peer, failureMs, { type: 'pull-failed', manifest, reason })
+      return
+    }
+    const arrivesMs = donor === peer ? 0 : network.fetchMs(donor, peer, manifest.bytes)
+    clock.after(arrivesMs, () => this.receive(peer, from, manifest, record.gradient))
   }
 
   /** Checked, then durable, then told to the core. */
-  #receive(peer: SimulatedPeer, from: PeerId, manifest: Manifest, gradient: Float32Array): void {
-    const { task, after, handle } = this.parts
-    const problem = checkContribution(gradient, manifest, task.dimensions)
-    after(peer, fsyncMs, () => {
-      if (problem === null) peer.disk.payloads.set(manifest.payload, gradient)
-      handle(peer, { type: 'contribution', from, manifest, problem })
+  receive(peer: SimulatedPeer, from: PeerId, manifest: Manifest, gradient: Float32Array): void {
+    if (peer.memory === null) return
+    const problem = checkContribution(gradient, manifest, this.parts.task.dimensions)
+    const arrived: NewEvent = { type: 'contribution', from, manifest, problem }
+    if (problem !== null) this.#later(peer, 0, arrived)
+    else
+      peer.disk.putPayload(
+        manifest.payload,
+        gradient,
+        this.#then(peer, () => arrived),
+      )
+  }
+
+  #holdPayload(peer: SimulatedPeer, { payload, donors }: Of<'hold-payload'>): void {
+    const { network, clock } = this.parts
+    const donor = donors
+      .map((id) => network.reachable(peer, id))
+      .find((other) => other !== undefined && payloadOf(other, payload) !== undefined)
+    const gradient = donor === undefined ? undefined : payloadOf(donor, payload)
+    if (donor === undefined || gradient === undefined) {
+      this.#later(peer, failureMs, { type: 'payload-failed', payload, reason: 'nobody in reach holds it' })
+      return
+    }
+    const held = this.#then(peer, () => ({ type: 'payload-held', payload }))
+    clock.after(network.fetchMs(donor, peer, gradient.byteLength), () => {
+      if (peer.memory !== null) peer.disk.putPayload(payload, gradient, held)
     })
+  }
+
+  #saveSnapshot(peer: SimulatedPeer, { snapshots }: Memory, { version, ledger }: Of<'save-snapshot'>): void {
+    const snapshot = snapshots.get(version)
+    if (snapshot === undefined)
+      throw new Error(`${peer.name} saves version ${version}, which it does not hold.`)
+    const { index, term } = ledger
+    const saved = this.#then(peer, () => ({ type: 'snapshot-saved', index, term }))
+    peer.disk.saveSnapshot({ ...snapshot, ledger }, saved)
   }
 
   #applyOuter(
     peer: SimulatedPeer,
-    { snapshots }: Memory,
+    memory: Memory,
     { entry, ledger, version, donors }: Of<'apply-outer'>,
   ): void {
-    const { network, outer, after, handle } = this.parts
+    const { network, outerSteps, clock } = this.parts
+    const { snapshots, installs } = memory
     const local = peer.disk.payloads.get(entry.payload)
-    const gradient = local ?? this.#payloadOf(peer, entry.payload, donors)
+    const gradient = local ?? this.#payloadElsewhere(peer, entry.payload, donors)
     const before = snapshots.get(version - 1)
     if (gradient === undefined || before === undefined) {
-      const reason = 'nobody holds its payload'
+      const reason = before === undefined ? `version ${version - 1} is not held` : 'nobody holds its payload'
       this.#later(peer, failureMs, { type: 'outer-failed', version, reason, lasting: false })
       return
     }
     let next: Snapshot
     try {
-      next = nextSnapshot(before, entry, ledger, gradient, outer, sha256)
+      next = outerSteps.next(before, entry, ledger, gradient)
     } catch (error) {
       if (!(error instanceof VersionBroken)) throw error
       const { message: reason } = error
       this.#later(peer, outerStepMs, { type: 'outer-failed', version, reason, lasting: true })
       return
     }
-    after(peer, outerStepMs + (local === undefined ? network.model.betweenMs : 0), () => {
+    const made = this.#then(peer, () => {
+      // A snapshot took the place of what this step began from.
+      if (memory.installs !== installs) return null
       snapshots.set(version, next)
       snapshots.delete(version - snapshotsKept)
       const { digest, stateDigest } = next
-      handle(peer, { type: 'outer-applied', version, digest, stateDigest })
+      return { type: 'outer-applied', version, digest, stateDigest }
     })
+    clock.after(outerStepMs + (local === undefined ? network.model.betweenMs : 0), made)
   }
 
-  #payloadOf(peer: SimulatedPeer, payload: Manifest['payload'], donors: readonly PeerId[]) {
+  #payloadElsewhere(peer: SimulatedPeer, payload: Hash, donors: readonly PeerId[]) {
     return donors
       .map((id) => this.parts.network.reachable(peer, id)?.disk.payloads.get(payload))
       .find((gradient) => gradient !== undefined)
@@ -202,21 +272,33 @@ export class VirtualExecutor {
 
   #fetchSnapshot(
     peer: SimulatedPeer,
-    { snapshots }: Memory,
-    { version, donors }: Of<'fetch-snapshot'>,
+    memory: Memory,
+    { version, stateDigest, donors }: Of<'fetch-snapshot'>,
   ): void {
-    const { network } = this.parts
-    const snapshot = network.reachable(peer, donors[0])?.held(version)
-    if (snapshot === undefined) {
-      const reason = 'the donor does not hold it any more'
+    const { network, clock } = this.parts
+    const donor = donors.map((id) => network.reachable(peer, id)).find((other) => other?.held(version))
+    const snapshot = donor?.held(version)
+    if (donor === undefined || snapshot?.stateDigest !== stateDigest || !this.#isGenuine(snapshot)) {
+      const reason = 'no donor holds it any more'
       this.#later(peer, failureMs, { type: 'snapshot-failed', reason })
       return
     }
-    snapshots.clear()
-    snapshots.set(version, snapshot)
-    const { ledger, digest, stateDigest } = snapshot
-    const installed = { type: 'snapshot-installed', ledger, digest, stateDigest } as const
-    this.#later(peer, 2 * network.model.betweenMs, installed)
+    const { ledger, digest } = snapshot
+    const installed = this.#then(peer, () => {
+      memory.snapshots.clear()
+      memory.snapshots.set(version, snapshot)
+      memory.installs++
+      return { type: 'snapshot-installed', ledger, digest, stateDigest }
+    })
+    clock.after(network.fetchMs(donor, peer, snapshot.outer.theta.byteLength), () => {
+      if (peer.memory !== memory) return
+      peer.disk.saveSnapshot(snapshot, installed)
+    })
+  }
+
+  /** What is fetched is not what its digests say if a bit flipped in the donor's memory. */
+  #isGenuine({ outer }: Snapshot): boolean {
+    return this.parts.outerSteps.isGenuine(outer)
   }
 
   #fetchTheta(
@@ -224,55 +306,83 @@ export class VirtualExecutor {
     { snapshots }: Memory,
     { version, digest, donors }: Of<'fetch-theta'>,
   ): void {
-    const { network, after, handle } = this.parts
-    const snapshot = peer.held(version) ?? network.reachable(peer, donors[0])?.held(version)
-    if (snapshot === undefined || snapshot.digest !== digest) {
-      const reason = 'the donor does not hold it any more'
+    const { network, clock } = this.parts
+    const donor = donors
+      .map((id) => network.reachable(peer, id))
+      .find((other) => other?.held(version)?.digest === digest)
+    const snapshot = donor?.held(version)
+    if (donor === undefined || snapshot === undefined || !this.#isGenuine(snapshot)) {
+      const reason = 'no donor holds it any more'
       this.#later(peer, failureMs, { type: 'theta-failed', version, reason })
       return
     }
-    after(peer, 2 * network.model.betweenMs, () => {
-      snapshots.set(version, snapshot)
-      handle(peer, { type: 'theta-ready', version })
+    const here = this.#then(peer, () => {
+      if (!snapshots.has(version)) snapshots.set(version, snapshot)
+      return { type: 'theta-ready', version }
     })
+    clock.after(network.fetchMs(donor, peer, snapshot.outer.theta.byteLength), here)
   }
 
-  #train(peer: SimulatedPeer, memory: Memory, { assignment }: Of<'train'>): void {
-    const { after } = this.parts
-    const base = memory.snapshots.get(assignment.base)
+  #train(peer: SimulatedPeer, memory: Memory, { assignment, base: version, without }: Of<'train'>): void {
+    const base = memory.snapshots.get(version)
     if (base === undefined) {
-      const reason = `version ${assignment.base} is not held here any more`
+      const reason = `version ${version} is not held here any more`
       this.#later(peer, 0, { type: 'training-failed', assignment: assignment.id, reason })
       return
     }
     const roundMs = assignment.steps * peer.device.secondsPerStep * 1000
-    memory.cancelTraining = after(peer, roundMs, () => this.#finishRound(peer, assignment, base))
+    const own = without.map((id) => peer.disk.records.get(id)?.gradient)
+    const theta = base.outer.theta.map((value, i) =>
+      own.reduce((sum, gradient) => sum - (gradient?.[i] ?? 0), value),
+    )
+    const finish = this.#then(peer, () => this.#finishRound(peer, { ...assignment, base: version }, theta))
+    memory.cancelTraining = this.parts.clock.after(roundMs, finish)
   }
 
-  #finishRound(peer: SimulatedPeer, assignment: Assignment, { outer: { theta } }: Snapshot): void {
-    const { task, after, handle } = this.parts
+  #finishRound(peer: SimulatedPeer, assignment: Assignment, theta: Float32Array): null {
+    const { task, clock } = this.parts
+    const { id } = assignment
+    const sabotage = this.parts.sabotage(peer.name, assignment)
+    if (sabotage === 'engine-fails') {
+      this.#later(peer, 0, { type: 'training-failed', assignment: id, reason: 'the engine failed' })
+      return null
+    }
+    const { memory } = peer
+    clock.when(task.train(theta, assignment, peer.name), (round) => {
+      if (memory !== null && peer.memory === memory) this.#saveRound(peer, assignment, round, sabotage)
+    })
+    return null
+  }
+
+  #saveRound(
+    peer: SimulatedPeer,
+    assignment: Assignment,
+    { gradient, loss }: TrainedRound,
+    sabotage: Sabotage | null,
+  ): void {
+    const { handle } = this.parts
     const { secondsPerStep } = peer.device
     const { id, steps } = assignment
-    const sabotage = this.parts.sabotage(peer.name, assignment)
-    if (sabotage === 'engine-fails')
-      return handle(peer, { type: 'training-failed', assignment: id, reason: 'the engine failed' })
-    const { gradient, loss } = task.train(theta, assignment)
     if (sabotage === 'not-finite') gradient[0] = Number.NaN
     const sound = contributionOf(assignment, gradient, 1 / secondsPerStep, loss)
     const manifest = sabotage === 'wrong-norm' ? { ...sound, norm: 2 * sound.norm } : sound
-    after(peer, fsyncMs, () => {
-      peer.disk.record = { manifest, gradient }
-      handle(peer, { type: 'stepped', assignment: id, step: steps, loss, ms: secondsPerStep * 1000 })
-      handle(peer, { type: 'trained', manifest })
+    const trained = this.#then(peer, () => {
+      const ms = secondsPerStep * 1000
+      handle(peer, { type: 'stepped', assignment: id, step: steps, loss, ms })
+      return { type: 'trained', manifest }
     })
+    peer.disk.saveRecord({ manifest, gradient }, trained)
   }
 
   #validate(peer: SimulatedPeer, { version }: Of<'validate'>): void {
     const held = peer.held(version)
     if (held === undefined)
       throw new Error(`${peer.name} validates version ${version}, which it does not hold.`)
-    const loss = this.parts.task.evaluate(held.outer.theta)
-    this.#later(peer, validationMs, { type: 'validated', version, loss })
+    const { task, clock } = this.parts
+    const { memory } = peer
+    clock.when(task.evaluate(held.outer.theta), (loss) => {
+      if (peer.memory === memory) this.#later(peer, validationMs, { type: 'validated', version, loss })
+    })
   }
 
   #farewell(peer: SimulatedPeer, to: PeerId): void {
@@ -281,4 +391,10 @@ export class VirtualExecutor {
     if (to === peer.id) this.#later(peer, 0, { type: 'message', from: peer.id, message })
     else this.#send(peer, to, message)
   }
+}
+
+/** What a peer can give of a payload: from its disk, or its own worker's. */
+function payloadOf({ disk }: SimulatedPeer, payload: Hash): Float32Array | undefined {
+  const own = [...disk.records.values()].find(({ manifest }) => manifest.payload === payload)
+  return disk.payloads.get(payload) ?? own?.gradient
 }

@@ -1,25 +1,26 @@
 // One simulated peer: the production state machine, a disk that survives crashes, and vectors in memory.
-import type { Assignment, Entry } from '../core/entries.js'
-import type { Hash, PeerId, Version } from '../core/ids.js'
-import { applyEntry, emptyLedger } from '../core/ledger.js'
+import type { Assignment } from '../core/entries.js'
+import type { NewEvent } from '../core/events.js'
+import type { PeerId, Version } from '../core/ids.js'
+import { termAt } from '../core/log.js'
 import type { Manifest, Topic } from '../core/messages.js'
 import type { HeldState, PeerSetup, PeerState } from '../core/state.js'
-import { firstSnapshot, nextSnapshot, type Snapshot } from '../outer/snapshot.js'
+import type { Snapshot } from '../outer/snapshot.js'
 import { sha256 } from '../platform/sha256.js'
 import { codecs } from '../tensor/codec.js'
 import { norm } from '../tensor/vector.js'
-
-/** Survives a crash. */
-export interface Disk {
-  readonly journal: Entry[]
-  readonly payloads: Map<Hash, Float32Array>
-  record: { readonly manifest: Manifest; readonly gradient: Float32Array } | null
-}
+import type { VirtualDisk } from './disk.js'
 
 export interface Device {
   readonly name: string
   readonly cluster: string
   readonly secondsPerStep: number
+  /** Others of whom this is said cannot connect to it, nor it to them. */
+  readonly behindNat?: boolean
+  /** Its clock's speed; 1 is the true one. */
+  readonly clockRate?: number
+  /** Its disk takes so many times longer than a good one. */
+  readonly diskSlowness?: number
 }
 
 /** What a crash takes away. */
@@ -29,16 +30,21 @@ export interface Memory {
   readonly timers: Map<string, () => void>
   readonly topics: Set<string>
   cancelTraining: (() => void) | null
+  /** Counts the snapshots installed: an outer step begun before the last one is void. */
+  installs: number
 }
 
 export class SimulatedPeer {
-  readonly disk: Disk = { journal: [], payloads: new Map(), record: null }
   memory: Memory | null = null
   outcome: string | null = null
+  /** What waits while its process stands still; null while it runs. */
+  paused: NewEvent[] | null = null
 
   constructor(
-    readonly id: PeerId,
+    /** A peer that lost its disk comes back under another. */
+    public id: PeerId,
     readonly device: Device,
+    readonly disk: VirtualDisk,
   ) {}
 
   get name(): string {
@@ -48,6 +54,10 @@ export class SimulatedPeer {
   /** Its process is alive and its part of the run not over. */
   get running(): boolean {
     return this.memory !== null && this.outcome === null
+  }
+
+  get isPaused(): boolean {
+    return this.paused !== null
   }
 
   subscribes(topic: Topic): boolean {
@@ -62,32 +72,30 @@ export class SimulatedPeer {
 export const topicName = (topic: Topic): string =>
   'cluster' in topic ? `${topic.kind}/${topic.cluster}` : topic.kind
 
-/** What a voter's disk amounts to: the ledger of its journal, and the vectors by replaying its payloads. */
-export function replay(
-  disk: Disk,
-  theta: Float32Array,
-  { shardSizes, run }: PeerSetup,
-): { held: HeldState; snapshot: Snapshot } {
-  let ledger = emptyLedger(shardSizes)
-  let snapshot = firstSnapshot(theta, ledger, run.outer, sha256)
-  for (const entry of disk.journal) {
-    ledger = applyEntry(ledger, entry)
-    if (entry.kind !== 'apply') continue
-    const gradient = disk.payloads.get(entry.payload)
-    if (gradient === undefined)
-      throw new Error(`The journal names payload ${entry.payload}, which is not on disk.`)
-    snapshot = nextSnapshot(snapshot, entry, ledger, gradient, run.outer, sha256)
-  }
-  const { digest, stateDigest } = snapshot
-  return {
-    held: { ledger, log: disk.journal.slice(), digest, stateDigest },
-    snapshot: { ...snapshot, ledger },
-  }
+/**
+ * What a replica's disk amounts to; null where it was none, unless it founds the run.
+ *
+ * @param first what a run begins with
+ */
+export function heldOn(
+  disk: VirtualDisk,
+  { founder, self }: PeerSetup,
+  first: Snapshot,
+): { readonly held: HeldState; readonly snapshot: Snapshot } | null {
+  const { hard, log, payloads } = disk
+  const newest = disk.snapshots.at(-1)
+  if (newest === undefined && self.id !== founder) return null
+  const snapshot = newest ?? first
+  const { ledger, digest, stateDigest } = snapshot
+  // A snapshot that was fetched may be ahead of the log, if a crash came before the log was cut.
+  if (termAt(log, ledger.index) !== ledger.term) disk.compact({ index: ledger.index, term: ledger.term })
+  const held = { hard, ledger, digest, stateDigest, ...log, payloads: [...payloads.keys()] }
+  return { held, snapshot }
 }
 
 /** A contribution as a worker makes it: one chunk, for the toy's vectors are short. */
 export function contributionOf(
-  { id, base, steps }: Assignment,
+  { id, base, steps }: Pick<Assignment, 'id' | 'base' | 'steps'>,
   gradient: Float32Array,
   speed: number,
   loss: number,

@@ -2,17 +2,24 @@
 import type { Assignment } from '../core/entries.js'
 import type { Effect, NewEvent, PeerEvent } from '../core/events.js'
 import { type PeerId, peerId } from '../core/ids.js'
-import type { Message } from '../core/messages.js'
+import { emptyLedger } from '../core/ledger.js'
+import type { Manifest, Message } from '../core/messages.js'
 import { createPeer, step } from '../core/peer.js'
 import type { Report } from '../core/reports.js'
 import type { PeerSetup } from '../core/state.js'
 import { shardScheduleSteps } from '../outer/learning-rate.js'
-import type { RunConfig } from '../swarmfile/schema.js'
+import { uniform } from '../outer/random.js'
+import { firstSnapshot, type Snapshot } from '../outer/snapshot.js'
+import { sha256 } from '../platform/sha256.js'
+import type { RunConfig, StopConfig } from '../swarmfile/schema.js'
 import { VirtualClock } from './clock.js'
+import { VirtualDisk } from './disk.js'
 import { type Sabotage, VirtualExecutor } from './executor.js'
 import { type NetworkModel, quietNetwork, VirtualNetwork } from './network.js'
-import { type Device, replay, SimulatedPeer } from './peer.js'
+import { OuterSteps } from './outer-steps.js'
+import { type Device, heldOn, SimulatedPeer } from './peer.js'
 import { Promises } from './promises.js'
+import type { SimulatedTask } from './task.js'
 import { QuadraticTask } from './toy-trainer.js'
 
 export interface SimulationOptions {
@@ -24,6 +31,8 @@ export interface SimulationOptions {
   /** Length of the toy's parameter vector, and total local steps of its schedule. */
   readonly dimensions?: number
   readonly scheduleSteps?: number
+  /** What is trained, instead of the toy. */
+  readonly task?: SimulatedTask
   /** What goes wrong in a round; nothing unless given. */
   readonly sabotage?: (peer: string, assignment: Assignment) => Sabotage | null
   /** Called with everything that happens, for transcripts. */
@@ -39,8 +48,6 @@ export interface TraceLine {
 
 export type SimulatedReport = Report & { readonly at: number; readonly peer: string }
 
-/** Until both sides notice that a connection came or went. */
-const noticedMs = 1
 /** Virtual time that no test's run takes. */
 const oneHourMs = 3_600_000
 
@@ -48,38 +55,56 @@ export class SimulatedSwarm {
   readonly clock = new VirtualClock()
   readonly reports: SimulatedReport[] = []
   readonly peers = new Map<string, SimulatedPeer>()
-  readonly task: QuadraticTask
+  readonly task: SimulatedTask
   readonly promises: Promises
   /** Events handled by all peers together. */
   events = 0
+  readonly network: VirtualNetwork
   readonly #byId = new Map<PeerId, SimulatedPeer>()
-  readonly #network: VirtualNetwork
   readonly #executor: VirtualExecutor
   readonly #shardSizes: readonly number[]
   readonly #scheduleSteps: readonly number[]
+  readonly #founder: PeerId
+  readonly #outerSteps: OuterSteps
+  /** What the run begins with. */
+  readonly #first: Snapshot
+  #stop: StopConfig
+  #draws = 0
 
   constructor(readonly options: SimulationOptions) {
     const { run, devices, seed = 1, network = quietNetwork, dimensions = 8, scheduleSteps = 1_000 } = options
-    this.#network = new VirtualNetwork(network, seed, this.#byId)
+    this.#stop = run.stop
+    const roll = () => uniform(seed, this.#draws++)
     this.#shardSizes = Array.from({ length: run.data.shards }, () => 1_000)
     this.#scheduleSteps = shardScheduleSteps(scheduleSteps, this.#shardSizes)
     const { learningRate: peak, minLearningRate: min, warmupSteps } = run.inner
     const schedule = { peak, min, warmupSteps, totalSteps: this.#scheduleSteps }
-    this.task = new QuadraticTask(dimensions, run.data.shards, run.seed, schedule)
-    this.promises = new Promises(run.data.shards)
+    this.task = options.task ?? new QuadraticTask(dimensions, run.data.shards, run.seed, schedule)
     for (const device of devices) {
-      const peer = new SimulatedPeer(peerId(`id-${device.name}`), device)
+      const disk = new VirtualDisk(this.clock, roll)
+      disk.slowness = device.diskSlowness ?? 1
+      const peer = new SimulatedPeer(peerId(`id-${device.name}`), device, disk)
       this.peers.set(device.name, peer)
       this.#byId.set(peer.id, peer)
     }
+    this.#founder = this.#peer(devices[0].name).id
+    const ledger = emptyLedger(this.#shardSizes, this.#founder)
+    this.#first = firstSnapshot(this.task.initial(), ledger, run.outer, sha256)
+    this.#outerSteps = new OuterSteps(run.outer)
+    this.promises = new Promises(this.#first, this.#outerSteps, this.#byId)
+    this.network = new VirtualNetwork(network, this.clock, roll, this.#byId, {
+      connected: (peer, other) => this.#handle(peer, { type: 'connected', peer: other.id }),
+      disconnected: (peer, other) => this.#handle(peer, { type: 'disconnected', peer: other }),
+    })
     this.#executor = new VirtualExecutor({
-      network: this.#network,
+      network: this.network,
       task: this.task,
       promises: this.promises,
-      outer: run.outer,
+      outerSteps: this.#outerSteps,
       sabotage: this.options.sabotage ?? (() => null),
-      nowMs: () => this.clock.now,
-      after: (peer, delayMs, then) => this.#after(peer, delayMs, then),
+      clock: this.clock,
+      peers: this.#byId,
+      roll,
       handle: (peer, event) => this.#handle(peer, event),
       report: (peer, report) => this.reports.push({ ...report, at: this.clock.now, peer: peer.name }),
     })
@@ -88,34 +113,26 @@ export class SimulatedSwarm {
   /** Starts a peer, for the first time or again from its disk. */
   start(name: string): void {
     const peer = this.#peer(name)
-    const founder = this.options.devices[0].name === name
+    if (peer.memory !== null) this.crash(name)
+    const setup = this.#setup(peer)
+    const kept = heldOn(peer.disk, setup, this.#first)
     const snapshots = new Map()
-    let setup = this.#setup(peer)
-    if (founder) {
-      const { held, snapshot } = replay(peer.disk, this.task.initial(), setup)
-      setup = { ...setup, held }
-      snapshots.set(held.ledger.version, snapshot)
-    }
+    if (kept !== null) snapshots.set(kept.held.ledger.version, kept.snapshot)
     peer.outcome = null
+    peer.paused = null
     this.promises.forget(name)
     peer.memory = {
-      state: createPeer(setup),
+      state: createPeer({ ...setup, held: kept?.held ?? null }),
       snapshots,
       timers: new Map(),
       topics: new Set(),
       cancelTraining: null,
+      installs: 0,
     }
     const speed = 1 / peer.device.secondsPerStep
-    this.#handle(peer, { type: 'started', speed, holding: peer.disk.record?.manifest ?? null })
-    this.#connect(peer)
-  }
-
-  #connect(peer: SimulatedPeer): void {
-    for (const other of this.#network.running()) {
-      if (other === peer || !this.#network.reaches(other, peer)) continue
-      this.#later(peer, noticedMs, { type: 'connected', peer: other.id })
-      this.#later(other, noticedMs, { type: 'connected', peer: peer.id })
-    }
+    const holding = [...peer.disk.records.values()].map(({ manifest }) => manifest)
+    this.#handle(peer, { type: 'started', speed, holding })
+    this.network.join(peer)
   }
 
   startAll(): this {
@@ -126,37 +143,66 @@ export class SimulatedSwarm {
   /** The process dies: memory and timers are gone, the disk stays. */
   crash(name: string): void {
     const peer = this.#peer(name)
-    if (peer.memory === null) return
-    for (const cancel of peer.memory.timers.values()) cancel()
-    peer.memory.cancelTraining?.()
+    const { memory } = peer
+    if (memory === null) return
+    for (const cancel of memory.timers.values()) cancel()
+    memory.cancelTraining?.()
     peer.memory = null
-    for (const other of this.#network.running())
-      this.#later(other, noticedMs, { type: 'disconnected', peer: peer.id })
+    peer.paused = null
+    peer.disk.crash()
+    this.network.leave(peer)
   }
 
-  /** The disk is lost too; only a peer that is not running can lose it. */
+  /** The disk is lost too, and the key on it: the peer comes back as another. Only one that is not running can lose it. */
   wipe(name: string): void {
-    const { disk, memory } = this.#peer(name)
-    if (memory !== null) throw new Error(`${name} is running.`)
-    disk.journal.length = 0
-    disk.payloads.clear()
-    disk.record = null
+    const peer = this.#peer(name)
+    if (peer.memory !== null) throw new Error(`${name} is running.`)
+    this.promises.wiped(peer)
+    peer.disk.wipe()
+    this.#byId.delete(peer.id)
+    peer.id = peerId(`${peer.id}'`)
+    this.#byId.set(peer.id, peer)
+  }
+
+  /** A bit flips in the memory of a replica: what it makes from here on is not what the others make. */
+  corrupt(name: string, parameter = 0): void {
+    const { memory } = this.#peer(name)
+    const version = memory?.state.replica?.applied ?? 0
+    const held = memory?.snapshots.get(version)
+    if (memory === null || held === undefined) throw new Error(`${name} holds no outer state.`)
+    memory.snapshots.set(version, this.#outerSteps.flipped(held, parameter))
+  }
+
+  /** The process stands still: what happens to it waits. */
+  pause(name: string): void {
+    const peer = this.#peer(name)
+    if (peer.running) peer.paused ??= []
+  }
+
+  goOn(name: string): void {
+    const peer = this.#peer(name)
+    const waiting = peer.paused
+    peer.paused = null
+    for (const event of waiting ?? []) this.#handle(peer, event)
   }
 
   /** Nothing gets from or to this peer until it is mended. What is on its way already arrives. */
   cut(name: string): void {
     const peer = this.#peer(name)
-    this.#network.cut(peer)
-    for (const other of this.#network.running()) {
+    for (const other of this.peers.values()) {
       if (other === peer) continue
-      this.#later(peer, noticedMs, { type: 'disconnected', peer: other.id })
-      this.#later(other, noticedMs, { type: 'disconnected', peer: peer.id })
+      this.network.block(peer, other)
+      this.network.block(other, peer)
     }
   }
 
   mend(name: string): void {
     const peer = this.#peer(name)
-    if (this.#network.mend(peer) && peer.running) this.#connect(peer)
+    for (const other of this.peers.values()) {
+      if (other === peer) continue
+      this.network.unblock(peer, other)
+      this.network.unblock(other, peer)
+    }
   }
 
   stop(name: string): void {
@@ -167,9 +213,16 @@ export class SimulatedSwarm {
   /** Runs until virtual time is up, or the run is over and nothing is left to happen. */
   run(untilMs = oneHourMs): this {
     while (this.clock.advance(untilMs)) {}
-    const founder = this.#peer(this.options.devices[0].name)
-    if (founder.outcome !== 'finished' && founder.outcome !== 'failed') this.clock.skipTo(untilMs)
+    if (![...this.peers.values()].some(({ outcome }) => outcome === 'finished' || outcome === 'failed'))
+      this.clock.skipTo(untilMs)
     return this
+  }
+
+  /** The same with a task that takes real time: virtual time stands still for it. */
+  async runAwaiting(untilMs = oneHourMs): Promise<this> {
+    do await this.clock.settled()
+    while (this.clock.advance(untilMs))
+    return this.run(untilMs)
   }
 
   runUntil(condition: () => boolean, untilMs = oneHourMs): this {
@@ -188,18 +241,43 @@ export class SimulatedSwarm {
     return memory.state
   }
 
+  /** Who leads the newest term, as far as anyone who runs says so. */
+  leader(): string | null {
+    const leading = [...this.peers.values()].filter((peer) => peer.running && peer.memory?.state.lead != null)
+    leading.sort((a, b) => (b.memory?.state.term ?? 0) - (a.memory?.state.term ?? 0))
+    return leading[0]?.name ?? null
+  }
+
+  /** Every peer has another stop rule from now on, as if it had been started again with one. */
+  stopAt(stop: StopConfig): void {
+    this.#stop = stop
+    for (const { memory } of this.peers.values())
+      if (memory !== null) memory.state = { ...memory.state, setup: { ...memory.state.setup, stop } }
+  }
+
   /** A message out of turn, as a hostile or confused peer would send it. */
   inject(from: string, to: string, message: Message): void {
-    this.#later(this.#peer(to), 0, { type: 'message', from: this.#peer(from).id, message })
+    const receiver = this.#peer(to)
+    const { memory } = receiver
+    const sender = this.#peer(from).id
+    this.clock.after(0, () => {
+      if (receiver.memory === memory) this.#handle(receiver, { type: 'message', from: sender, message })
+    })
+  }
+
+  /** A contribution out of turn, as it comes by gossip from a hostile or confused worker. */
+  injectContribution(from: string, to: string, manifest: Manifest, gradient: Float32Array): void {
+    const [sender, receiver] = [this.#peer(from), this.#peer(to)]
+    this.clock.after(0, () => this.#executor.receive(receiver, sender.id, manifest, gradient))
   }
 
   #setup(peer: SimulatedPeer): PeerSetup {
     const { run, devices } = this.options
     return {
-      self: { id: peer.id, name: peer.name, cluster: peer.device.cluster },
+      self: { id: peer.id, name: peer.name, cluster: peer.device.cluster, addresses: [] },
       run,
-      stop: run.stop,
-      voters: [this.#peer(devices[0].name).id],
+      stop: this.#stop,
+      founder: this.#founder,
       clusters: [...new Set(devices.map(({ cluster }) => cluster))],
       shardSizes: this.#shardSizes,
       scheduleSteps: this.#scheduleSteps,
@@ -214,26 +292,18 @@ export class SimulatedSwarm {
     return peer
   }
 
-  /** Runs something after a time, unless the peer's process died before. */
-  #after(peer: SimulatedPeer, delayMs: number, run: () => void): () => void {
-    const { memory } = peer
-    return this.clock.after(delayMs, () => {
-      if (memory !== null && peer.memory === memory) run()
-    })
-  }
-
-  #later(peer: SimulatedPeer, delayMs: number, event: NewEvent): void {
-    this.#after(peer, delayMs, () => this.#handle(peer, event))
-  }
-
   #handle(peer: SimulatedPeer, news: NewEvent): void {
     const { memory } = peer
     if (memory === null || peer.outcome !== null) return
-    const event: PeerEvent = { ...news, at: this.clock.now }
+    if (peer.paused !== null) {
+      peer.paused.push(news)
+      return
+    }
+    const event: PeerEvent = { ...news, at: this.clock.now * (peer.device.clockRate ?? 1) }
     const [state, effects] = step(memory.state, event)
     memory.state = state
     this.events++
-    this.promises.check(state)
+    this.promises.check(peer, state)
     this.options.trace?.({ at: this.clock.now, peer: peer.name, event, effects })
     for (const effect of effects) this.#executor.carryOut(peer, effect)
   }

@@ -2,9 +2,10 @@
 import type { Assignment } from '../core/entries.js'
 import { learningRateAt } from '../outer/learning-rate.js'
 import { uniform } from '../outer/random.js'
+import type { SimulatedTask, TrainedRound } from './task.js'
 
 /** Loss of a shard s: |theta - optimum_s|^2 / 2 per coordinate. */
-export class QuadraticTask {
+export class QuadraticTask implements SimulatedTask {
   constructor(
     readonly dimensions: number,
     readonly shards: number,
@@ -21,10 +22,7 @@ export class QuadraticTask {
     return Float32Array.from({ length: this.dimensions }, (_, i) => uniform(this.seed, 1 + shard, i))
   }
 
-  train(
-    theta: Float32Array,
-    { shard, position, steps }: Assignment,
-  ): { gradient: Float32Array; loss: number } {
+  train(theta: Float32Array, { shard, position, steps }: Assignment): TrainedRound {
     const optimum = this.optimum(shard)
     const x = theta.slice()
     let loss = 0

@@ -24,11 +24,42 @@ export function transcript(lines: readonly TraceLine[], options: TranscriptOptio
   return `${text.join('\n')}\n`
 }
 
+/** Timers and messages that come and go all the time, and say nothing by themselves. */
+const routineTimers: readonly string[] = [
+  'heartbeat',
+  'rejoin',
+  'reoffer',
+  'gather',
+  'time-limit',
+  'farewell',
+]
+
 function isRoutine(effect: Effect): boolean {
-  if (effect.type === 'send') return effect.message.type === 'heartbeat' || effect.message.type === 'pulse'
-  if (effect.type === 'set-timer') return effect.name === 'heartbeat' || effect.name === 'rejoin'
-  // Reports say of the other effects what a reader sees already.
-  return effect.type === 'report' && effect.report.type !== 'refused' && effect.report.type !== 'warning'
+  switch (effect.type) {
+    case 'send':
+      return isRoutineMessage(effect.message)
+    case 'set-timer':
+      // With every sign of the leader the wait for it begins again; what is soon due is worth a line.
+      return routineTimers.includes(effect.name) || (effect.name === 'election' && effect.afterMs > 1_000)
+    case 'cancel-timer':
+      return effect.name === 'election' || routineTimers.includes(effect.name)
+    // Says that what was written before is durable, which was said before.
+    case 'persist':
+      return effect.hard === null && effect.entries.length === 0
+    // Reports say of the other effects what a reader sees already.
+    case 'report':
+      return !['refused', 'warning', 'deposed'].includes(effect.report.type)
+    case 'call':
+    case 'place':
+      return true
+    default:
+      return false
+  }
+}
+
+function isRoutineMessage(message: Message): boolean {
+  if (message.type === 'append') return message.entries.length === 0
+  return message.type === 'heartbeat' || message.type === 'pulse'
 }
 
 function isRoutineEvent(event: PeerEvent): boolean {
@@ -37,9 +68,20 @@ function isRoutineEvent(event: PeerEvent): boolean {
     case 'stepped':
     case 'connected':
     case 'disconnected':
+    case 'persisted':
+    case 'contribution-published':
       return true
     case 'message':
-      return ['heartbeat', 'pulse', 'version', 'entries', 'farewell'].includes(event.message.type)
+      return [
+        'heartbeat',
+        'pulse',
+        'version',
+        'entries',
+        'farewell',
+        'append',
+        'appended',
+        'redirect',
+      ].includes(event.message.type)
     default:
       return false
   }
@@ -51,9 +93,9 @@ class Words {
   event(event: PeerEvent): string {
     switch (event.type) {
       case 'started':
-        return event.holding === null
+        return event.holding.length === 0
           ? 'started'
-          : `started with contribution ${event.holding.assignment} on disk`
+          : `started with ${event.holding.map(({ assignment }) => assignment).join(', ')} on disk`
       case 'message':
         return `${this.nameOf(event.from)} says: ${this.message(event.message)}`
       case 'connected':
@@ -61,8 +103,14 @@ class Words {
         return `${event.type} ${event.type === 'connected' ? 'to' : 'from'} ${this.nameOf(event.peer)}`
       case 'timer':
         return `timer ${event.name}`
-      case 'appended':
-        return `durable up to entry ${event.index}`
+      case 'persisted':
+        return `durable up to entry ${event.index} of term ${event.term}`
+      case 'payload-held':
+        return `payload ${short(event.payload)} is here and durable`
+      case 'payload-failed':
+        return `payload ${short(event.payload)} could not be had: ${event.reason}`
+      case 'snapshot-saved':
+        return `the snapshot up to entry ${event.index} is durable`
       case 'contribution': {
         const { from, manifest, problem } = event
         return `contribution ${manifest.assignment} of ${this.nameOf(from)} is here, ${problem ?? 'sound and durable'}`
@@ -112,12 +160,27 @@ class Words {
         return `subscribe to ${topicOf(effect.topic)}`
       case 'place':
         return `${this.nameOf(effect.peer)} is in ${effect.cluster}`
-      case 'set-timer':
-        return `timer ${effect.name} in ${effect.afterMs.toFixed(0)} ms`
+      case 'set-timer': {
+        const { name, afterMs, spreadMs = 0 } = effect
+        const most = spreadMs === 0 ? '' : ` to ${(afterMs + spreadMs).toFixed(0)}`
+        return `timer ${name} in ${afterMs.toFixed(0)}${most} ms`
+      }
       case 'cancel-timer':
         return `no timer ${effect.name}`
-      case 'append':
-        return `append ${effect.entries.map((entry) => this.entry(entry)).join('; ')}`
+      case 'call':
+        return `call ${this.nameOf(effect.peer)}`
+      case 'persist':
+        return this.persist(effect)
+      case 'hold-payload':
+        return `get payload ${short(effect.payload)} from ${effect.donors.map(this.nameOf).join(', ')}`
+      case 'drop-payloads':
+        return `drop ${effect.payloads.length} payloads`
+      case 'save-snapshot':
+        return `save the snapshot of version ${effect.version}, up to entry ${effect.ledger.index}`
+      case 'forget-replica':
+        return 'forget the ledger and all snapshots'
+      case 'compact':
+        return `forget the ledger up to entry ${effect.base.index}`
       case 'apply-outer':
         return `take the outer step to version ${effect.version} with ${effect.entry.assignment}`
       case 'fetch-snapshot':
@@ -133,7 +196,7 @@ class Words {
       case 'publish-contribution':
         return `publish contribution ${effect.manifest.assignment} on ${topicOf(effect.topic)}`
       case 'forget-contribution':
-        return `forget contribution ${effect.assignment} (${effect.outcome})`
+        return `forget contribution ${effect.assignment} (${effect.outcome ?? 'settled'})`
       case 'validate':
         return `validate version ${effect.version}`
       case 'checkpoint':
@@ -149,11 +212,31 @@ class Words {
     }
   }
 
+  private persist({ hard, entries, thenSend }: Extract<Effect, { type: 'persist' }>): string {
+    const parts: string[] = []
+    if (hard !== null) {
+      const vote = hard.vote === null ? 'no vote' : `the vote for ${this.nameOf(hard.vote)}`
+      parts.push(`term ${hard.term} with ${vote}`)
+    }
+    parts.push(...entries.map((entry) => this.entry(entry)))
+    const then = thenSend.map(({ to, message }) => `then to ${this.nameOf(to)}: ${this.message(message)}`)
+    return `make durable ${[parts.join('; ') || 'all so far', ...then].join('; ')}`
+  }
+
   entry(entry: Entry): string {
     const place = `${entry.term}.${entry.index}`
     switch (entry.kind) {
       case 'no-op':
         return `${place} no-op (${entry.reason})`
+      case 'configure': {
+        const set = (voters: readonly PeerId[]) => voters.map(this.nameOf).join(', ')
+        const next = entry.next === null ? '' : ` and then ${set(entry.next)}`
+        return `${place} voters ${set(entry.voters)}${next} (${entry.reason})`
+      }
+      case 'revoke':
+        return `${place} revoke ${this.nameOf(entry.peer)} (${entry.reason})`
+      case 'validate':
+        return `${place} validate version ${entry.version}`
       case 'admit':
         return `${place} admit ${entry.name} as ${entry.replica ? 'replica and worker' : 'worker'}`
       case 'evict':
@@ -177,17 +260,43 @@ class Words {
       case 'heartbeat':
         return `heartbeat of term ${message.term}, entry ${message.index}, version ${message.version}`
       case 'pulse':
-        return `${message.phase}${message.assignment === null ? '' : ` ${message.assignment}`}, entry ${message.index}`
+        return `${message.phase}${message.assignments.map((id) => ` ${id}`).join('')}, entry ${message.index}`
       case 'join':
-        return `join as ${message.name} in ${message.cluster}${message.holding === null ? '' : `, at ${message.holding}`}`
+        return `join as ${message.name} in ${message.cluster}${message.holding.length === 0 ? '' : `, at ${message.holding.join(', ')}`}`
       case 'welcome':
         return `welcome to term ${message.term}${message.snapshot === null ? '' : `, take the snapshot of version ${message.snapshot.version}`}`
       case 'turned-away':
         return `turned away: ${message.reason}`
       case 'entries':
         return message.entries.map((entry) => this.entry(entry)).join('; ')
-      case 'want-entries':
-        return `send entries from ${message.from} on`
+      case 'settled':
+        return `${message.assignment} was settled: ${message.outcome}`
+      case 'redirect':
+        return `${message.leader === null ? 'nobody' : this.nameOf(message.leader)} leads`
+      case 'append': {
+        const entries = message.entries.map((entry) => this.entry(entry)).join('; ')
+        const after = `after ${message.prev.term}.${message.prev.index}`
+        return `${entries === '' ? 'nothing new' : entries}, ${after}, committed up to ${message.commit}`
+      }
+      case 'appended':
+        return message.ok ? `durable up to ${message.index}` : `send what follows ${message.index}`
+      case 'ask-vote': {
+        const { term, last, pre } = message
+        return `${pre ? 'would you vote' : 'vote'} for me in term ${term}? My ledger ends at ${last.term}.${last.index}`
+      }
+      case 'vote': {
+        const { granted, pre, reason } = message
+        const answer = granted ? (pre ? 'I would' : 'you have my vote') : 'no'
+        return `${answer}: ${reason}`
+      }
+      case 'take-over':
+        return 'lead in my place'
+      case 'want-digest':
+        return `which state have you made of version ${message.version}?`
+      case 'digest-of':
+        return `version ${message.version} is ${message.stateDigest === null ? 'forgotten' : short(message.stateDigest)}`
+      case 'heal':
+        return `most voters made ${short(message.stateDigest)} of version ${message.version}`
       case 'version':
         return `version ${message.version} is ready`
       case 'offer':
@@ -215,11 +324,15 @@ class Words {
         return `refuse ${report.what}${report.from === null ? '' : ` from ${report.from}`}: ${report.reason}`
       case 'warning':
         return `warn: ${report.message}`
+      case 'deposed':
+        return `lead no more: ${report.reason}`
       default:
         return `report ${report.type}`
     }
   }
 }
+
+const short = (hash: string): string => hash.slice(0, 8)
 
 const topicOf = (topic: Topic): string =>
   'cluster' in topic ? `${topic.kind} of ${topic.cluster}` : topic.kind

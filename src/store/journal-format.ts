@@ -2,8 +2,12 @@
 // record. The header's own checksum tells a record that was cut short from one whose length was damaged.
 import { crc32 } from 'node:zlib'
 
-const magic = new TextEncoder().encode('skein journal 1\n')
+const magic = new TextEncoder().encode('skein journal 2\n')
+/** Of a journal whose records were bare ledger entries. */
+const earlierMagic = new TextEncoder().encode('skein journal 1\n')
 const frameHeaderBytes = 12
+/** What a disk writes whole or not at all. */
+const sectorBytes = 512
 
 export interface Frames {
   readonly records: readonly Uint8Array[]
@@ -13,6 +17,8 @@ export interface Frames {
     | { readonly kind: 'clean' }
     /** The file stops inside its last record: a write that a crash cut short. */
     | { readonly kind: 'torn' }
+    /** Written by a version of this program whose records were others. */
+    | { readonly kind: 'earlier' }
     | { readonly kind: 'corrupt'; readonly offset: number; readonly what: string }
 }
 
@@ -29,17 +35,22 @@ export function frame(record: Uint8Array): [Uint8Array, Uint8Array] {
 /** A whole journal of these records. */
 export const journalOf = (records: readonly Uint8Array[]): Uint8Array[] => [magic, ...records.flatMap(frame)]
 
+/** The byte at which the frame of record `number` (from 0) begins in a journal of these records. */
+export const frameOffset = (records: readonly Uint8Array[], number: number): number =>
+  records.slice(0, number).reduce((sum, { length }) => sum + frameHeaderBytes + length, magic.length)
+
 /** Reads every record that is whole. Records are views of `bytes`. */
 export function readFrames(bytes: Uint8Array): Frames {
   const records: Uint8Array[] = []
   let offset = magic.length
   const start = bytes.subarray(0, offset)
+  if (Buffer.from(start).equals(earlierMagic)) return { records, wholeBytes: 0, end: { kind: 'earlier' } }
   if (!start.every((byte, i) => byte === magic[i])) {
     return { records, wholeBytes: 0, end: { kind: 'corrupt', offset: 0, what: 'it is not a journal' } }
   }
   if (start.length < magic.length) return { records, wholeBytes: 0, end: { kind: 'torn' } }
   while (offset < bytes.length) {
-    const next = readFrame(bytes.subarray(offset))
+    const next = readFrame(bytes, offset)
     if (next.kind === 'corrupt') {
       return { records, wholeBytes: offset, end: { kind: 'corrupt', offset, what: next.what } }
     }
@@ -55,20 +66,34 @@ type Frame =
   | { readonly kind: 'torn' }
   | { readonly kind: 'corrupt'; readonly what: string }
 
-/** The frame at the start of `rest`, which is not empty. */
-function readFrame(rest: Uint8Array): Frame {
+/** The frame at `offset`, which is before the end. */
+function readFrame(bytes: Uint8Array, offset: number): Frame {
+  const rest = bytes.subarray(offset)
   if (rest.length < frameHeaderBytes) return { kind: 'torn' }
   const view = new DataView(rest.buffer, rest.byteOffset, rest.byteLength)
   if (view.getUint32(8, true) !== crc32(rest.subarray(0, 8))) {
     // A file that grew before its data reached the disk ends in zeros.
-    if (rest.every((byte) => byte === 0)) return { kind: 'torn' }
+    if (isZero(rest)) return { kind: 'torn' }
     return { kind: 'corrupt', what: 'the checksum of a record header is wrong' }
   }
   const end = frameHeaderBytes + view.getUint32(0, true)
   if (rest.length < end) return { kind: 'torn' }
   const record = rest.subarray(frameHeaderBytes, end)
   if (view.getUint32(4, true) === crc32(record)) return { kind: 'whole', record }
-  // The last record may have grown to its length before its data was there; any other was durable once.
-  if (rest.length === end) return { kind: 'torn' }
+  // The last record may have grown to its length before all its data was there; any other was durable once.
+  if (rest.length === end && hasUnwrittenSector(record, offset + frameHeaderBytes)) return { kind: 'torn' }
   return { kind: 'corrupt', what: 'the checksum of a record is wrong' }
 }
+
+/** Whether all that a record, which begins at `offset` of its file, has in one sector is zeros. */
+function hasUnwrittenSector(record: Uint8Array, offset: number): boolean {
+  let start = 0
+  while (start < record.length) {
+    const end = start + sectorBytes - ((offset + start) % sectorBytes)
+    if (isZero(record.subarray(start, end))) return true
+    start = end
+  }
+  return false
+}
+
+const isZero = (bytes: Uint8Array): boolean => bytes.every((byte) => byte === 0)

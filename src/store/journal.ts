@@ -1,6 +1,5 @@
-// The journal of the ledger: records appended and fsynced. Appends that come while the disk is busy share one fsync
-// (group commit).
-import { type FileHandle, open, readFile, stat } from 'node:fs/promises'
+// A journal: records appended and fsynced. Appends that come while the disk is busy share one fsync (group commit).
+import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { sweepTemporary, writeAll, writeFileAtomically } from './atomic.js'
 import { frame, journalOf, readFrames } from './journal-format.js'
@@ -32,7 +31,7 @@ interface Job {
 export class Journal {
   private readonly jobs: Job[] = []
   private working: Promise<void> | null = null
-  /** Set once the file's state is unknown: nothing is promised from then on. */
+  /** The first failure: what is queued behind it may build on it, so that nothing is taken from then on. */
   private broken: StoreError | null = null
   private closed = false
 
@@ -46,14 +45,16 @@ export class Journal {
   /**
    * Opens or creates a journal and reads all its records. A record that a crash cut short is dropped and reported.
    *
-   * @throws StoreError if it cannot be opened, or is damaged elsewhere: the message gives the byte offset
+   * @throws StoreError if it cannot be opened, an earlier version of this program wrote it, or it is damaged
+   *   elsewhere: the message gives the byte offset
    */
   static async open(path: string): Promise<OpenedJournal> {
     await ensureFolder(dirname(path))
     await sweepTemporary(dirname(path))
     const bytes = await readOrCreate(path)
     const { records, wholeBytes, end } = readFrames(bytes)
-    if (end.kind === 'corrupt') throw corrupt(path, end.offset, end.what)
+    if (end.kind === 'earlier') throw earlierVersion(path)
+    if (end.kind === 'corrupt') throw journalDamaged(path, end.offset, end.what)
     if (end.kind === 'clean') {
       return { journal: new Journal(path, await openForWriting(path), wholeBytes), records, torn: null }
     }
@@ -64,14 +65,22 @@ export class Journal {
     return { journal, records, torn: { offset: wholeBytes, bytes: bytes.length - wholeBytes } }
   }
 
-  /** Resolves once all records are durable, in order. @throws StoreError; then none of them is in the journal */
+  /**
+   * Resolves once all records are durable, in order.
+   *
+   * @throws StoreError; the journal then takes nothing more until it is opened again
+   */
   append(records: readonly Uint8Array[]): Promise<void> {
     const tooLong = records.find((record) => record.length >= maxRecordBytes)
     if (tooLong !== undefined) throw new RangeError(`a journal record has ${tooLong.length} bytes`)
     return this.queue('append', records)
   }
 
-  /** Replaces all records atomically (compaction). @throws StoreError; then the journal is as it was */
+  /**
+   * Replaces all records atomically (compaction).
+   *
+   * @throws StoreError; the journal then takes nothing more until it is opened again
+   */
   rewrite(records: readonly Uint8Array[]): Promise<void> {
     return this.queue('rewrite', records)
   }
@@ -86,6 +95,7 @@ export class Journal {
   private queue(kind: Job['kind'], records: readonly Uint8Array[]): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.closed) throw new Error(`the journal ${this.path} is closed`)
+      if (this.broken !== null) throw this.broken
       this.jobs.push({ kind, records, resolve, reject })
       this.working ??= this.work()
     })
@@ -100,7 +110,8 @@ export class Journal {
         else await this.write(batch.flatMap(({ records }) => records))
         for (const { resolve } of batch) resolve()
       } catch (error) {
-        for (const { reject } of batch) reject(error)
+        this.broken ??= storeError('write', this.path, error)
+        for (const { reject } of batch) reject(this.broken)
       }
     }
     this.working = null
@@ -119,15 +130,10 @@ export class Journal {
       await writeAll(this.handle, bytes, this.durableBytes)
     } catch (error) {
       await this.cutBack()
-      throw storeError('write', this.path, error)
+      throw error
     }
-    try {
-      await this.handle.datasync()
-    } catch (error) {
-      // After a failed fsync the system may have dropped the data and forgotten the failure: no second try.
-      this.broken = storeError('write', this.path, error)
-      throw this.broken
-    }
+    // Never tried twice: after a failure the system may have dropped the data and forgotten that it did.
+    await this.handle.datasync()
     this.durableBytes += bytes.length
   }
 
@@ -137,38 +143,17 @@ export class Journal {
       await this.handle.truncate(this.durableBytes)
       await this.handle.datasync()
     } catch (error) {
-      this.broken = storeError('write', this.path, error)
-      throw this.broken
+      throw storeError('write', this.path, error)
     }
   }
 
   private async replace(records: readonly Uint8Array[]): Promise<void> {
-    try {
-      await writeFileAtomically(this.path, journalOf(records))
-    } catch (error) {
-      // Renamed, but not known to be durable: what is appended to the old file would be lost.
-      if (!(await this.isInPlace())) this.broken = storeError('write', this.path, error)
-      throw error
-    }
-    try {
-      const old = this.handle
-      this.handle = await openForWriting(this.path)
-      await old.close()
-      this.durableBytes = (await this.handle.stat()).size
-    } catch (error) {
-      this.broken = storeError('write', this.path, error)
-      throw this.broken
-    }
-  }
-
-  /** Whether the open file is still the one of this name. */
-  private async isInPlace(): Promise<boolean> {
-    try {
-      const [named, open] = await Promise.all([stat(this.path), this.handle.stat()])
-      return named.ino === open.ino && named.dev === open.dev
-    } catch {
-      return false
-    }
+    // In one piece: thousands of small records would be as many writes.
+    await writeFileAtomically(this.path, [Buffer.concat(journalOf(records))])
+    const old = this.handle
+    this.handle = await openForWriting(this.path)
+    await old.close()
+    this.durableBytes = (await this.handle.stat()).size
   }
 }
 
@@ -191,10 +176,19 @@ async function openForWriting(path: string): Promise<FileHandle> {
   }
 }
 
-function corrupt(path: string, offset: number, what: string): StoreError {
+/** A journal in which something is wrong at a byte of its file. */
+export function journalDamaged(path: string, offset: number, what: string): StoreError {
   return new StoreError(
     path,
     `the journal ${path} is damaged at byte ${offset}: ${what}`,
     'check the disk and restore the file from a copy; without one, start a new run from the latest checkpoint (run.warmStart)',
+  )
+}
+
+function earlierVersion(path: string): StoreError {
+  return new StoreError(
+    path,
+    `the journal ${path} was written by an earlier version of skein and cannot be continued`,
+    'start a new run from the latest checkpoint (run.warmStart)',
   )
 }

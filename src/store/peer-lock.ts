@@ -39,6 +39,13 @@ export async function lockPeer(lockPath: string, peer: string): Promise<PeerLock
   return { release: () => remove(lockPath) }
 }
 
+/** The living process that has a peer's folder; null where none has. @throws StoreError if the lock cannot be read */
+export async function lockHolder(lockPath: string): Promise<number | null> {
+  const found = await readLock(lockPath)
+  const owner = found === null ? null : ownerOf(found)
+  return owner !== null && lives(owner) ? owner.pid : null
+}
+
 function lives({ pid, identity }: Owner): boolean {
   if (!isRunning(pid)) return false
   return identity === null || identity === processIdentity(pid)

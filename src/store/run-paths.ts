@@ -13,10 +13,17 @@ export interface PeerPaths {
   readonly root: string
   readonly lock: string
   readonly key: string
+  /** Names the peer that the journal belongs to; there before the journal's first record. */
+  readonly replica: string
   readonly journal: string
   readonly payloads: string
   readonly snapshots: string
+  /** Folder of the worker's rounds. */
   readonly worker: string
+  /** Replicas of the run, and where they were last. */
+  readonly contacts: string
+  /** What the peer does, written once a second for other programs. */
+  readonly status: string
 }
 
 export function runPaths(root: string): RunPaths {
@@ -35,9 +42,12 @@ export function peerPaths(root: string, peer: string): PeerPaths {
     root: own,
     lock: join(own, 'lock'),
     key: join(own, 'key'),
+    replica: join(own, 'replica'),
     journal: join(own, 'journal'),
     payloads: join(own, 'payloads'),
     snapshots: join(own, 'snapshots'),
-    worker: join(own, 'worker.safetensors'),
+    worker: join(own, 'worker'),
+    contacts: join(own, 'contacts.json'),
+    status: join(own, 'status.json'),
   }
 }

@@ -1,92 +1,170 @@
-// What a worker makes durable before it publishes: the contribution and the inner optimizer's state, as one file,
+// What a worker makes durable before it publishes: each round's contribution with the states after it, as one file,
 // so that a restart sends the same bytes again and goes on from the same state.
-import { readFile } from 'node:fs/promises'
 import type { AssignmentId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
 import type { InnerState } from '../ports/trainer.js'
-import { writeFileAtomically } from './atomic.js'
-import type { Tensor } from './safetensors.js'
+import { sweepTemporary } from './atomic.js'
+import {
+  markSettled,
+  nextRoundPath,
+  type Outcome,
+  type RoundFile,
+  removeSuperseded,
+  roundFiles,
+} from './round-files.js'
+import { SafetensorsError, type Tensor, type TensorFile } from './safetensors.js'
 import { readSealed, writeSealed } from './sealed.js'
-import { errorCode, StoreError, storeError } from './store-error.js'
+import { StoreError } from './store-error.js'
+import { ensureFolder } from './versioned-files.js'
 
 export interface FinishedContribution {
   readonly manifest: Manifest
   readonly payload: Uint8Array
 }
 
-export interface WorkerRecord {
-  /** Null once its verdict is known. */
-  readonly contribution: FinishedContribution | null
+/** What coding lost, to be added to the next pseudo-gradient (error feedback). */
+export interface Residual {
+  /** Counts if the round's contribution is refused or expires. */
+  readonly before: Float32Array
+  /** Counts if it is applied, and as long as that is not known. */
+  readonly after: Float32Array
+}
+
+/** What one round leaves behind. */
+export interface FinishedRound {
+  readonly contribution: FinishedContribution
   readonly inner: InnerState
+  /** Null where the codec loses nothing. */
+  readonly residual: Residual | null
+  /** Parameters at the round's end; null where no round goes on from them. */
+  readonly thetaEnd: Float32Array | null
+}
+
+/** All that a restarted worker goes on from. */
+export interface WorkerRecord {
+  /** Those whose verdict is not known, oldest first. */
+  readonly contributions: readonly FinishedContribution[]
+  /** As the newest round left it; likewise the rest. */
+  readonly inner: InnerState
+  /** Once the newest round's verdict is known, `before` and `after` both are the one that counts. */
+  readonly residual: Residual | null
+  readonly thetaEnd: { readonly assignment: AssignmentId; readonly theta: Float32Array } | null
 }
 
 const payloadName = 'contribution'
+const thetaName = 'thetaEnd'
+const residualNames = { before: 'residual.before', after: 'residual.after' } as const
 
-/** Replaces the record. @throws StoreError */
-export async function saveWorkerRecord(path: string, { contribution, inner }: WorkerRecord): Promise<void> {
-  const tensors: Tensor[] = [
-    { name: 'm', shape: [inner.m.length], data: inner.m },
-    { name: 'v', shape: [inner.v.length], data: inner.v },
-  ]
-  const metadata: Record<string, string> = { updates: String(inner.updates) }
-  if (contribution !== null) {
-    const { payload, manifest } = contribution
-    tensors.push({ name: payloadName, shape: [payload.length], data: payload })
-    metadata.manifest = JSON.stringify(manifest)
-  }
-  await writeSealed(path, tensors, metadata)
+/**
+ * Adds a round, which becomes the newest, to the record in a folder; earlier rounds are not written again. It is
+ * durable when this resolves.
+ *
+ * @throws StoreError; then the record is as it was
+ */
+export async function saveWorkerRecord(folder: string, round: FinishedRound): Promise<void> {
+  await ensureFolder(folder)
+  await sweepTemporary(folder)
+  const { contribution, inner } = round
+  const path = await nextRoundPath(folder, contribution.manifest.assignment)
+  await writeSealed(path, tensorsOf(round), {
+    updates: String(inner.updates),
+    manifest: JSON.stringify(contribution.manifest),
+  })
+  await removeSuperseded(folder)
 }
 
-/** Null where nothing was ever saved. @throws StoreError if the record is damaged */
-export async function loadWorkerRecord(path: string): Promise<WorkerRecord | null> {
-  const file = await readIfPresent(path)
-  if (file === null) return null
-  const { metadata, tensors } = file
-  const inner: InnerState = {
-    m: tensors.get('m')!.data as Float32Array,
-    v: tensors.get('v')!.data as Float32Array,
-    updates: Number(metadata.get('updates')),
+/** Null where nothing was ever saved. @throws StoreError if a file of the record is damaged */
+export async function loadWorkerRecord(folder: string): Promise<WorkerRecord | null> {
+  const contributions: FinishedContribution[] = []
+  let newest: FinishedRound | null = null
+  let outcome: Outcome | null = null
+  for (const file of await roundFiles(folder)) {
+    newest = await readRound(file)
+    outcome = file.outcome
+    if (outcome === null) contributions.push(newest.contribution)
   }
-  const text = metadata.get('manifest')
-  if (text === undefined) return { contribution: null, inner }
-  const manifest = JSON.parse(text) as Manifest
-  if (manifest.assignment === (await settledAssignment(path))) return { contribution: null, inner }
-  return { contribution: { manifest, payload: tensors.get(payloadName)!.data as Uint8Array }, inner }
+  if (newest === null) return null
+  const { contribution, inner, residual, thetaEnd: theta } = newest
+  const { assignment } = contribution.manifest
+  return {
+    contributions,
+    inner,
+    residual: residual === null ? null : settledResidual(residual, outcome),
+    thetaEnd: theta === null ? null : { assignment, theta },
+  }
 }
 
-async function readIfPresent(path: string): Promise<Awaited<ReturnType<typeof readSealed>> | null> {
+/**
+ * The verdict on an assignment is known: its contribution is not loaded any more. Does nothing where there is none
+ * of it, or it was settled before.
+ *
+ * @throws StoreError
+ */
+export async function settleContribution(
+  folder: string,
+  assignment: AssignmentId,
+  outcome: Outcome,
+): Promise<void> {
+  const round = (await roundFiles(folder)).find((file) => file.assignment === assignment)
+  if (round === undefined || round.outcome !== null) return
+  await markSettled(round, outcome)
+  await removeSuperseded(folder)
+}
+
+function tensorsOf({ contribution, inner, residual, thetaEnd }: FinishedRound): Tensor[] {
+  const vector = (name: string, data: Tensor['data']): Tensor => ({ name, shape: [data.length], data })
+  const tensors = [vector('m', inner.m), vector('v', inner.v), vector(payloadName, contribution.payload)]
+  if (residual !== null) {
+    tensors.push(vector(residualNames.before, residual.before), vector(residualNames.after, residual.after))
+  }
+  if (thetaEnd !== null) tensors.push(vector(thetaName, thetaEnd))
+  return tensors
+}
+
+async function readRound({ path }: RoundFile): Promise<FinishedRound> {
   try {
-    return await readSealed(path)
+    return roundFrom(await readSealed(path))
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error
-    if (errorCode(error.cause) === 'ENOENT') return null
+    if (!(error instanceof StoreError || error instanceof SafetensorsError)) throw error
     throw new StoreError(
       path,
-      error.message,
-      'remove the file and continue with --resume: this worker then takes a new assignment with a fresh AdamW state',
+      error instanceof StoreError ? error.message : `${path}: ${error.message}`,
+      'remove the file and continue with --resume: this worker then goes on from its round before, or with a fresh AdamW state',
       { cause: error },
     )
   }
 }
 
-/**
- * Marks the contribution of an assignment as settled: it is not loaded any more. The mark is a small file of its
- * own, because the record with AdamW's state is twice the size of the model. Assignment ids are never used again,
- * so that an old mark does no harm.
- *
- * @throws StoreError
- */
-export async function clearContribution(path: string, assignment: AssignmentId): Promise<void> {
-  await writeFileAtomically(markPath(path), [new TextEncoder().encode(assignment)])
+function roundFrom({ metadata, tensors }: TensorFile): FinishedRound {
+  const missing = (what: string): SafetensorsError =>
+    new SafetensorsError(`it is no worker's round: it has no ${what}`)
+  const vector = (name: string): Float32Array => {
+    const data = tensors.get(name)?.data
+    if (data instanceof Float32Array) return data
+    throw missing(`F32 tensor ${name}`)
+  }
+  const payload = tensors.get(payloadName)?.data
+  const manifest = metadata.get('manifest')
+  if (!(payload instanceof Uint8Array)) throw missing('payload')
+  if (manifest === undefined) throw missing('manifest')
+  return {
+    contribution: { manifest: JSON.parse(manifest) as Manifest, payload },
+    inner: { m: vector('m'), v: vector('v'), updates: Number(metadata.get('updates')) },
+    residual: tensors.has(residualNames.after)
+      ? { before: vector(residualNames.before), after: vector(residualNames.after) }
+      : null,
+    thetaEnd: tensors.has(thetaName) ? vector(thetaName) : null,
+  }
 }
 
-const markPath = (path: string): string => `${path}.settled`
-
-async function settledAssignment(path: string): Promise<string | null> {
-  try {
-    return await readFile(markPath(path), 'utf8')
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return null
-    throw storeError('read', markPath(path), error)
+function settledResidual({ before, after }: Residual, outcome: Outcome | null): Residual {
+  switch (outcome) {
+    case null:
+      return { before, after }
+    case 'apply':
+      return { before: after, after }
+    case 'refuse':
+    case 'expire':
+      return { before, after: before }
   }
 }

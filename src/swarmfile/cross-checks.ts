@@ -24,6 +24,7 @@ export function crossChecks(raw: unknown): readonly Problem[] {
     ...sizes(file),
     ...validator(file),
     ...stopRule(file),
+    ...faults(file),
   ]
 }
 
@@ -103,4 +104,20 @@ function stopRule(file: Loose): readonly Problem[] {
   if (Object.values(stop).some((value) => value !== null)) return []
   const text = 'run.stop names no rule; give one of versions, steps, tokens, loss, minutes'
   return [{ path: ['run', 'stop'], text }]
+}
+
+function faults(file: Loose): readonly Problem[] {
+  const { everySeconds } = group(file.faults)
+  const [least, most] = list(everySeconds)
+  const wrongOrder = typeof least === 'number' && typeof most === 'number' && least > most
+  const text = `faults.everySeconds begins with ${least}, which is more than ${most}; give the least first`
+  const problems: Problem[] = wrongOrder ? [{ path: ['faults', 'everySeconds'], text }] : []
+  const peers = list(file.peers)
+  const elsewhere = peers.findIndex((peer) => group(peer).local === false)
+  if (file.faults !== undefined && elsewhere >= 0)
+    problems.push({
+      path: ['faults'],
+      text: `faults are for peers of one machine, but peers.${elsewhere} has local: false`,
+    })
+  return problems
 }

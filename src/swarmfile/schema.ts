@@ -5,6 +5,7 @@ const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/i, 'letters, digits and
 const positive = z.number().positive()
 const count = z.number().int().positive()
 const decay = z.number().min(0).lt(1)
+const faultCount = z.number().int().nonnegative().max(1000)
 
 export const presetNames = [
   'nano',
@@ -104,10 +105,21 @@ export const runSchema = z.strictObject({
     .union([z.literal('auto'), z.number().nonnegative()])
     .default('auto')
     .describe('Grace window in seconds; `auto` follows the measured steps and transfers.'),
+  roundsAhead: z
+    .number()
+    .int()
+    .min(0)
+    .max(8)
+    .default(0)
+    .describe(
+      'Rounds that a worker may go on by itself while its contribution is on its way, or nobody leads.',
+    ),
   startPeers: count.default(1).describe('Workers to wait for before the first assignment.'),
   replicas: count
     .default(3)
-    .describe('Peers that hold the outer state, the founder among them; fewer where fewer are there.'),
+    .describe(
+      'Peers that hold the outer state, the founder among them; fewer where fewer are there. One, three or five of them vote.',
+    ),
   validation: validationSchema.prefault({}),
   checkpoints: checkpointSchema.prefault({}),
   stop: stopSchema.prefault({ versions: 48 }),
@@ -138,16 +150,38 @@ const peerSchema = z.strictObject({
   local: z.boolean().default(true).describe('`skein up` starts it on this machine.'),
 })
 
+/** Faults that `skein up` injects on purpose, to show what the run withstands. */
+const faultsSchema = z.strictObject({
+  seed: z.number().int().nonnegative().default(1).describe('The same seed draws the same faults.'),
+  kills: faultCount.default(4).describe('Peers ended by SIGKILL, and started again.'),
+  pauses: faultCount.default(2).describe('Peers stopped by SIGSTOP, and continued.'),
+  partitions: faultCount
+    .default(3)
+    .describe('Times that a peer, or a cluster, is cut off from the others, or heard by nobody.'),
+  everySeconds: z
+    .tuple([positive, positive])
+    .default([4, 8])
+    .describe(
+      'Least and most seconds from one fault to the next; the first comes once there are voters to elect a leader.',
+    ),
+  restartAfterSeconds: positive
+    .default(4)
+    .describe('Until a killed peer is started again; other faults last half to twice as long.'),
+})
+
 export const swarmFileSchema = z.strictObject({
   name: name.describe('Names the run folder.'),
   run: runSchema.prefault({}),
   clusters: z.array(clusterSchema).min(1),
   links: z.array(linkSchema).default([]),
-  peers: z.array(peerSchema).min(1).describe('The first founds the run and leads it.'),
+  peers: z.array(peerSchema).min(1).describe('The first founds the run.'),
   bootstrap: z
     .array(z.string())
     .default([])
     .describe('Multiaddrs of peers to call on besides those found by mDNS.'),
+  faults: faultsSchema
+    .optional()
+    .describe('What `skein up` breaks on purpose while the run goes on; nothing unless given.'),
 })
 
 export type ModelChoice = z.infer<typeof modelSchema>
@@ -158,4 +192,5 @@ export type StopConfig = z.infer<typeof stopSchema>
 export type RunConfig = z.infer<typeof runSchema>
 export type LinkConfig = z.infer<typeof linkSchema>
 export type PeerConfig = z.infer<typeof peerSchema>
+export type FaultsConfig = z.infer<typeof faultsSchema>
 export type SwarmFile = z.infer<typeof swarmFileSchema>

@@ -2,10 +2,10 @@
 import { z } from 'zod'
 import type { RunId } from '../core/ids.js'
 import { decode, encode, MalformedMessage } from './codec.js'
-import { runIdSchema } from './schemas.js'
+import { runIdSchema } from './fields.js'
 
 /** Version of the messages; peers of different versions refuse each other. */
-export const PROTOCOL_VERSION = 1
+export const PROTOCOL_VERSION = 2
 
 /** A well-formed message that is not meant for this peer. */
 export class ForeignMessage extends Error {

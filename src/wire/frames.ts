@@ -4,16 +4,8 @@ import { z } from 'zod'
 import type { Hash, PeerId, RunId } from '../core/ids.js'
 import type { Manifest, Message } from '../core/messages.js'
 import type { BulkName } from '../ports/mesh.js'
-import {
-  bulkNameSchema,
-  hashSchema,
-  MAX_CHUNK_BYTES,
-  MAX_CHUNKS,
-  manifestSchema,
-  messageSchema,
-  peerIdSchema,
-  runIdSchema,
-} from './schemas.js'
+import { hashSchema, peerIdSchema, runIdSchema } from './fields.js'
+import { bulkNameSchema, MAX_CHUNK_BYTES, MAX_CHUNKS, manifestSchema, messageSchema } from './schemas.js'
 
 /** Announces a contribution whose chunks follow. */
 export interface ContributionFrame {

@@ -2,43 +2,48 @@
 // in both directions, so that neither can change alone.
 import { z } from 'zod'
 import type {
-  AdmitEntry,
-  ApplyEntry,
-  AssignEntry,
-  Assignment,
-  Entry,
-  EvictEntry,
-  ExpireEntry,
-  FinishEntry,
-  NoopEntry,
-  RefuseEntry,
-} from '../core/entries.js'
-import type { AssignmentId, Hash, PeerId, RunId } from '../core/ids.js'
-import type {
+  Address,
+  Append,
+  Appended,
+  AskVote,
+  DigestOf,
   Entries,
   Farewell,
   GiveUp,
+  Heal,
   Heartbeat,
   Join,
   Leave,
+  LogPoint,
   Manifest,
   Message,
   Offer,
   Pulse,
+  Redirect,
+  Settled,
+  TakeOver,
   TurnedAway,
   Validated,
   VersionReady,
-  WantEntries,
+  Vote,
+  WantDigest,
   Welcome,
 } from '../core/messages.js'
 import type { BulkName, Hello, HelloAnswer } from '../ports/mesh.js'
 import { CONTROL_CAP_BYTES } from './codec.js'
-
-/** Accepts a schema only if its output is exactly `T`. */
-const exactly =
-  <T>() =>
-  <S extends z.ZodType<T>>(schema: S & (T extends z.output<S> ? unknown : never)): S =>
-    schema
+import { entrySchema } from './entries.js'
+import {
+  addressesSchema,
+  assignmentIdSchema,
+  exactly,
+  hashSchema,
+  name,
+  peerIdSchema,
+  runIdSchema,
+  speed,
+  text,
+  whole,
+} from './fields.js'
 
 /** Most chunks of one contribution: 66 bytes each, so that a manifest fits in a control message. */
 export const MAX_CHUNKS = 768
@@ -46,27 +51,13 @@ export const MAX_CHUNKS = 768
 export const MAX_CHUNK_BYTES = 2 * 1024 * 1024
 /** Most ledger entries in one message; an entry takes 60 to 400 bytes. */
 const MAX_ENTRIES = 1024
+/** Most assignments of one worker: a few are given in advance. */
+const MAX_ASSIGNMENTS = 64
+/** Most replicas in one message: where the outer state is held more often, some of them are enough. */
+const MAX_REPLICAS = 64
 
-const text = z.string().max(2000)
 const longText = z.string().max(CONTROL_CAP_BYTES)
-const name = z.string().min(1).max(64)
-const whole = z.int().nonnegative()
-const index = z.int().positive()
-const speed = z.number().nonnegative()
 const share = z.number().nonnegative()
-
-export const peerIdSchema = z
-  .string()
-  .regex(/^[1-9A-HJ-NP-Za-km-z]{46,64}$/, 'not a peer id') as unknown as z.ZodType<PeerId>
-export const runIdSchema = z
-  .string()
-  .regex(/^[0-9a-f]{16,64}$/, 'not a run id') as unknown as z.ZodType<RunId>
-export const hashSchema = z
-  .string()
-  .regex(/^[0-9a-f]{64}$/, 'not a SHA-256 in lower-case hex') as unknown as z.ZodType<Hash>
-const assignmentIdSchema = z
-  .string()
-  .regex(/^a[0-9]{1,15}$/, 'not an assignment id') as unknown as z.ZodType<AssignmentId>
 
 export const manifestSchema = exactly<Manifest>()(
   z.strictObject({
@@ -84,85 +75,84 @@ export const manifestSchema = exactly<Manifest>()(
   }),
 )
 
-const assignmentSchema = exactly<Assignment>()(
-  z.strictObject({
-    id: assignmentIdSchema,
-    worker: peerIdSchema,
-    base: whole,
-    baseDigest: hashSchema,
-    shard: whole,
-    position: whole,
-    steps: z.int().positive(),
-    deadlineMs: z.number().nonnegative(),
-  }),
-)
+const fence = { epoch: whole, term: whole }
+const logPointSchema = exactly<LogPoint>()(z.strictObject({ index: whole, term: whole }))
+const entriesSchema = z.array(entrySchema).max(MAX_ENTRIES).readonly()
+const heldSchema = z.strictObject({ version: whole, stateDigest: hashSchema })
+const assignmentsSchema = z.array(assignmentIdSchema).max(MAX_ASSIGNMENTS).readonly()
+const replicasSchema = z
+  .array(exactly<Address>()(z.strictObject({ peer: peerIdSchema, addresses: addressesSchema })))
+  .max(MAX_REPLICAS)
+  .readonly()
 
-const place = { index, term: whole }
-const settled = { assignment: assignmentIdSchema, worker: peerIdSchema, reason: text }
-const entrySchemas = [
-  exactly<NoopEntry & Place>()(
-    z.strictObject({ ...place, kind: z.literal('no-op'), leader: peerIdSchema, reason: text }),
-  ),
-  exactly<AdmitEntry & Place>()(
+const leaderMessageSchemas = [
+  exactly<Heartbeat>()(
     z.strictObject({
-      ...place,
-      kind: z.literal('admit'),
-      peer: peerIdSchema,
-      name,
-      cluster: name,
+      type: z.literal('heartbeat'),
+      ...fence,
+      index: whole,
+      version: whole,
+      beat: z.number(),
+      elapsedMs: z.number().nonnegative(),
+      replicasAt: whole,
+    }),
+  ),
+  exactly<Welcome>()(
+    z.strictObject({
+      type: z.literal('welcome'),
+      ...fence,
       replica: z.boolean(),
-      speed: speed.nullable(),
+      replicas: replicasSchema,
+      replicasAt: whole,
+      snapshot: heldSchema.nullable(),
     }),
   ),
-  exactly<EvictEntry & Place>()(
-    z.strictObject({ ...place, kind: z.literal('evict'), peer: peerIdSchema, reason: text }),
-  ),
-  exactly<AssignEntry & Place>()(
+  exactly<TurnedAway>()(z.strictObject({ type: z.literal('turned-away'), ...fence, reason: text })),
+  exactly<Append>()(
     z.strictObject({
-      ...place,
-      kind: z.literal('assign'),
-      assignment: assignmentSchema,
-      speed: speed.nullable(),
-      fastest: speed.nullable(),
-      window: whole,
+      type: z.literal('append'),
+      ...fence,
+      prev: logPointSchema,
+      entries: entriesSchema,
+      commit: whole,
     }),
   ),
-  exactly<ApplyEntry & Place>()(
+  exactly<TakeOver>()(z.strictObject({ type: z.literal('take-over'), ...fence })),
+  exactly<Entries>()(z.strictObject({ type: z.literal('entries'), ...fence, entries: entriesSchema })),
+  exactly<Settled>()(
     z.strictObject({
-      ...place,
-      kind: z.literal('apply'),
+      type: z.literal('settled'),
+      ...fence,
       assignment: assignmentIdSchema,
-      worker: peerIdSchema,
-      payload: hashSchema,
-      staleness: whole,
-      weight: z.number(),
-      steps: whole,
-      speed,
-      loss: z.number(),
+      outcome: z.enum(['apply', 'refuse', 'expire']).nullable(),
+      version: whole.nullable(),
     }),
   ),
-  exactly<RefuseEntry & Place>()(z.strictObject({ ...place, kind: z.literal('refuse'), ...settled })),
-  exactly<ExpireEntry & Place>()(z.strictObject({ ...place, kind: z.literal('expire'), ...settled })),
-  exactly<FinishEntry & Place>()(
-    z.strictObject({ ...place, kind: z.literal('finish'), reason: text, ok: z.boolean() }),
+  exactly<VersionReady>()(
+    z.strictObject({
+      type: z.literal('version'),
+      ...fence,
+      version: whole,
+      digest: hashSchema,
+      stateDigest: hashSchema,
+    }),
+  ),
+  exactly<WantDigest>()(z.strictObject({ type: z.literal('want-digest'), ...fence, version: whole })),
+  exactly<Heal>()(
+    z.strictObject({ type: z.literal('heal'), ...fence, version: whole, stateDigest: hashSchema }),
   ),
 ] as const
-type Place = Pick<Entry, 'index' | 'term'>
 
-export const entrySchema = exactly<Entry>()(z.discriminatedUnion('kind', entrySchemas))
-
-const messageSchemas = [
-  exactly<Heartbeat>()(
-    z.strictObject({ type: z.literal('heartbeat'), term: whole, index: whole, version: whole }),
-  ),
+const memberMessageSchemas = [
   exactly<Pulse>()(
     z.strictObject({
       type: z.literal('pulse'),
-      term: whole,
+      ...fence,
+      beat: z.number(),
       index: whole,
-      held: z.strictObject({ version: whole, stateDigest: hashSchema }).nullable(),
+      held: heldSchema.nullable(),
       phase: z.enum(['idle', 'fetching', 'training', 'offering']),
-      assignment: assignmentIdSchema.nullable(),
+      assignments: assignmentsSchema,
       step: whole,
     }),
   ),
@@ -172,40 +162,26 @@ const messageSchemas = [
       name,
       cluster: name,
       speed: speed.nullable(),
-      holding: assignmentIdSchema.nullable(),
-      index: whole.nullable(),
+      holding: assignmentsSchema,
+      log: logPointSchema.nullable(),
+      addresses: addressesSchema,
     }),
   ),
-  exactly<Welcome>()(
-    z.strictObject({
-      type: z.literal('welcome'),
-      term: whole,
-      replica: z.boolean(),
-      snapshot: z.strictObject({ version: whole, stateDigest: hashSchema }).nullable(),
-    }),
+  exactly<Appended>()(
+    z.strictObject({ type: z.literal('appended'), ...fence, ok: z.boolean(), index: whole }),
   ),
-  exactly<Entries>()(
+  exactly<DigestOf>()(
     z.strictObject({
-      type: z.literal('entries'),
-      term: whole,
-      entries: z.array(entrySchema).max(MAX_ENTRIES).readonly(),
-    }),
-  ),
-  exactly<WantEntries>()(z.strictObject({ type: z.literal('want-entries'), from: whole })),
-  exactly<VersionReady>()(
-    z.strictObject({
-      type: z.literal('version'),
-      term: whole,
+      type: z.literal('digest-of'),
+      ...fence,
       version: whole,
-      digest: hashSchema,
-      stateDigest: hashSchema,
+      stateDigest: hashSchema.nullable(),
     }),
   ),
   exactly<Offer>()(z.strictObject({ type: z.literal('offer'), manifest: manifestSchema })),
   exactly<GiveUp>()(
     z.strictObject({ type: z.literal('give-up'), assignment: assignmentIdSchema, reason: text }),
   ),
-  exactly<TurnedAway>()(z.strictObject({ type: z.literal('turned-away'), term: whole, reason: text })),
   exactly<Validated>()(z.strictObject({ type: z.literal('validated'), version: whole, loss: z.number() })),
   exactly<Leave>()(z.strictObject({ type: z.literal('leave'), reason: text })),
   exactly<Farewell>()(
@@ -219,7 +195,44 @@ const messageSchemas = [
   ),
 ] as const
 
-export const messageSchema = exactly<Message>()(z.discriminatedUnion('type', messageSchemas))
+const electionMessageSchemas = [
+  exactly<AskVote>()(
+    z.strictObject({
+      type: z.literal('ask-vote'),
+      ...fence,
+      pre: z.boolean(),
+      last: logPointSchema,
+      transfer: z.boolean(),
+    }),
+  ),
+  exactly<Vote>()(
+    z.strictObject({
+      type: z.literal('vote'),
+      ...fence,
+      pre: z.boolean(),
+      granted: z.boolean(),
+      reason: text,
+    }),
+  ),
+] as const
+
+const redirectSchema = exactly<Redirect>()(
+  z.strictObject({
+    type: z.literal('redirect'),
+    ...fence,
+    leader: peerIdSchema.nullable(),
+    replicas: replicasSchema,
+  }),
+)
+
+export const messageSchema = exactly<Message>()(
+  z.discriminatedUnion('type', [
+    ...leaderMessageSchemas,
+    ...memberMessageSchemas,
+    ...electionMessageSchemas,
+    redirectSchema,
+  ]),
+)
 
 export const helloSchema = exactly<Hello>()(
   z.strictObject({ run: runIdSchema.nullable(), config: longText.nullable(), name }),
@@ -231,7 +244,7 @@ export const helloAnswerSchema = exactly<HelloAnswer>()(
       accepted: z.literal(true),
       genesis: longText,
       leader: peerIdSchema.nullable(),
-      leaderAddresses: z.array(z.string().max(512)).max(32).readonly(),
+      leaderAddresses: addressesSchema,
     }),
     z.strictObject({ accepted: z.literal(false), reason: longText, later: z.boolean() }),
   ]),

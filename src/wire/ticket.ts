@@ -4,7 +4,7 @@ import type { RunId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
 import { fromBase58, toBase58 } from './base58.js'
 import { decode, encode, MalformedMessage } from './codec.js'
-import { runIdSchema } from './schemas.js'
+import { runIdSchema } from './fields.js'
 
 export interface Ticket {
   readonly run: RunId

@@ -8,7 +8,7 @@ import { type ChildMessage, readChildMessage } from '../../src/cli/child-channel
 import { commandLine, goOnCommand } from '../../src/cli/command-line.js'
 import { realMain, run, start, Workplace, withFakes } from './processes.js'
 
-const commands = ['up', 'peer', 'join', 'sample', 'eval']
+const commands = ['up', 'peer', 'join', 'status', 'recover', 'sample', 'eval']
 
 describe('The command line', () => {
   const place = new Workplace()
@@ -170,6 +170,7 @@ describe('A peer on the command line', () => {
       bootstrap: ['/x'],
       run: null,
       listen: ['/ip4/127.0.0.1/tcp/0'],
+      announce: null,
       slowdown: 2,
       microBatch: 4,
       corpus: 'book.txt',

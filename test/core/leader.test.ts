@@ -1,20 +1,24 @@
 // The leader's decisions, one at a time.
 import assert from 'node:assert/strict'
-import { assignmentId, peerId } from '../../src/core/ids.js'
+import { type AssignmentId, assignmentId } from '../../src/core/ids.js'
 import {
+  acknowledge,
   arrive,
   Driven,
   digestOf,
+  elect,
+  elected,
   founder,
+  heldAfter,
   join,
   leading,
   manifestFor,
   other,
   pulse,
   setupOf,
+  third,
+  voter,
 } from './driven.js'
-
-const third = peerId('id-third')
 
 describe('The grace window', () => {
   const grace = { grace: 2 }
@@ -31,10 +35,7 @@ describe('The grace window', () => {
         .map(({ afterMs }) => afterMs),
       [2_000],
     )
-    assert.deepEqual(
-      driven.entries().map(({ kind }) => kind),
-      ['apply'],
-    )
+    assert.deepEqual(driven.kinds(), ['apply'])
     driven.at = 1_500
     arrive(driven, third)
     assert.equal(
@@ -42,10 +43,7 @@ describe('The grace window', () => {
       1,
       'a later arrival does not extend it',
     )
-    assert.deepEqual(
-      driven.entries().map(({ kind }) => kind),
-      ['apply', 'apply'],
-    )
+    assert.deepEqual(driven.kinds(), ['apply', 'apply'])
     assert.equal(driven.state.replica?.applied, 2)
   })
 
@@ -55,7 +53,7 @@ describe('The grace window', () => {
     arrive(driven, other)
     arrive(driven, third)
     driven.at = 3_000
-    driven.clear().event({ type: 'timer', name: 'grace' })
+    driven.clear().timer('grace')
     const given = driven.entries().flatMap((entry) => (entry.kind === 'assign' ? [entry.assignment] : []))
     assert.deepEqual(
       given.map(({ worker, base }) => [worker, base]),
@@ -72,10 +70,7 @@ describe('The grace window', () => {
     arrive(driven, other)
     driven.clear()
     arrive(driven, founder)
-    assert.deepEqual(
-      driven.entries().map(({ kind }) => kind),
-      ['apply', 'assign', 'assign'],
-    )
+    assert.deepEqual(driven.kinds(), ['apply', 'assign', 'assign'])
     assert.equal(driven.lead.window, null)
     assert.ok(driven.of('cancel-timer').some(({ name }) => name === 'grace'))
   })
@@ -86,16 +81,10 @@ describe('The grace window', () => {
     driven.prompt = false
     driven.clear()
     arrive(driven, founder)
-    driven.event({ type: 'appended', index: driven.lead.head.index })
-    assert.deepEqual(
-      driven.entries().map(({ kind }) => kind),
-      ['apply'],
-    )
+    driven.flush()
+    assert.deepEqual(driven.kinds(), ['apply'])
     driven.event({ type: 'outer-applied', version: 1, digest: digestOf(1), stateDigest: digestOf(1) })
-    assert.deepEqual(
-      driven.entries().map(({ kind }) => kind),
-      ['apply', 'assign'],
-    )
+    assert.deepEqual(driven.kinds(), ['apply', 'assign'])
   })
 
   it('ends with its last waiting worker: the next arrival opens another', () => {
@@ -104,14 +93,10 @@ describe('The grace window', () => {
     arrive(driven, other)
     driven.from(other, { type: 'leave', reason: 'stopped by its user' })
     assert.equal(driven.lead.window, null)
-    driven.event({ type: 'timer', name: 'grace' })
+    driven.timer('grace')
     driven.clear()
     arrive(driven, third)
-    assert.deepEqual(
-      driven.entries().map(({ kind }) => kind),
-      ['apply'],
-      'the founder may still arrive',
-    )
+    assert.deepEqual(driven.kinds(), ['apply'], 'the founder may still arrive')
     assert.equal(driven.of('set-timer').filter(({ name }) => name === 'grace').length, 1)
   })
 })
@@ -126,10 +111,7 @@ describe('A contribution', () => {
     driven.event({ type: 'contribution', from: other, manifest, problem: null })
     driven.event({ type: 'contribution', from: other, manifest, problem: null })
     driven.from(other, { type: 'offer', manifest })
-    assert.deepEqual(
-      driven.entries().map(({ kind }) => kind),
-      ['apply'],
-    )
+    assert.deepEqual(driven.kinds(), ['apply'])
     assert.equal(driven.of('pull-contribution').length, 1)
     const verdicts = driven.sent(other, 'entries').flatMap(({ entries }) => entries)
     assert.deepEqual(
@@ -181,30 +163,32 @@ describe('A contribution', () => {
     driven.prompt = false
     arrive(driven, other)
     arrive(driven, founder)
-    assert.deepEqual(
-      driven.entries().map(({ kind }) => kind),
-      ['apply', 'finish'],
-    )
+    assert.deepEqual(driven.kinds(), ['apply', 'finish'])
   })
 })
 
 describe('A member', () => {
-  it('that does not answer ten heartbeats is let go, its round with it', () => {
-    const driven = leading({ localSteps: 1_000 }, [other]).clear().pass(9_000)
+  it('that does not answer twenty heartbeats is let go, its round with it', () => {
+    const driven = leading({ localSteps: 1_000 }, [other]).clear().pass(9_500)
     assert.deepEqual(driven.entries(), [])
-    driven.pass(2_000)
-    assert.deepEqual(
-      driven.entries().map(({ kind }) => kind),
-      ['expire', 'evict'],
-    )
+    driven.pass(1_000)
+    assert.deepEqual(driven.kinds(), ['expire', 'evict'])
+    const [, evicted] = driven.entries()
+    assert.ok(evicted.kind === 'evict' && !evicted.left, 'it may come back')
+  })
+
+  it('that says it leaves is let go by its own word', () => {
+    const driven = leading({}, [other]).clear().from(other, { type: 'leave', reason: 'stopped by its user' })
+    const [, evicted] = driven.entries()
+    assert.ok(evicted.kind === 'evict' && evicted.left)
   })
 
   it('is not let go, nor its round expired, for the time in which the leader itself stood still', () => {
     const driven = leading({}, [other]).pass(2_000, [other]).clear()
     driven.at += 3_600_000
-    driven.event({ type: 'timer', name: 'heartbeat' })
+    driven.timer('heartbeat')
     assert.deepEqual(driven.entries(), [])
-    driven.from(other, pulse()).pass(5_000, [other])
+    driven.from(other, pulse(driven, other)).pass(5_000, [other])
     assert.deepEqual(
       driven.entries().filter((entry) => entry.kind !== 'apply'),
       [],
@@ -213,56 +197,83 @@ describe('A member', () => {
 
   it('that is at nothing a heartbeat after its assignment hears it again', () => {
     const driven = leading({}, [other])
-    const open = driven.openOf(other)
-    driven.at = 500
-    driven.clear().from(other, pulse({ phase: 'idle' }))
+    const open = driven.openOf(other) ?? assert.fail()
+    const at = (phase: 'idle' | 'offering' | 'training', ...assignments: AssignmentId[]) =>
+      driven.clear().from(other, pulse(driven, other, { phase, assignments }))
+    driven.at = 250
+    at('idle')
     assert.deepEqual(driven.sent(other, 'entries'), [])
     driven.at = 1_500
-    driven.from(other, pulse({ phase: 'idle' }))
+    at('idle')
     const [entry] = driven.sent(other, 'entries')[0].entries
-    assert.ok(entry.kind === 'assign' && entry.assignment.id === open?.id)
-    driven.clear().from(other, pulse({ phase: 'offering', assignment: assignmentId(1) }))
+    assert.ok(entry.kind === 'assign' && entry.assignment.id === open.id)
+    at('offering', assignmentId(1))
     assert.equal(driven.sent(other, 'entries').length, 1, 'nor may it be at an older one')
-    driven.clear().from(other, pulse({ phase: 'training', assignment: open?.id }))
+    at('training', open.id)
     assert.deepEqual(driven.sent(other, 'entries'), [])
   })
 
   it('that joins again with its round at hand keeps it', () => {
     const driven = leading({}, [other]).clear()
-    join(driven, other, { holding: driven.openOf(other)?.id ?? null })
+    join(driven, other, { holding: [driven.openOf(other)?.id ?? assert.fail()] })
     assert.deepEqual(driven.entries(), [])
     assert.deepEqual(driven.sent(other, 'entries'), [])
     assert.equal(driven.sent(other, 'welcome').length, 1)
   })
 
-  it('is not welcomed before its admission is durable', () => {
+  it('is not welcomed before its admission is committed', () => {
     const driven = leading().clear()
     driven.prompt = false
     join(driven, other)
     join(driven, other)
     assert.deepEqual(driven.sent(other, 'welcome'), [])
-    assert.equal(driven.entries().filter(({ kind }) => kind === 'admit').length, 1)
-    driven.event({ type: 'appended', index: driven.lead.head.index })
+    assert.deepEqual(driven.kinds(), ['admit', 'assign'])
+    driven.flush()
     assert.equal(driven.sent(other, 'welcome').length, 1)
   })
 
-  it('whose log is too far behind gets a snapshot', () => {
+  it('may come under the name of one that is not connected any more, which is let go', () => {
     const driven = leading({}, [other])
-    const { replica } = driven.state
-    assert.ok(replica !== null)
-    driven.state = { ...driven.state, replica: { ...replica, log: replica.log.slice(-2) } }
-    driven.clear().from(other, { type: 'want-entries', from: 1 })
-    assert.deepEqual(driven.sent(other, 'welcome')[0].snapshot, { version: 0, stateDigest: digestOf(0) })
-    driven.clear().from(other, { type: 'want-entries', from: replica.ledger.index })
-    assert.equal(driven.sent(other, 'entries')[0].entries.length, 1)
+    join(driven, third, { name: 'other' })
+    assert.match(driven.sent(third, 'turned-away')[0].reason, /another peer of this run is named 'other'/)
+    driven.event({ type: 'disconnected', peer: other }).clear()
+    join(driven, third, { name: 'other' })
+    assert.deepEqual(driven.kinds(), ['expire', 'evict', 'admit', 'assign'])
   })
 
-  it('with another digest of a version hears the right one', () => {
-    const driven = leading({}, [other]).clear()
-    driven.from(other, pulse({ held: { version: 0, stateDigest: digestOf(99) } }))
-    assert.equal(driven.sent(other, 'version')[0].stateDigest, digestOf(0))
-    driven.clear().from(other, pulse({ held: { version: 0, stateDigest: digestOf(0) } }))
-    assert.deepEqual(driven.sent(other, 'version'), [])
+  it('that was shut out is not taken in again', () => {
+    const driven = leading({ localSteps: 10_000 }, [other])
+    for (let i = 0; i < 8; i++) {
+      driven.pass(70_000, [other])
+      arrive(driven, other, { steps: 9 })
+    }
+    assert.ok(driven.kinds().includes('revoke'))
+    driven.clear()
+    join(driven, other)
+    assert.match(driven.sent(other, 'turned-away')[0].reason, /it was shut out of this run: 8 contributions/)
+  })
+
+  it('whose log ends before what the leader still has gets a snapshot', () => {
+    const driven = leading({ replicas: 2 }, [other])
+    const { replica } = driven
+    const base = { index: 3, term: 1 }
+    driven.state = { ...driven.state, replica: { ...replica, base, log: replica.log.slice(3) } }
+    driven.clear()
+    join(driven, other, { log: { index: 2, term: 1 } })
+    assert.deepEqual(driven.sent(other, 'welcome')[0].snapshot, { version: 0, stateDigest: digestOf(0) })
+    driven.clear()
+    join(driven, other, { log: base })
+    assert.equal(driven.sent(other, 'welcome')[0].snapshot, null)
+  })
+
+  it('is told of who it is that holds the outer state, and where', () => {
+    const driven = leading({ replicas: 2 })
+    driven.event({ type: 'connected', peer: other })
+    join(driven, other, { addresses: ['/ip4/10.0.0.7/tcp/1'] })
+    assert.deepEqual(driven.sent(other, 'welcome')[0].replicas, [
+      { peer: founder, addresses: [] },
+      { peer: other, addresses: ['/ip4/10.0.0.7/tcp/1'] },
+    ])
   })
 })
 
@@ -284,8 +295,7 @@ describe('A version that nobody can make', () => {
     driven.at = 1_000
     driven.clear()
     arrive(driven, founder)
-    const [{ index }] = driven.entries().slice(-1)
-    return driven.event({ type: 'appended', index })
+    return driven.flush()
   }
 
   it('ends the run as failed, with the reason, at the version before it', () => {
@@ -297,7 +307,7 @@ describe('A version that nobody can make', () => {
       { kind: 'finish', reason, ok: false, index: 0, term: 0 },
     )
     assert.equal(driven.openOf(founder), undefined)
-    driven.event({ type: 'appended', index: finish.index }).from(founder, farewell)
+    driven.flush().from(founder, farewell)
     assert.deepEqual(driven.of('end'), [{ type: 'end', outcome: 'failed', reason }])
     assert.deepEqual(driven.of('checkpoint'), [{ type: 'checkpoint', version: 0, loss: 4 }])
     const summary = driven.of('report').map(({ report }) => report)
@@ -306,7 +316,7 @@ describe('A version that nobody can make', () => {
 
   it('fails the run that would have ended with it', () => {
     const driven = beforeOuterStep({ stop: { versions: 1 } })
-    driven.event({ type: 'outer-failed', version: 1, reason, lasting: true }).from(founder, farewell)
+    driven.event({ type: 'outer-failed', version: 1, reason, lasting: true }).flush().from(founder, farewell)
     assert.deepEqual(driven.of('end'), [{ type: 'end', outcome: 'failed', reason }])
   })
 
@@ -314,7 +324,7 @@ describe('A version that nobody can make', () => {
     const driven = beforeOuterStep({}).clear()
     driven.event({ type: 'outer-failed', version: 1, reason: 'nobody holds its payload', lasting: false })
     assert.deepEqual(driven.entries(), [])
-    driven.event({ type: 'timer', name: 'retry-apply' })
+    driven.timer('retry-apply')
     assert.equal(driven.of('apply-outer').length, 1)
   })
 })
@@ -324,17 +334,12 @@ describe('A leader', () => {
     const driven = leading({ grace: 2 }, [other])
     driven.at = 1_000
     arrive(driven, other)
-    const { replica } = driven.state
-    assert.ok(replica !== null)
-    const { ledger, log, digest, stateDigest } = replica
-    const again = new Driven({
-      ...setupOf(founder, { startPeers: 2, grace: 2 }),
-      held: { ledger, log, digest, stateDigest },
-    })
+    const held = heldAfter(driven.replica.ledger, { hard: { term: 1, vote: founder, epoch: 0 } })
+    const again = new Driven(setupOf(founder, { startPeers: 2, grace: 2, replicas: 1 }, held))
     again.at = 50_000
-    again.event({ type: 'started', speed: 10, holding: null })
+    again.start(other)
     assert.equal(again.openOf(other), undefined)
-    again.clear().from(other, pulse({ phase: 'idle' }))
+    again.clear().from(other, pulse(again, other, { phase: 'idle' }))
     assert.equal(again.openOf(other)?.base, 1)
   })
 
@@ -343,9 +348,12 @@ describe('A leader', () => {
     driven.at = 1_000
     for (const worker of [founder, other]) arrive(driven, worker)
     driven.clear()
+    driven.prompt = false
     arrive(driven, third)
+    driven.flush()
+    driven.event({ type: 'outer-applied', version: 3, digest: digestOf(3), stateDigest: digestOf(3) })
     assert.deepEqual(
-      driven.of('append').map(({ entries }) => entries.length),
+      driven.of('persist').map(({ entries }) => entries.length),
       [1, 3],
     )
   })
@@ -357,4 +365,61 @@ describe('A leader', () => {
     assert.deepEqual(Object.keys(driven.lead.heardAt), [founder])
     assert.deepEqual(Object.keys(driven.lead.assignedAt), Object.keys(driven.lead.head.open))
   })
+
+  it('gives no round, and applies none, before its own no-op is committed (section 8)', () => {
+    const driven = elect(voter(founder, [founder, other, third]), other)
+    driven.from(other, pulse(driven, other, { phase: 'idle' }))
+    join(driven, third, { log: { index: 5, term: 1 } })
+    assert.deepEqual(driven.kinds(), ['no-op'])
+    acknowledge(driven, other)
+    driven.from(other, pulse(driven, other, { phase: 'idle' }))
+    assert.deepEqual(driven.kinds(), ['no-op', 'assign', 'assign'])
+  })
+
+  it('gives its own worker a round too that waited for one when it was elected', () => {
+    const driven = voter(founder, [founder, other, third])
+    driven.from(other, {
+      type: 'welcome',
+      epoch: 0,
+      term: 1,
+      replica: true,
+      replicas: [],
+      replicasAt: 0,
+      snapshot: null,
+    })
+    driven.at = 10_000
+    elect(driven, other)
+    acknowledge(driven, other)
+    assert.equal(driven.openOf(founder)?.base, 0)
+  })
+
+  it('asks for the voters to be more when replicas have proved themselves for ten heartbeats', () => {
+    const driven = elected([founder], { learners: [other, third] })
+    driven.clear().pass(4_500, [other, third])
+    assert.deepEqual(configurations(driven), [])
+    driven.pass(1_000, [other, third])
+    // From here on both sets have to agree: of the new one, two of three.
+    const joint = [[founder], [founder, other, third]]
+    assert.deepEqual(configurations(driven), [joint])
+    driven.pass(1_000, [other, third])
+    assert.deepEqual(configurations(driven), [joint], 'one is committed before the next')
+    acknowledge(driven, other)
+    assert.deepEqual(configurations(driven), [joint, [[founder, other, third], null]])
+  })
+
+  it('takes no replica for a voter that lacks entries, or has not answered for a while', () => {
+    const behind = elected([founder], { learners: [other, third] })
+    behind.clear().pass(7_000, [other, third], { held: { version: -3, stateDigest: digestOf(0) } })
+    assert.deepEqual(configurations(behind), [])
+    const silent = elected([founder], { learners: [other, third] })
+    silent.pass(1_500, [other, third]).clear().pass(5_000, [other])
+    assert.deepEqual(configurations(silent), [])
+    silent.pass(4_500, [other, third])
+    assert.deepEqual(configurations(silent), [], 'its ten heartbeats begin again')
+    silent.pass(1_500, [other, third])
+    assert.equal(configurations(silent).length, 1)
+  })
 })
+
+const configurations = (driven: Driven) =>
+  driven.entries().flatMap((entry) => (entry.kind === 'configure' ? [[entry.voters, entry.next]] : []))

@@ -13,17 +13,19 @@ import {
 
 const bob = peerId('id-bob')
 const digest = hash('0'.repeat(64))
-const start = emptyLedger([100, 100])
+const start = emptyLedger([100, 100], bob)
 const add = (state: LedgerState, body: EntryBody, term = 1) =>
   applyEntry(state, { ...body, index: state.index + 1, term })
-const admitted = add(start, {
+const admission = (speed: number | null): EntryBody => ({
   kind: 'admit',
   peer: bob,
   name: 'bob',
   cluster: 'lake',
   replica: true,
-  speed: 5,
+  speed,
+  addresses: [],
 })
+const admitted = add(start, admission(5))
 
 function assign(state: LedgerState, wanted: number, shard = 0, worker = bob): LedgerState {
   const id = assignmentId(state.index + 1)
@@ -33,6 +35,7 @@ function assign(state: LedgerState, wanted: number, shard = 0, worker = bob): Le
     assignment: {
       id,
       worker,
+      after: null,
       base: state.version,
       baseDigest: digest,
       shard,
@@ -53,6 +56,7 @@ const apply = (state: LedgerState, assignment: AssignmentId, steps = 10) =>
     assignment,
     worker: bob,
     payload: digest,
+    version: state.version + 1,
     staleness: 0,
     weight: 1,
     steps,
@@ -66,7 +70,7 @@ describe('The ledger', () => {
       () => applyEntry(start, { kind: 'finish', ok: true, reason: '', index: 2, term: 1 }),
       /does not follow/,
     )
-    const later = add(admitted, { kind: 'no-op', leader: bob, reason: '' }, 3)
+    const later = add(admitted, { kind: 'no-op', leader: bob, reason: '', elapsedMs: 7 }, 3)
     assert.throws(() => add(later, { kind: 'finish', ok: true, reason: '' }, 2), /term 3 has begun/)
   })
 
@@ -86,9 +90,9 @@ describe('The ledger', () => {
 
   it('keeps what a member did when it leaves and comes back', () => {
     let state = apply(assign(admitted, 10), assignmentId(2))
-    state = add(state, { kind: 'evict', peer: bob, reason: 'silent' })
+    state = add(state, { kind: 'evict', peer: bob, left: false, reason: 'silent' })
     assert.equal(state.members[bob].present, false)
-    state = add(state, { kind: 'admit', peer: bob, name: 'bob', cluster: 'lake', replica: true, speed: null })
+    state = add(state, admission(null))
     const { present, contributions, steps, speeds, rehearsed } = state.members[bob]
     assert.deepEqual([present, contributions, steps, speeds, rehearsed], [true, 1, 10, [4], 5])
   })
@@ -96,14 +100,7 @@ describe('The ledger', () => {
   it('forgets the measured speeds of a member whose rehearsal says that it is on another engine', () => {
     const back = (speed: number) => {
       const known = apply(assign(admitted, 10), assignmentId(2))
-      const state = add(known, {
-        kind: 'admit',
-        peer: bob,
-        name: 'bob',
-        cluster: 'lake',
-        replica: true,
-        speed,
-      })
+      const state = add(known, admission(speed))
       return [state.members[bob].rehearsed, state.members[bob].speeds]
     }
     assert.deepEqual(back(6), [6, [4]])
@@ -114,7 +111,54 @@ describe('The ledger', () => {
   it('is open again after a finish once a leader begins a new term', () => {
     const over = add(admitted, { kind: 'finish', reason: 'enough', ok: true })
     assert.deepEqual(over.finished, { reason: 'enough', ok: true })
-    assert.equal(add(over, { kind: 'no-op', leader: bob, reason: '' }, 2).finished, null)
+    assert.equal(add(over, { kind: 'no-op', leader: bob, reason: '', elapsedMs: 7 }, 2).finished, null)
+  })
+})
+
+describe('Who votes, by the ledger,', () => {
+  const carol = peerId('id-carol')
+
+  it('is the founder before its first entry, and then what its newest configuration says', () => {
+    assert.deepEqual(start.configuration, { voters: [bob], next: null, index: 0, epoch: 0 })
+    const joint: EntryBody = { kind: 'configure', voters: [bob], next: [carol], epoch: 0, reason: '' }
+    const both = add(admitted, joint)
+    assert.deepEqual(both.configuration, { voters: [bob], next: [carol], index: 2, epoch: 0 })
+    const forced: EntryBody = { kind: 'configure', voters: [carol], next: null, epoch: 1, reason: '' }
+    assert.deepEqual(add(both, forced).configuration, { voters: [carol], next: null, index: 3, epoch: 1 })
+  })
+
+  it('or holds the outer state, has an index by which a worker sees that it knows older ones', () => {
+    assert.equal(admitted.replicasAt, 1)
+    const worker = add(admitted, { ...admission(1), peer: carol, name: 'carol', replica: false } as EntryBody)
+    assert.equal(worker.replicasAt, 1, 'a worker is none of them')
+    const configured = add(worker, { kind: 'configure', voters: [bob], next: null, epoch: 0, reason: '' })
+    assert.equal(configured.replicasAt, 3)
+  })
+})
+
+describe('A member', () => {
+  it('that left by its own word is told from one that fell silent, until it is back', () => {
+    const gone = (left: boolean) => add(admitted, { kind: 'evict', peer: bob, left, reason: '' })
+    assert.deepEqual([gone(true).members[bob].left, gone(false).members[bob].left], [true, false])
+    assert.equal(add(gone(true), admission(5)).members[bob].left, false)
+  })
+
+  it('that is shut out stays so, with the reason', () => {
+    const out = add(admitted, { kind: 'revoke', peer: bob, reason: 'it lied' })
+    assert.deepEqual([out.members[bob].present, out.members[bob].revoked], [false, 'it lied'])
+    assert.equal(add(out, admission(5)).members[bob].revoked, 'it lied')
+  })
+
+  it('has the outcomes of its latest rounds kept for it', () => {
+    const over = settle(assign(admitted, 10), 'refuse', assignmentId(2))
+    const settled = apply(assign(over, 10), assignmentId(4)).members[bob].settled
+    assert.deepEqual(
+      settled.map(({ assignment, outcome, version }) => [assignment, outcome, version]),
+      [
+        [assignmentId(2), 'refuse', null],
+        [assignmentId(4), 'apply', 1],
+      ],
+    )
   })
 })
 

@@ -1,148 +1,259 @@
-// A member's decisions: following the leader, healing itself, working.
+// A member's decisions: finding and following the leader, working.
 import assert from 'node:assert/strict'
-import type { Assignment, Entry } from '../../src/core/entries.js'
-import { assignmentId, hash } from '../../src/core/ids.js'
-import { emptyLedger } from '../../src/core/ledger.js'
-import type { Manifest } from '../../src/core/messages.js'
-import { Driven, digestOf, founder, other, setupOf } from './driven.js'
-
-const round: Assignment = {
-  id: assignmentId(3),
-  worker: other,
-  base: 0,
-  baseDigest: digestOf(0),
-  shard: 0,
-  position: 0,
-  steps: 10,
-  deadlineMs: 60_000,
-}
-const assign = (assignment: Assignment, index: number): Entry => ({
-  kind: 'assign',
-  assignment,
-  speed: null,
-  fastest: null,
-  window: 1,
-  index,
-  term: 1,
-})
-const apply = (index: number, assignment = assignmentId(index)): Entry => ({
-  kind: 'apply',
-  assignment,
-  worker: founder,
-  payload: hash('a'.repeat(64)),
-  staleness: 0,
-  weight: 1,
-  steps: 10,
-  speed: 10,
-  loss: 1,
-  index,
-  term: 1,
-})
-
-function member(replica: boolean): Driven {
-  const driven = new Driven(setupOf(other))
-  driven.event({ type: 'connected', peer: founder })
-  driven.event({ type: 'started', speed: 10, holding: null })
-  const snapshot = replica ? { version: 0, stateDigest: digestOf(0) } : null
-  driven.from(founder, { type: 'welcome', term: 1, replica, snapshot })
-  if (replica) {
-    const ledger = { ...emptyLedger([100, 100, 100, 100]), index: 2, term: 1 }
-    driven.event({ type: 'snapshot-installed', ledger, digest: digestOf(0), stateDigest: digestOf(0) })
-  }
-  return driven.clear()
-}
-
-const manifestOf = ({ id, base, steps }: Assignment): Manifest => ({
-  assignment: id,
-  base,
-  steps,
-  codec: 'fp32',
-  payload: hash('b'.repeat(64)),
-  bytes: 4,
-  chunkBytes: 4,
-  chunks: [hash('b'.repeat(64))],
-  norm: 1,
-  speed: 10,
-  loss: 1,
-})
-
-const entries = (driven: Driven, ...list: Entry[]) =>
-  driven.from(founder, { type: 'entries', term: 1, entries: list })
+import type { Entry } from '../../src/core/entries.js'
+import { assignmentId, peerId } from '../../src/core/ids.js'
+import type { Join, LeaderMessage, Redirect } from '../../src/core/messages.js'
+import { Driven, digestOf, founder, heldAfter, manifestOf, other, setupOf, third } from './driven.js'
+import {
+  append,
+  apply,
+  asReplica,
+  assign,
+  entries,
+  fenced,
+  heartbeat,
+  installed,
+  ledger,
+  member,
+  round,
+  start,
+  welcome,
+} from './joined.js'
 
 describe('A peer that starts', () => {
   it('asks to be taken in only when everything local is ready, and again until it is', () => {
     const driven = new Driven(setupOf(other))
     driven.event({ type: 'connected', peer: founder })
     assert.deepEqual(driven.sent(founder, 'join'), [])
-    driven.event({ type: 'started', speed: 10, holding: null })
+    driven.event({ type: 'started', speed: 10, holding: [] })
     assert.equal(driven.sent(founder, 'join').length, 1)
     driven.at = 1_000
-    driven.event({ type: 'timer', name: 'rejoin' })
+    driven.timer('rejoin')
     assert.equal(driven.sent(founder, 'join').length, 2)
   })
 
   it('is subscribed to its assignments before it joins', () => {
-    const driven = new Driven(setupOf(other))
-    driven.event({ type: 'started', speed: 10, holding: null })
+    const driven = new Driven(setupOf(other)).event({ type: 'started', speed: 10, holding: [] })
     assert.deepEqual(
       driven.of('subscribe').map(({ topic }) => topic),
       [{ kind: 'assignments', cluster: 'lake' }],
     )
   })
+
+  it('as a replica with what its disk kept says where its log ends, and calls the others', () => {
+    const log = [assign({ ...round, worker: founder }, start + 1)]
+    const driven = new Driven(setupOf(other, {}, heldAfter(ledger, { log }))).start(founder)
+    assert.deepEqual(driven.sent(founder, 'join')[0].log, { index: start + 1, term: 1 })
+    assert.deepEqual(
+      driven.of('call').map(({ peer }) => peer),
+      [founder, third],
+    )
+    assert.deepEqual(
+      driven.of('subscribe').map(({ topic }) => topic.kind),
+      ['assignments', 'ledger', 'gradients', 'gradients'],
+    )
+  })
+
+  it('never votes, nor leads, where it holds nothing: fresh peers alone are no quorum', () => {
+    const driven = new Driven(setupOf(other)).start(founder, third).timer('election')
+    const ask = {
+      type: 'ask-vote',
+      epoch: 0,
+      pre: false,
+      transfer: false,
+      last: { index: 9, term: 9 },
+    } as const
+    driven.from(third, { ...ask, term: 1 })
+    assert.deepEqual(
+      [driven.sent(third, 'vote'), driven.sent(third, 'ask-vote'), driven.state.term],
+      [[], [], 0],
+    )
+  })
+})
+
+describe('Whoever looks for the leader', () => {
+  const redirect = (changes: Partial<Redirect> = {}): Redirect => {
+    return { type: 'redirect', ...fenced, leader: third, replicas: [], ...changes }
+  }
+  const joins = (driven: Driven, peer = third): Join[] => driven.sent(peer, 'join')
+
+  it('asks the one that another names, and does not believe before that one answers', () => {
+    const driven = new Driven(setupOf(other)).start(founder, third).clear().from(founder, redirect())
+    assert.equal(joins(driven).length, 1)
+    assert.deepEqual([driven.state.leader, driven.state.joined], [null, false])
+  })
+
+  it('calls the replicas that it hears of, where it is not connected to them yet', () => {
+    const replicas = [founder, third, other].map((peer) => ({ peer, addresses: ['/ip4/10.0.0.1/tcp/1'] }))
+    const driven = new Driven(setupOf(other)).start(founder).clear().from(founder, redirect({ replicas }))
+    assert.deepEqual(driven.of('call'), [{ type: 'call', peer: third, addresses: ['/ip4/10.0.0.1/tcp/1'] }])
+    assert.deepEqual(joins(driven), [], 'it asks once they are connected')
+    assert.equal(joins(driven.event({ type: 'connected', peer: third })).length, 1)
+  })
+
+  it('is not sent in circles: to itself, to nobody, or to whom it has asked', () => {
+    const driven = new Driven(setupOf(other)).start(founder, third).clear()
+    for (const leader of [null, other, founder]) driven.from(founder, redirect({ leader }))
+    assert.deepEqual(driven.left, [])
+  })
+
+  it('that was taken in listens to no redirection', () => {
+    assert.deepEqual(member(true).from(third, redirect({ term: 9 })).left, [])
+  })
+
+  it('and does not lead itself says who does, as far as it knows', () => {
+    const join: Join = {
+      type: 'join',
+      name: 'late',
+      cluster: 'lake',
+      speed: 1,
+      holding: [],
+      log: null,
+      addresses: [],
+    }
+    const late = peerId('id-late')
+    const [answer] = member(true).from(late, join).sent(late, 'redirect')
+    assert.equal(answer.leader, founder)
+    assert.deepEqual(
+      answer.replicas.map(({ peer }) => peer),
+      [founder, third, other],
+    )
+  })
+})
+
+describe('What a leader says', () => {
+  it('counts only from a voter, or a replica that may have become one', () => {
+    for (const replica of [true, false]) {
+      const driven = member(replica).from(peerId('id-stranger'), heartbeat({ term: 9 }))
+      assert.deepEqual(driven.refused(), [{ what: 'heartbeat', reason: 'it is no voter' }])
+      assert.deepEqual([driven.state.term, driven.state.leader], [1, founder])
+    }
+  })
+
+  it('counts only from the one leader of a term (5.2)', () => {
+    const driven = member(true).from(third, heartbeat())
+    assert.deepEqual(driven.refused(), [{ what: 'heartbeat', reason: 'it is not the leader' }])
+    assert.equal(driven.state.leader, founder)
+  })
+
+  it('counts no more once a later term has begun (5.1)', () => {
+    const driven = member(true)
+      .from(third, heartbeat({ term: 2 }))
+      .clear()
+    const late: LeaderMessage[] = [
+      heartbeat(),
+      welcome(),
+      { type: 'turned-away', ...fenced, reason: '' },
+      { type: 'entries', ...fenced, entries: [{ kind: 'finish', ok: true, reason: '', index: 9, term: 1 }] },
+      { type: 'take-over', ...fenced },
+      { type: 'heal', ...fenced, version: 0, stateDigest: digestOf(9) },
+    ]
+    for (const message of late) driven.from(founder, message)
+    assert.deepEqual(
+      driven.refused().map(({ reason }) => reason),
+      late.map(() => 'term 1 is over; term 2 has begun'),
+    )
+    assert.deepEqual([driven.state.leader, driven.state.ended, driven.state.finishing], [third, false, null])
+  })
+
+  it('of a later term makes its sender the leader, which is durable before anything is said to it', () => {
+    const driven = member(true)
+    driven.prompt = false
+    driven.from(third, heartbeat({ term: 2 }))
+    assert.deepEqual([driven.state.term, driven.state.leader], [2, third])
+    assert.deepEqual(driven.of('persist')[0].hard, { term: 2, vote: null, epoch: 0 })
+  })
+
+  it('of an earlier epoch is void, whatever its term', () => {
+    const driven = member(true)
+      .from(third, heartbeat({ epoch: 1, term: 1 }))
+      .clear()
+    driven.from(founder, heartbeat({ term: 99 }))
+    assert.match(driven.refused()[0].reason, /this run was recovered by force since; epoch 0 is over/)
+  })
+
+  it('of a later epoch ends what the replica holds, for that may contradict it', () => {
+    const driven = member(true).from(third, heartbeat({ epoch: 1, term: 1 }))
+    assert.equal(driven.state.replica, null)
+    assert.equal(driven.refused()[0].what, 'own ledger')
+    driven.clear().timer('rejoin')
+    assert.equal(driven.sent(third, 'join')[0].log, null)
+  })
+})
+
+describe('A member whose leader changes', () => {
+  it('offers the new one what no verdict came for', () => {
+    const driven = member(false)
+    entries(driven, assign(round, start + 1)).event({ type: 'theta-ready', version: 0 })
+    driven.event({ type: 'trained', manifest: manifestOf(round) })
+    driven.clear().from(third, heartbeat({ term: 2 }))
+    assert.deepEqual(driven.of('set-timer').find(({ name }) => name === 'reoffer')?.afterMs, 0)
+    driven.timer('reoffer')
+    assert.deepEqual(driven.sent(third, 'offer')[0].manifest.assignment, round.id)
+  })
+
+  it('goes on with its round: work outlives the leader that asked for it', () => {
+    const driven = member(false)
+    entries(driven, assign(round, start + 1)).event({ type: 'theta-ready', version: 0 })
+    driven.clear().from(third, heartbeat({ term: 2 }))
+    assert.deepEqual(driven.of('abort-training'), [])
+    assert.deepEqual(driven.sent(third, 'pulse')[0].assignments, [round.id])
+  })
+
+  it('brings back to each leader the clock of its own heartbeat', () => {
+    const driven = member(true)
+      .from(founder, heartbeat({ beat: 41 }))
+      .from(third, heartbeat({ term: 2, beat: 7 }))
+    assert.deepEqual([driven.sent(founder, 'pulse')[0].beat, driven.sent(third, 'pulse')[0].beat], [41, 7])
+  })
 })
 
 describe('A member', () => {
-  it('asks to be taken in again after ten silent heartbeats, with the round it is at', () => {
+  it('asks to be taken in again after twenty silent heartbeats, with the round it is at', () => {
     const driven = member(false)
-    entries(driven, assign(round, 3)).event({ type: 'theta-ready', version: 0 })
+    entries(driven, assign(round, start + 1)).event({ type: 'theta-ready', version: 0 })
     driven.at = 20_000
-    driven.event({ type: 'connected', peer: founder }).clear().event({ type: 'timer', name: 'rejoin' })
-    assert.equal(driven.sent(founder, 'join')[0].holding, round.id)
+    driven.clear().timer('rejoin')
+    assert.deepEqual(driven.sent(founder, 'join')[0].holding, [round.id])
   })
 
   it('fetches a base version once, however often it hears of the round or is welcomed', () => {
     const driven = member(false)
-    entries(driven, assign(round, 3))
-    entries(driven, assign(round, 3))
-    driven.from(founder, { type: 'welcome', term: 1, replica: false, snapshot: null })
+    entries(driven, assign(round, start + 1))
+    entries(driven, assign(round, start + 1))
+    driven.from(founder, welcome())
     assert.equal(driven.of('fetch-theta').length, 1)
   })
 
   it('fetches no version that its snapshot will bring', () => {
-    const driven = new Driven(setupOf(other))
-    driven.event({ type: 'started', speed: 10, holding: null }).event({ type: 'connected', peer: founder })
-    entries(driven, assign(round, 3))
-    driven.from(founder, {
-      type: 'welcome',
-      term: 1,
-      replica: true,
-      snapshot: { version: 0, stateDigest: digestOf(0) },
-    })
-    driven.from(founder, {
-      type: 'welcome',
-      term: 1,
-      replica: true,
-      snapshot: { version: 0, stateDigest: digestOf(0) },
-    })
+    const driven = new Driven(setupOf(other)).start(founder)
+    entries(driven, assign(round, start + 1))
+    for (let i = 0; i < 2; i++) driven.from(founder, welcome(asReplica))
     assert.deepEqual(driven.of('fetch-theta'), [])
     assert.equal(driven.of('fetch-snapshot').length, 1)
-    const ledger = { ...emptyLedger([100, 100, 100, 100]), index: 2, term: 1 }
-    driven.event({ type: 'snapshot-installed', ledger, digest: digestOf(0), stateDigest: digestOf(0) })
+    driven.event(installed)
     assert.equal(driven.of('train').length, 1)
+  })
+
+  it('knows who holds the outer state, or asks again', () => {
+    const driven = member(false).from(founder, heartbeat())
+    assert.deepEqual(driven.sent(founder, 'join'), [])
+    driven.from(founder, heartbeat({ replicasAt: start + 7 }))
+    assert.equal(driven.sent(founder, 'join').length, 1)
   })
 
   it('gives up a round whose base cannot be had, and says so again if the leader did not hear', () => {
     const driven = member(false)
-    entries(driven, assign(round, 3)).event({ type: 'theta-failed', version: 0, reason: 'gone' })
+    entries(driven, assign(round, start + 1)).event({ type: 'theta-failed', version: 0, reason: 'gone' })
     assert.equal(driven.sent(founder, 'give-up').length, 1)
-    entries(driven, assign(round, 3))
+    entries(driven, assign(round, start + 1))
     assert.equal(driven.sent(founder, 'give-up').length, 2)
     assert.equal(driven.of('fetch-theta').length, 1)
   })
 
   it('that is no replica reports the digest of each version that it fetches', () => {
     const driven = member(false)
-    entries(driven, assign(round, 3)).event({ type: 'theta-ready', version: 0 })
+    entries(driven, assign(round, start + 1)).event({ type: 'theta-ready', version: 0 })
     const digests = driven.of('report').filter(({ report }) => report.type === 'digest')
     assert.deepEqual(
       digests.map(({ report }) => report),
@@ -153,7 +264,7 @@ describe('A member', () => {
   it('offers its contribution to be pulled only a while after its publication has ended', () => {
     const driven = member(false)
     const manifest = manifestOf(round)
-    entries(driven, assign(round, 3)).event({ type: 'theta-ready', version: 0 })
+    entries(driven, assign(round, start + 1)).event({ type: 'theta-ready', version: 0 })
     driven.clear().event({ type: 'trained', manifest })
     assert.equal(driven.of('publish-contribution').length, 1)
     assert.deepEqual(driven.of('set-timer'), [])
@@ -161,118 +272,46 @@ describe('A member', () => {
     assert.deepEqual(driven.of('set-timer'), [])
     driven.event({ type: 'contribution-published', assignment: round.id })
     assert.deepEqual(driven.of('set-timer'), [{ type: 'set-timer', name: 'reoffer', afterMs: 3_000 }])
-    driven.event({ type: 'timer', name: 'reoffer' })
+    driven.timer('reoffer')
     assert.equal(driven.sent(founder, 'offer').length, 1)
   })
 
   it("does not train on a base that is not the leader's", () => {
-    const driven = member(true)
-    entries(driven, assign({ ...round, baseDigest: digestOf(99) }, 3))
-    assert.deepEqual(driven.of('train'), [])
-    assert.equal(driven.state.replica, null)
-    assert.ok(
-      driven
-        .of('report')
-        .some(({ report }) => report.type === 'refused' && report.what === 'own outer state'),
-    )
+    const driven = entries(member(true), assign({ ...round, baseDigest: digestOf(99) }, start + 1))
+    assert.deepEqual([driven.of('train'), driven.of('fetch-theta')], [[], []])
+    assert.deepEqual(driven.state.worker.now.phase, 'fetching', 'the voters say whose digest is right')
   })
 
   it('does not end with a finish that a newer term has undone', () => {
-    const driven = member(true)
-    const finish: Entry = { kind: 'finish', reason: 'enough', ok: true, index: 3, term: 1 }
-    const noop: Entry = { kind: 'no-op', leader: founder, reason: 'it came back', index: 4, term: 2 }
-    driven.from(founder, { type: 'entries', term: 2, entries: [finish, noop] })
+    const finish: Entry = { kind: 'finish', reason: 'enough', ok: true, index: start + 1, term: 1 }
+    const noop: Entry = {
+      kind: 'no-op',
+      leader: founder,
+      reason: 'it came back',
+      elapsedMs: 0,
+      index: start + 2,
+      term: 2,
+    }
+    const driven = append(member(true), [finish, noop], 2)
     assert.equal(driven.state.finishing, null)
-    assert.equal(driven.state.replica?.ledger.index, 4)
+    assert.equal(driven.replica.ledger.index, start + 2)
   })
 
   it('that misses entries before the end catches up before it ends', () => {
     const driven = member(true)
-    driven.at = 2_000
-    entries(driven, { kind: 'finish', reason: 'enough', ok: true, index: 5, term: 1 })
+    const finish: Entry = { kind: 'finish', reason: 'enough', ok: true, index: start + 3, term: 1 }
+    entries(driven, finish)
     assert.deepEqual(driven.of('end'), [])
-    assert.equal(driven.sent(founder, 'want-entries')[0].from, 3)
-    entries(driven, assign({ ...round, worker: founder }, 3), apply(4, round.id), {
-      kind: 'finish',
-      reason: 'enough',
-      ok: true,
-      index: 5,
-      term: 1,
-    })
-    assert.equal(driven.state.replica?.applied, 1)
+    append(driven, [assign({ ...round, worker: founder }, start + 1), apply(start + 2, round.id), finish])
+    assert.equal(driven.replica.applied, 1)
     assert.equal(driven.of('end')[0].outcome, 'finished')
-  })
-})
-
-describe('A replica', () => {
-  it('takes entries in order whatever order they come in, and asks once for what is missing', () => {
-    const driven = member(true)
-    driven.at = 2_000
-    const [a, b, c] = [3, 4, 5].map(
-      (index): Entry => assign({ ...round, id: assignmentId(index), worker: founder }, index),
-    )
-    entries(driven, c)
-    entries(driven, b)
-    assert.equal(driven.sent(founder, 'want-entries').length, 1)
-    entries(driven, a, b, c)
-    entries(driven, b)
-    assert.equal(driven.state.replica?.ledger.index, 5)
-  })
-
-  it('whose outer step fails again and again starts afresh from a snapshot', () => {
-    const driven = member(true)
-    driven.prompt = false
-    entries(driven, assign({ ...round, worker: founder }, 3), apply(4, round.id))
-    for (let i = 0; i < 9; i++) {
-      driven.event({ type: 'outer-failed', version: 1, reason: 'nobody holds its payload', lasting: false })
-      driven.event({ type: 'timer', name: 'retry-apply' })
-    }
-    assert.ok(driven.state.replica !== null)
-    driven.event({ type: 'outer-failed', version: 1, reason: 'nobody holds its payload', lasting: false })
-    assert.equal(driven.state.replica, null)
-    driven.clear().event({ type: 'timer', name: 'rejoin' })
-    assert.equal(driven.sent(founder, 'join')[0].index, null)
-  })
-
-  it('whose next version nobody can make ends with the run, which has failed', () => {
-    const driven = member(true)
-    driven.prompt = false
-    entries(driven, assign({ ...round, worker: founder }, 3), apply(4, round.id))
-    driven.event({ type: 'outer-failed', version: 1, reason: 'theta would be Infinity', lasting: true })
-    assert.ok(
-      driven.of('report').some(({ report }) => report.type === 'refused' && report.what === 'version 1'),
-    )
-    assert.deepEqual(
-      driven.of('set-timer').filter(({ name }) => name === 'retry-apply'),
-      [],
-    )
-    entries(driven, { kind: 'finish', reason: 'theta would be Infinity', ok: false, index: 5, term: 1 })
-    assert.equal(driven.of('end')[0].outcome, 'failed')
-  })
-
-  it('that falls too far behind starts afresh instead of queueing for ever', () => {
-    const driven = member(true)
-    driven.prompt = false
-    for (let index = 3; index < 800 && driven.state.replica !== null; index += 2)
-      entries(
-        driven,
-        assign({ ...round, id: assignmentId(index), worker: founder }, index),
-        apply(index + 1, assignmentId(index)),
-      )
-    assert.equal(driven.state.replica, null)
-  })
-
-  it('takes no outer step for its own that was begun before its snapshot', () => {
-    const driven = member(true)
-    driven.event({ type: 'outer-applied', version: 1, digest: digestOf(99), stateDigest: digestOf(99) })
-    assert.equal(driven.state.replica?.applied, 0)
   })
 })
 
 describe('A validator', () => {
   it('does not try a version again that could not be validated, and the run can still end', () => {
     const driven = new Driven(setupOf(founder, { stop: { versions: 1 }, validation: { everyVersions: 1 } }))
-    driven.event({ type: 'started', speed: 10, holding: null })
+    driven.start()
     for (let i = 0; i < 3; i++) driven.event({ type: 'validation-failed', version: 0, reason: 'no memory' })
     assert.equal(driven.of('validate').length, 1)
   })

@@ -1,6 +1,6 @@
 // Ending: promptly, with what was queued sent, and without an error that nobody catches.
 import assert from 'node:assert/strict'
-import { contributionOf, gossips, join, payloadOf, startPeer } from './peers.js'
+import { contributionOf, gossips, join, numbered, payloadOf, startPeer } from './peers.js'
 import { closeAll } from './raw.js'
 
 const gradients = { kind: 'gradients', cluster: 'here' } as const
@@ -25,7 +25,7 @@ describe('Closing', () => {
   it('sends what is queued first', async () => {
     const [a, b] = await Promise.all([startPeer(), startPeer()])
     await join(a, b)
-    for (let from = 0; from < 200; from++) a.mesh.send(b.mesh.self, { type: 'want-entries', from })
+    for (let from = 0; from < 200; from++) a.mesh.send(b.mesh.self, numbered(from))
     a.mesh.send(b.mesh.self, { type: 'leave', reason: 'done' })
     await a.mesh.close()
     await b.heard('message', ({ message }) => message.type === 'leave')

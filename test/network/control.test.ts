@@ -4,11 +4,11 @@ import { CONTROL_PROTOCOL } from '../../src/network/control.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { encode } from '../../src/wire/codec.js'
 import { seal } from '../../src/wire/envelope.js'
-import { contributionOf, join, payloadOf, RUN, startPeer, type Told } from './peers.js'
+import { contributionOf, join, numbered, numberOf, payloadOf, RUN, startPeer, type Told } from './peers.js'
 import { closeAll, framed, startRaw } from './raw.js'
 
-const froms = (messages: Extract<Told, { what: 'message' }>[]) =>
-  messages.map(({ message }) => (message.type === 'want-entries' ? message.from : null))
+const numbers = (messages: Extract<Told, { what: 'message' }>[]) =>
+  messages.map(({ message }) => numberOf(message))
 
 describe('Control messages', () => {
   afterEach(closeAll)
@@ -18,13 +18,13 @@ describe('Control messages', () => {
     await join(a, b)
     const count = 300
     for (let from = 0; from < count; from++) {
-      assert(a.mesh.send(b.mesh.self, { type: 'want-entries', from }))
-      assert(b.mesh.send(a.mesh.self, { type: 'want-entries', from }))
+      assert(a.mesh.send(b.mesh.self, numbered(from)))
+      assert(b.mesh.send(a.mesh.self, numbered(from)))
     }
     const expected = Array.from({ length: count }, (_, index) => index)
     const atB = await b.heardTimes('message', count)
-    assert.deepEqual(froms(atB), expected)
-    assert.deepEqual(froms(await a.heardTimes('message', count)), expected)
+    assert.deepEqual(numbers(atB), expected)
+    assert.deepEqual(numbers(await a.heardTimes('message', count)), expected)
     assert(atB.every(({ from }) => from === a.mesh.self))
     assert(a.mesh.traffic().sent.control > count * 60)
     assert(a.mesh.traffic().received.control > count * 60)
@@ -39,10 +39,10 @@ describe('Control messages', () => {
     const [a, b] = await Promise.all([startPeer(), startPeer()])
     await join(a, b)
     let queued = 0
-    while (queued < 5000 && a.mesh.send(b.mesh.self, { type: 'want-entries', from: queued })) queued++
+    while (queued < 5000 && a.mesh.send(b.mesh.self, numbered(queued))) queued++
     assert.equal(queued, 1024)
     await b.heardTimes('message', queued)
-    assert(a.mesh.send(b.mesh.self, { type: 'want-entries', from: 0 }))
+    assert(a.mesh.send(b.mesh.self, numbered(0)))
   })
 
   it("that are too large are the sender's own error", async () => {
@@ -56,15 +56,15 @@ describe('Control messages', () => {
     const peer = await startPeer()
     const raw = await startRaw()
     const stream = await raw.open(peer, CONTROL_PROTOCOL)
-    stream.send(framed(seal(RUN, { type: 'want-entries', from: 1 })))
-    stream.send(framed(seal(RUN, { type: 'want-entries', from: 'two' })))
+    stream.send(framed(seal(RUN, numbered(1))))
+    stream.send(framed(seal(RUN, { ...numbered(2), version: 'two' })))
     stream.send(framed(payloadOf(100)))
     stream.send(framed(encode({ hello: 'world' })))
-    stream.send(framed(seal(RUN, { type: 'want-entries', from: 3 })))
-    assert.deepEqual(froms(await peer.heardTimes('message', 2)), [1, 3])
+    stream.send(framed(seal(RUN, numbered(3))))
+    assert.deepEqual(numbers(await peer.heardTimes('message', 2)), [1, 3])
     const refused = await peer.heardTimes('refused', 3)
     assert(refused.every(({ from, thing }) => from === raw.id && thing === 'control message'))
-    assert.match(refused[0].reason, /message\.from: .*expected/i)
+    assert.match(refused[0].reason, /message\.version: .*expected/i)
   })
 
   it('cannot claim another sender: the connection says who it is', async () => {
@@ -114,7 +114,7 @@ describe('Control messages', () => {
       .then(() => order.push('bulk'))
     // Sent once bulk flows, each after the answer to the one before.
     for (let turn = 0; turn < 5; turn++) {
-      donor.mesh.send(taker.mesh.self, { type: 'want-entries', from: turn })
+      donor.mesh.send(taker.mesh.self, numbered(turn))
       await taker.heardTimes('message', turn + 1)
       order.push(`control ${turn}`)
     }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { UserError } from '../../src/core/user-error.js'
 import { generateIdentity } from '../../src/network/mesh.js'
-import { join, startPeer } from './peers.js'
+import { join, numbered, startPeer } from './peers.js'
 import { closeAll } from './raw.js'
 
 const isNetworkError = (pattern: RegExp) => (error: unknown) => {
@@ -57,8 +57,8 @@ describe('Peers', () => {
     await after.heard('message')
     const ledger = { kind: 'ledger' } as const
     after.mesh.subscribe(ledger)
-    const heard = after.heard('message', ({ message }) => message.type === 'want-entries')
-    const knock = setInterval(() => other.mesh.publish(ledger, { type: 'want-entries', from: 1 }), 50)
+    const heard = after.heard('message', ({ message }) => message.type === 'want-digest')
+    const knock = setInterval(() => other.mesh.publish(ledger, numbered(1)), 50)
     await heard
     clearInterval(knock)
   })

@@ -1,9 +1,21 @@
 // Gossip: what arrives, from whom, and what goes no further.
 import assert from 'node:assert/strict'
 import { topicName } from '../../src/network/topics.js'
+import { sha256 } from '../../src/platform/sha256.js'
 import { encode } from '../../src/wire/codec.js'
 import { seal } from '../../src/wire/envelope.js'
-import { gossips, join, OTHER_RUN, payloadOf, RUN, startPeer, until } from './peers.js'
+import {
+  contributionOf,
+  gossips,
+  join,
+  numbered,
+  numberOf,
+  OTHER_RUN,
+  payloadOf,
+  RUN,
+  startPeer,
+  until,
+} from './peers.js'
 import { closeAll, startRaw } from './raw.js'
 
 const ledger = { kind: 'ledger' } as const
@@ -18,8 +30,8 @@ describe('Gossip', () => {
     await join(author, middle)
     await join(end, middle)
     await gossips(author, ledger, [middle, end])
-    author.mesh.publish(ledger, { type: 'want-entries', from: 42 })
-    const { from } = await end.heard('message', ({ message }) => message.type === 'want-entries')
+    author.mesh.publish(ledger, numbered(42))
+    const { from } = await end.heard('message', ({ message }) => message.type === 'want-digest')
     assert.equal(from, author.mesh.self)
     assert(!end.mesh.peers().includes(author.mesh.self))
   })
@@ -29,10 +41,10 @@ describe('Gossip', () => {
     reader.mesh.subscribe(ledger)
     await join(author, reader)
     await gossips(author, ledger, [reader])
-    for (let from = 0; from < 100; from++) author.mesh.publish(ledger, { type: 'want-entries', from })
-    const messages = await reader.heardTimes('message', 100, ({ message }) => message.type === 'want-entries')
+    for (let from = 0; from < 100; from++) author.mesh.publish(ledger, numbered(from))
+    const messages = await reader.heardTimes('message', 100, ({ message }) => message.type === 'want-digest')
     assert.deepEqual(
-      messages.map(({ message }) => (message as { from: number }).from),
+      messages.map(({ message }) => numberOf(message)),
       Array.from({ length: 100 }, (_, index) => index),
     )
   })
@@ -82,15 +94,9 @@ describe('Gossip', () => {
 
   it("that is too large to be carried is the publisher's own error", async () => {
     const peer = await startPeer()
-    const entries = Array.from({ length: 1000 }, (_, index) => ({
-      kind: 'no-op' as const,
-      index: index + 1,
-      term: 1,
-      leader: peer.mesh.self,
-      reason: 'x'.repeat(50),
-    }))
+    const manifest = { ...contributionOf(payloadOf(10)), chunks: new Array(2000).fill(sha256(payloadOf(3))) }
     assert.throws(
-      () => peer.mesh.publish(ledger, { type: 'entries', term: 1, entries }),
+      () => peer.mesh.publish(ledger, { type: 'offer', manifest }),
       /at most 65536 can be sent; split it/,
     )
   })

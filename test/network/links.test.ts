@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { Stream } from '@libp2p/interface'
 import type { PeerId } from '../../src/core/ids.js'
 import { emulatedBacklog, Links } from '../../src/network/links.js'
-import { contributionOf, gossips, join, payloadOf, startPeer } from './peers.js'
+import { contributionOf, gossips, join, numbered, numberOf, payloadOf, startPeer } from './peers.js'
 import { closeAll } from './raw.js'
 
 const link = (bytesPerSecond: number, latencyMs: number) => ({
@@ -45,10 +45,10 @@ describe('A link between clusters', () => {
     ])
     east.mesh.place(west.mesh.self, 'west')
     await join(east, west)
-    for (let from = 0; from < 60; from++) east.mesh.send(west.mesh.self, { type: 'want-entries', from })
+    for (let from = 0; from < 60; from++) east.mesh.send(west.mesh.self, numbered(from))
     const messages = await west.heardTimes('message', 60)
     assert.deepEqual(
-      messages.map(({ message }) => (message as { from: number }).from),
+      messages.map(({ message }) => numberOf(message)),
       Array.from({ length: 60 }, (_, index) => index),
     )
   })
@@ -68,8 +68,8 @@ describe('A link between clusters', () => {
     void west.heard('contribution').then(() => order.push('contribution'))
     const published = east.mesh.publishContribution(gradients, contributionOf(payload), payload)
     for (let turn = 0; turn < 4; turn++) {
-      east.mesh.send(west.mesh.self, { type: 'want-entries', from: turn })
-      await west.heardTimes('message', turn + 1, ({ message }) => message.type === 'want-entries')
+      east.mesh.send(west.mesh.self, numbered(turn))
+      await west.heardTimes('message', turn + 1, ({ message }) => message.type === 'want-digest')
       order.push('control')
     }
     await published
@@ -91,7 +91,7 @@ describe('A link between clusters', () => {
       .fetch({ kind: 'theta', version: 1 }, [east.mesh.self], null)
       .then(() => order.push('bulk'))
     for (let turn = 0; turn < 4; turn++) {
-      east.mesh.send(west.mesh.self, { type: 'want-entries', from: turn })
+      east.mesh.send(west.mesh.self, numbered(turn))
       await west.heardTimes('message', turn + 1)
       order.push('control')
     }

@@ -226,6 +226,25 @@ describe('Reconnecting', () => {
     assert.deepEqual(await calls(1), [`/ip4/127.0.0.1/tcp/3/p2p/${HIGH}`])
   })
 
+  it('calls a peer that is needed at the addresses given that can be its own, and passes over the rest', async () => {
+    const { rejoin, calls } = calling()
+    const others = ['nonsense', `/ip4/127.0.0.1/tcp/6/p2p/${MIDDLE}`]
+    rejoin.call(LOW, [address(5).toString()])
+    rejoin.call(HIGH, [...others, address(7).toString()])
+    const expected = `/ip4/127.0.0.1/tcp/7/p2p/${HIGH}`
+    assert.deepEqual(await calls(2), [expected, expected])
+  })
+
+  it('calls at once where a new address is heard of, however long it had waited', async () => {
+    const { rejoin, calls } = calling()
+    rejoin.call(HIGH, [address(3).toString()])
+    rejoin.call(HIGH, [address(4).toString()])
+    assert.deepEqual(
+      await calls(2),
+      [3, 4].map((port) => `/ip4/127.0.0.1/tcp/${port}/p2p/${HIGH}`),
+    )
+  })
+
   it('calls again, at every address that is known, until the peer is there', async () => {
     const { rejoin, calls } = calling()
     rejoin.learn(HIGH, [address(4).toString()])

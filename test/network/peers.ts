@@ -149,6 +149,11 @@ export function payloadOf(bytes: number, seed = 1): Uint8Array {
   return new Uint8Array(words.buffer, 0, bytes)
 }
 
+/** A control message that carries a number. */
+export const numbered = (version: number): Message => ({ type: 'want-digest', epoch: 0, term: 1, version })
+export const numberOf = (message: Message): number | null =>
+  message.type === 'want-digest' ? message.version : null
+
 export const contributionOf = (payload: Uint8Array): Manifest =>
   manifestOf(
     { assignment: 'a7' as never, base: 3, steps: 30, codec: 'fp32', norm: 1.5, speed: 8, loss: 2.4 },

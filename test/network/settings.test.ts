@@ -17,6 +17,7 @@ async function nodeOptions(): Promise<NodeOptions> {
   return {
     privateKey: await generateIdentity(),
     listen: [],
+    announce: null,
     mdns: false,
     gate: new Gate(now),
     gossip: new Gossip(

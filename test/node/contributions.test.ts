@@ -11,12 +11,19 @@ describe('A contribution that arrives', () => {
     const { manifest, payload } = contributionOf([3, 4])
     const order: string[] = []
     let durable = () => {}
+    let begin = () => {}
+    const begun = new Promise<void>((resolve) => (begin = resolve))
     const disk = {
-      put: () => new Promise<void>((resolve) => (durable = resolve)).then(() => void order.push('durable')),
+      put: () => {
+        begin()
+        return new Promise<void>((resolve) => (durable = resolve)).then(() => void order.push('durable'))
+      },
       get: () => Promise.resolve(null),
+      delete: () => Promise.resolve(),
     }
     const contributions = new Contributions(noFetch, 2, disk, () => order.push('told'), unexpected)
     const arrived = contributions.arrived(alice, manifest, payload)
+    await begun
     assert.deepEqual(order, [])
     durable()
     await arrived
@@ -41,14 +48,14 @@ describe('A contribution that arrives', () => {
       await contributions.arrived(alice, manifest, payload)
       assert.match((await events.next('contribution')).problem ?? '', expected)
       assert.equal(disk.kept.size, 0)
-      assert.equal(contributions.held(manifest.payload), null)
+      assert.equal(await contributions.held(manifest.payload), null)
     })
 
   it('ends the peer, and is not told, when the disk does not take it', async () => {
     const { manifest, payload } = contributionOf([3, 4])
     const events = new Events()
     const full = new Error('the disk is full')
-    const disk = { put: () => Promise.reject(full), get: () => Promise.resolve(null) }
+    const disk = Object.assign(new MemoryPayloads(), { put: () => Promise.reject(full) })
     const failures: unknown[] = []
     const contributions = new Contributions(noFetch, 2, disk, events.dispatch, (error) =>
       failures.push(error),
@@ -70,7 +77,7 @@ describe('A contribution that is pulled', () => {
       },
     })
     const events = new Events()
-    new Contributions(mesh, 2, null, events.dispatch, unexpected).pull(bob, manifest)
+    new Contributions(mesh, 2, new MemoryPayloads(), events.dispatch, unexpected).pull(bob, manifest)
     assert.deepEqual(await events.next('contribution'), {
       type: 'contribution',
       from: bob,
@@ -82,14 +89,17 @@ describe('A contribution that is pulled', () => {
 
   it('is not fetched at all when it announces another size than the model has', async () => {
     const events = new Events()
-    new Contributions(noFetch, 2, null, events.dispatch, unexpected).pull(bob, contributionOf([1]).manifest)
+    new Contributions(noFetch, 2, new MemoryPayloads(), events.dispatch, unexpected).pull(
+      bob,
+      contributionOf([1]).manifest,
+    )
     assert.match((await events.next('contribution')).problem ?? '', /4 bytes, not 8/)
   })
 
   it('is told as not to be had, with the reason, when nobody gives it', async () => {
     const { manifest } = contributionOf([3, 4])
     const events = new Events()
-    new Contributions(noFetch, 2, null, events.dispatch, unexpected).pull(bob, manifest)
+    new Contributions(noFetch, 2, new MemoryPayloads(), events.dispatch, unexpected).pull(bob, manifest)
     assert.deepEqual(await events.next('pull-failed'), {
       type: 'pull-failed',
       manifest,
@@ -112,13 +122,13 @@ describe('A payload', () => {
     contributions.offer(kept.manifest, kept.payload)
     for (const { manifest, payload } of [kept, stored, remote])
       assert.equal(await contributions.payload(manifest.payload, [alice]), payload)
-    assert.equal(contributions.held(remote.manifest.payload), remote.payload, 'and kept for the next')
+    assert.equal(await contributions.held(remote.manifest.payload), remote.payload, 'and kept for the next')
   })
 
   it('that comes by gossip is waited for, and not fetched as well', async () => {
     const { manifest, payload } = contributionOf([3, 4])
     const mesh = fakeMesh({ arriving: () => true, fetch: unexpected })
-    const contributions = new Contributions(mesh, 2, null, () => {}, unexpected)
+    const contributions = new Contributions(mesh, 2, new MemoryPayloads(), () => {}, unexpected)
     const wanted = contributions.payload(manifest.payload, [alice])
     await contributions.arrived(bob, manifest, payload)
     assert.equal(await wanted, payload)
@@ -127,18 +137,76 @@ describe('A payload', () => {
   it('that gossip lost is fetched after all', async () => {
     const { manifest, payload } = contributionOf([3, 4])
     const mesh = fakeMesh({ arriving: () => true, fetch: () => Promise.resolve(payload) })
-    const contributions = new Contributions(mesh, 2, null, () => {}, unexpected)
+    const contributions = new Contributions(mesh, 2, new MemoryPayloads(), () => {}, unexpected)
     const wanted = contributions.payload(manifest.payload, [alice])
     await setImmediate()
     contributions.missed(manifest.payload)
     assert.equal(await wanted, payload)
   })
 
-  it('gives way to newer ones, so that memory stays bounded', () => {
-    const contributions = new Contributions(noFetch, 2, null, () => {}, unexpected)
+  it('gives way to newer ones, so that memory stays bounded', async () => {
+    const contributions = new Contributions(noFetch, 2, new MemoryPayloads(), () => {}, unexpected)
     const made = Array.from({ length: 40 }, (_, i) => contributionOf([i, 1]))
     for (const { manifest, payload } of made) contributions.offer(manifest, payload)
-    const held = made.map(({ manifest }) => contributions.held(manifest.payload) !== null)
-    assert.deepEqual(held, [...Array(8).fill(false), ...Array(32).fill(true)])
+    const held = await Promise.all(made.map(({ manifest }) => contributions.held(manifest.payload)))
+    assert.deepEqual(
+      held.map((payload) => payload !== null),
+      [...Array(8).fill(false), ...Array(32).fill(true)],
+    )
+  })
+})
+
+describe('Payloads of a large model', () => {
+  it('leave the memory sooner, all but the newest', async () => {
+    const disk = new MemoryPayloads()
+    const contributions = new Contributions(noFetch, 2, disk, () => {}, unexpected)
+    const large = Array.from({ length: 3 }, (_, i) => ({
+      ...contributionOf([i, 1]),
+      payload: new Uint8Array(200 * 2 ** 20),
+    }))
+    for (const { manifest, payload } of large) contributions.offer(manifest, payload)
+    const held = await Promise.all(large.map(({ manifest }) => contributions.held(manifest.payload)))
+    assert.deepEqual(
+      held.map((payload) => payload !== null),
+      [false, false, true],
+    )
+  })
+})
+
+describe('A payload that the ledger names', () => {
+  it('is told as held once it is durable, wherever it came from', async () => {
+    const { manifest, payload } = contributionOf([3, 4])
+    const disk = new MemoryPayloads()
+    const events = new Events()
+    const mesh = fakeMesh({ fetch: () => Promise.resolve(payload) })
+    const contributions = new Contributions(mesh, 2, disk, events.dispatch, unexpected)
+    await contributions.hold(manifest.payload, [bob])
+    assert.deepEqual(events.all, [{ type: 'payload-held', payload: manifest.payload }])
+    assert.equal(disk.kept.get(manifest.payload), payload)
+  })
+
+  it('is told as not to be had, with the reason, when nobody gives it', async () => {
+    const { manifest } = contributionOf([3, 4])
+    const events = new Events()
+    const contributions = new Contributions(noFetch, 2, new MemoryPayloads(), events.dispatch, unexpected)
+    await contributions.hold(manifest.payload, [bob])
+    assert.deepEqual(events.all, [
+      { type: 'payload-failed', payload: manifest.payload, reason: 'nobody holds it' },
+    ])
+  })
+
+  it('is given out from the disk once it left the memory, and is gone from both when it is dropped', async () => {
+    const { manifest, payload } = contributionOf([3, 4])
+    const disk = new MemoryPayloads()
+    const contributions = new Contributions(noFetch, 2, disk, () => {}, unexpected)
+    await contributions.arrived(alice, manifest, payload)
+    for (let i = 0; i < 40; i++) {
+      const other = contributionOf([i, 1])
+      contributions.offer(other.manifest, other.payload)
+    }
+    assert.equal(await contributions.held(manifest.payload), payload)
+    contributions.drop([manifest.payload])
+    assert.equal(await contributions.held(manifest.payload), null)
+    assert.equal(disk.kept.size, 0)
   })
 })

@@ -1,49 +1,44 @@
-// Effects carried out: what becomes of an outer step, a publication, a round whose start is gone.
+// Effects carried out: what becomes of a publication, of a round whose start is gone, and of what others ask for.
 import assert from 'node:assert/strict'
-import type { ApplyEntry } from '../../src/core/entries.js'
-import { assignmentId, type Hash, hash } from '../../src/core/ids.js'
-import { emptyLedger } from '../../src/core/ledger.js'
+import { assignmentId, hash } from '../../src/core/ids.js'
 import type { Report } from '../../src/core/reports.js'
 import { Account } from '../../src/node/account.js'
 import { Contributions } from '../../src/node/contributions.js'
 import { Executor } from '../../src/node/executor.js'
 import { OuterStates } from '../../src/node/outer-states.js'
+import type { ReplicaDuties } from '../../src/node/replica-duties.js'
 import { Rounds } from '../../src/node/rounds.js'
 import { type Mesh, NobodyListens } from '../../src/ports/mesh.js'
 import type { Trainer } from '../../src/ports/trainer.js'
 import { outerOptions } from '../paper/made.js'
-import { alice, contributionOf, Events, fakeMesh, unexpected } from './fakes.js'
+import { alice, bob, contributionOf, Events, fakeMesh, MemoryPayloads, unexpected } from './fakes.js'
 
-const theta = Float32Array.of(1, 2)
 const topic = { kind: 'gradients', cluster: 'lake' } as const
 const made = contributionOf([3, 4])
 
-/** An executor over a mesh, at version 0 of a run of two parameters. */
-function executorOver(methods: Partial<Mesh>, learningRate = 0.5) {
+/** An executor over a mesh, of a peer that finished a round and holds no version. */
+function executorOver(methods: Partial<Mesh>) {
   const events = new Events()
   const reports: Report[] = []
   const mesh = fakeMesh({ self: alice, ...methods })
   const account = new Account(() => 0)
-  const states = new OuterStates(outerOptions({ learningRate, bufferSize: 1 }))
-  states.found(theta, emptyLedger([100]))
   const noTrainer = {} as Trainer
   const records = { save: () => Promise.resolve(), settle: () => Promise.resolve() }
   const rounds = new Rounds(noTrainer, records, account, events.dispatch, unexpected)
   rounds.restore(made.manifest, made.payload)
-  const contributions = new Contributions(mesh, 2, null, events.dispatch, unexpected)
+  const contributions = new Contributions(mesh, 2, new MemoryPayloads(), events.dispatch, unexpected)
   const executor = new Executor({
     mesh,
-    states,
+    states: new OuterStates(outerOptions({})),
     contributions,
     rounds,
+    duties: {} as ReplicaDuties,
     account,
-    append: () => Promise.resolve(),
     checkpoint: () => Promise.resolve(),
     evaluator: () => Promise.resolve(noTrainer),
     validationBatches: 1,
     report: (report) => reports.push(report),
     dispatch: events.dispatch,
-    fail: unexpected,
   })
   return { executor, events, reports }
 }
@@ -62,7 +57,7 @@ describe('A contribution that is published', () => {
     assert.deepEqual(events.all, [])
     leave()
     assert.deepEqual(await events.next('contribution-published'), published)
-    assert.equal(executor.serve({ kind: 'payload', hash: made.manifest.payload }), made.payload)
+    assert.equal(await executor.serve({ kind: 'payload', hash: made.manifest.payload }), made.payload)
   })
 
   it('in vain is told as published too, with a warning unless merely nobody listens', async () => {
@@ -78,43 +73,37 @@ describe('A contribution that is published', () => {
   })
 })
 
-describe('An outer step that fails', () => {
-  const entry: ApplyEntry = {
-    kind: 'apply',
-    assignment: made.manifest.assignment,
-    worker: alice,
-    payload: made.manifest.payload,
-    staleness: 0,
-    weight: 1,
-    steps: 5,
-    speed: 1,
-    loss: 1,
-  }
-  const ledger = { ...emptyLedger([100]), version: 1 }
-  const stepWith = (payload: Hash) =>
-    ({ type: 'apply-outer', entry: { ...entry, payload }, ledger, version: 1, donors: [] }) as const
-
-  it('for good is told apart from one whose payload may still be had', async () => {
-    const fetch = () => Promise.reject(new Error('nobody holds it'))
-    const { executor, events } = executorOver({ fetch }, 3e38)
-    executor.carryOut(stepWith(hash('f'.repeat(64))))
-    assert.equal((await events.next('outer-failed')).lasting, false)
-    const broken = executorOver({ fetch: () => Promise.resolve(made.payload) }, 3e38)
-    broken.executor.carryOut(stepWith(made.manifest.payload))
-    const { lasting, reason } = await broken.events.next('outer-failed')
-    assert.equal(lasting, true)
-    assert.match(reason, /theta would be -Infinity at parameter 0/)
-  })
-})
-
 describe('A round from a version that is gone', () => {
   it('fails with that reason instead of training from another', async () => {
     const { executor, events } = executorOver({})
     const round = { shard: 0, position: 0, steps: 5, deadlineMs: 1, baseDigest: hash('0'.repeat(64)) }
     executor.carryOut({
       type: 'train',
-      assignment: { id: assignmentId(9), worker: alice, base: 7, ...round },
+      assignment: { id: assignmentId(9), worker: alice, after: null, base: 7, ...round },
+      base: 7,
+      without: [],
     })
     assert.match((await events.next('training-failed')).reason, /version 7 is not held/)
+  })
+})
+
+describe('A message', () => {
+  const message = { type: 'leave', reason: 'enough' } as const
+
+  it('to the peer itself is an event, to another goes over the network', () => {
+    const sent: unknown[] = []
+    const { executor, events } = executorOver({ send: (to) => sent.push(to) > 0 })
+    executor.send(alice, message)
+    executor.send(bob, message)
+    assert.deepEqual(events.all, [{ type: 'message', from: alice, message }])
+    assert.deepEqual(sent, [bob])
+  })
+})
+
+describe('A failure with a long story', () => {
+  it('is told in words that fit into an entry of the ledger', async () => {
+    const { executor, events } = executorOver({ fetch: () => Promise.reject(new Error('x'.repeat(5_000))) })
+    executor.carryOut({ type: 'fetch-theta', version: 3, digest: hash('0'.repeat(64)), donors: [bob] })
+    assert.ok((await events.next('theta-failed')).reason.length < 1_100)
   })
 })

@@ -54,7 +54,7 @@ export function contributionOf(gradient: number[], changes: Partial<Manifest> = 
   return { manifest: { ...manifestOf(round, payload, sha256), ...changes }, payload }
 }
 
-/** A voter's payloads in memory. */
+/** A replica's payloads in memory. */
 export class MemoryPayloads {
   readonly kept = new Map<Hash, Uint8Array>()
   put(hash: Hash, bytes: Uint8Array): Promise<void> {
@@ -63,6 +63,10 @@ export class MemoryPayloads {
   }
   get(hash: Hash): Promise<Uint8Array | null> {
     return Promise.resolve(this.kept.get(hash) ?? null)
+  }
+  delete(hash: Hash): Promise<void> {
+    this.kept.delete(hash)
+    return Promise.resolve()
   }
 }
 

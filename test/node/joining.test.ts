@@ -46,7 +46,7 @@ function meshOf(answers: Partial<Record<PeerId, () => HelloAnswer>>, methods: Pa
     asked.push(peer)
     return answers[peer]?.() ?? assert.fail(`${peer} is asked`)
   }
-  return { asked, mesh: fakeMesh({ hello, ...methods }) }
+  return { asked, mesh: fakeMesh({ hello, call: () => {}, ...methods }) }
 }
 const settled = () => new Promise(setImmediate)
 
@@ -61,22 +61,27 @@ describe('The search for a run', () => {
     search.greet(mesh, bob)
     await settled()
     search.greet(mesh, alice)
-    assert.deepEqual(await found, { genesis, leader: alice })
+    assert.deepEqual(await found, genesis)
   })
 
-  it('calls the leader where the peer that answered is another', async () => {
-    const dialled: string[] = []
-    const answer: HelloAnswer = { ...welcome, leaderAddresses: ['/ip4/10.0.0.7/tcp/4001'] }
-    const dial = async (address: string) => {
-      dialled.push(address)
-      return alice
-    }
-    const { mesh } = meshOf({ [bob]: () => answer }, { dial })
+  it('calls the leader where the peer that answered knows it', async () => {
+    const called: unknown[] = []
+    const leaderAddresses = ['/ip4/10.0.0.7/tcp/4001']
+    const call: Mesh['call'] = (peer, addresses) => called.push(peer, addresses)
+    const { mesh } = meshOf({ [bob]: () => ({ ...welcome, leaderAddresses }) }, { call })
     const search = searchWith()
     const found = search.run(mesh, running)
     search.greet(mesh, bob)
-    assert.equal((await found).leader, alice)
-    assert.deepEqual(dialled, ['/ip4/10.0.0.7/tcp/4001'])
+    await found
+    assert.deepEqual(called, [alice, leaderAddresses])
+  })
+
+  it('ends with a peer of the run also where that one knows no leader', async () => {
+    const { mesh } = meshOf({ [bob]: () => ({ ...welcome, leader: null }) })
+    const search = searchWith()
+    const found = search.run(mesh, running)
+    search.greet(mesh, bob)
+    assert.deepEqual(await found, genesis)
   })
 
   it('asks a peer that is in no run yet again, until it is', async () => {
@@ -89,7 +94,7 @@ describe('The search for a run', () => {
       await settled()
       mock.timers.tick(1_000)
     }
-    assert.deepEqual((await found).genesis, genesis)
+    assert.deepEqual(await found, genesis)
     assert.equal(asked.length, 3)
   })
 
@@ -127,7 +132,7 @@ describe('The search for a run', () => {
     const same = searchWith({ run: runIdOf(genesis, sha256) })
     const joined = same.run(mesh, running)
     same.greet(mesh, alice)
-    assert.deepEqual((await joined).genesis, genesis)
+    assert.deepEqual(await joined, genesis)
   })
 
   it('gives up a minute after calling in vain, saying whom and why', async () => {

@@ -1,133 +1,248 @@
-// The versions a replica holds: outer steps, and what a restart makes of the disk.
+// The versions a replica holds, made in a thread of their own.
 import assert from 'node:assert/strict'
-import { join } from 'node:path'
-import type { ApplyEntry, Entry } from '../../src/core/entries.js'
-import { assignmentId } from '../../src/core/ids.js'
-import { applyEntry, emptyLedger, type LedgerState } from '../../src/core/ledger.js'
-import { UserError } from '../../src/core/user-error.js'
+import { isDeepStrictEqual } from 'node:util'
+import type { ApplyEntry } from '../../src/core/entries.js'
+import { assignmentId, hash } from '../../src/core/ids.js'
+import { emptyLedger, type LedgerState } from '../../src/core/ledger.js'
 import { OuterStates } from '../../src/node/outer-states.js'
-import { beginVoter, restoreVoter } from '../../src/node/restore.js'
-import { VersionBroken } from '../../src/outer/snapshot.js'
-import { PayloadStore } from '../../src/store/payloads.js'
-import { saveSnapshot } from '../../src/store/snapshot.js'
-import { outerOptions } from '../paper/made.js'
+import { OuterThreadDied } from '../../src/node/outer-thread.js'
+import {
+  firstSnapshot,
+  nextSnapshot,
+  type Snapshot,
+  snapshotOf,
+  VersionBroken,
+} from '../../src/outer/snapshot.js'
+import { sha256 } from '../../src/platform/sha256.js'
+import { decodeSnapshot, encodeSnapshot, loadSnapshot, saveSnapshot } from '../../src/store/snapshot.js'
+import { codecs } from '../../src/tensor/codec.js'
+import { madeVectors, outerOptions } from '../paper/made.js'
 import { withFolder } from '../store/folders.js'
-import { alice, contributionOf, type MadeContribution, unexpected } from './fakes.js'
+import { alice } from './fakes.js'
 
-const theta = Float32Array.of(1, 2)
-const shardSizes = [100]
+const parameters = 5
+const vector = madeVectors(3)
+const theta = vector(parameters, 1)
+const config = outerOptions({ learningRate: 0.5, bufferSize: 3, activation: 0.2 })
+/** The ledger as far as the outer state knows it. */
+const ledgerAt = (version: number): LedgerState => ({ ...emptyLedger([100], alice), version })
 
-/** A ledger's first entries: one peer, and its contributions assigned and applied in turn. */
-function history(made: readonly MadeContribution[]): Entry[] {
-  const admit = {
-    kind: 'admit',
-    peer: alice,
-    name: 'alice',
-    cluster: 'lake',
-    replica: true,
-    speed: null,
+interface Contribution {
+  readonly entry: ApplyEntry
+  readonly g: Float32Array
+  readonly payload: Uint8Array
+}
+
+function contributionOf(g: Float32Array): Contribution {
+  const payload = codecs.fp32.encode(g)
+  const settled = {
+    kind: 'apply',
+    assignment: assignmentId(3),
+    worker: alice,
+    steps: 5,
+    speed: 1,
+    loss: 1,
   } as const
-  const entries: Entry[] = [{ ...admit, index: 1, term: 1 }]
-  for (const [base, { manifest }] of made.entries()) {
-    const index = entries.length + 1
-    const id = assignmentId(index)
-    const assignment = {
-      id,
-      worker: alice,
-      base,
-      baseDigest: manifest.payload,
-      shard: 0,
-      position: 5 * base,
-      steps: 5,
-      deadlineMs: 1,
+  return { entry: { ...settled, payload: sha256(payload), version: 1, staleness: 0, weight: 1 }, g, payload }
+}
+
+const made = Array.from({ length: 9 }, () => contributionOf(vector(parameters, 1 / 4)))
+
+/** The snapshots of a run that takes the made contributions, by the plain rule. */
+const expected: Snapshot[] = [firstSnapshot(theta, ledgerAt(0), config, sha256)]
+for (const [at, { entry, g }] of made.entries())
+  expected.push(nextSnapshot(expected[at], entry, ledgerAt(at + 1), g, config, sha256))
+const digestsOf = ({ digest, stateDigest }: Snapshot) => ({ digest, stateDigest })
+
+describe('Outer states', () => {
+  const open: OuterStates[] = []
+  function opened(options = config, entry?: URL): OuterStates {
+    const states = new OuterStates(options, entry)
+    open.push(states)
+    return states
+  }
+  async function founded(options = config): Promise<OuterStates> {
+    const states = opened(options)
+    await states.found(theta, ledgerAt(0))
+    return states
+  }
+  /** Applies the made contributions up to a version. */
+  async function takenTo(version: number): Promise<OuterStates> {
+    const states = await founded()
+    for (const [at, { entry, payload }] of made.slice(0, version).entries())
+      await states.apply(entry, ledgerAt(at + 1), payload)
+    return states
+  }
+  const program = (text: string) =>
+    new URL(`data:text/javascript,import { parentPort } from 'node:worker_threads'; parentPort.${text}`)
+
+  afterEach(async () => {
+    for (const states of open.splice(0)) await states.close()
+  })
+
+  it('take the steps of the plain rule, in the order in which they were called', async () => {
+    const states = opened()
+    const digests = await Promise.all([
+      states.found(theta, ledgerAt(0)),
+      ...made.map(({ entry, payload }, at) => states.apply(entry, ledgerAt(at + 1), payload)),
+    ])
+    assert.deepEqual(digests, expected.map(digestsOf))
+  })
+
+  it('keep the thetas of six versions and the whole states of four', async () => {
+    const states = await takenTo(9)
+    for (const [version, { outer }] of expected.entries()) {
+      assert.deepEqual(states.theta(version), version > 3 ? outer.theta : undefined)
+      const whole = await states.snapshot(version)
+      assert.deepEqual(whole, version > 5 ? expected[version] : undefined)
+      const bytes = await states.encoded(version)
+      if (version <= 5) assert.equal(bytes, undefined)
+      else assert.deepEqual(bytes && Buffer.from(bytes), encodeSnapshot(expected[version]))
     }
-    entries.push({ kind: 'assign', assignment, speed: null, fastest: null, window: 1, index, term: 1 })
-    const settled = { assignment: id, worker: alice, payload: manifest.payload, steps: 5, speed: 1, loss: 1 }
-    entries.push({ kind: 'apply', ...settled, staleness: 0, weight: 1, index: index + 1, term: 1 })
-  }
-  return entries
-}
+  })
 
-/** Takes all entries, and the outer step of each `apply`. */
-function taken(states: OuterStates, entries: readonly Entry[], made: readonly MadeContribution[]) {
-  let ledger: LedgerState = beginVoter(states, theta, shardSizes).ledger
-  for (const entry of entries) {
-    ledger = applyEntry(ledger, entry)
-    const payload = made.find(({ manifest }) => entry.kind === 'apply' && manifest.payload === entry.payload)
-    if (entry.kind === 'apply' && payload !== undefined) states.apply(entry, ledger, payload.payload)
-  }
-  return states.get(ledger.version) ?? assert.fail(`version ${ledger.version} is not held`)
-}
+  it('never change a theta that somebody was given', async () => {
+    const states = await founded()
+    const given = new Map<number, Float32Array>()
+    for (const [at, { entry, payload }] of made.entries()) {
+      if (at !== 1) given.set(at, states.theta(at) ?? assert.fail(`version ${at} is not held`))
+      await states.apply(entry, ledgerAt(at + 1), payload)
+    }
+    for (const [version, values] of given) assert.deepEqual(values, expected[version].outer.theta)
+  })
 
-const statesOf = (learningRate = 0.5) => new OuterStates(outerOptions({ learningRate, bufferSize: 2 }))
-const made = [contributionOf([0.5, -1]), contributionOf([0.25, 2]), contributionOf([-1, 1])]
-const entries = history(made)
-
-describe('An outer step', () => {
-  it('that leads to no finite number gives no version, and says where and what to do', () => {
-    const states = statesOf(3e38)
-    assert.throws(
-      () => taken(states, entries, made),
+  it('go on after a broken version from the one before, and say what broke', async () => {
+    const states = await takenTo(1)
+    const { entry, payload } = contributionOf(new Float32Array(parameters).fill(3e38))
+    await assert.rejects(
+      states.apply({ ...entry, weight: 3 }, ledgerAt(2), payload),
       (error) =>
         error instanceof VersionBroken &&
-        /version 2 .* theta would be -?Infinity at parameter 1/.test(error.message) &&
+        /version 2 .* theta would be -Infinity at parameter 0/.test(error.message) &&
         /lower run.outer.learningRate/.test(error.remedy),
     )
-    assert.equal(states.get(1)?.ledger.version, 1, 'the version before it stays')
-    assert.equal(states.get(2), undefined)
+    assert.equal(states.theta(2), undefined)
+    assert.deepEqual(await states.apply(made[1].entry, ledgerAt(2), made[1].payload), digestsOf(expected[2]))
   })
 
-  it('is not taken with a payload that is not the one its entry names', () => {
-    const states = statesOf()
-    beginVoter(states, theta, shardSizes)
-    const apply = entries[2] as ApplyEntry & Entry
-    const ledger = entries.slice(0, 3).reduce(applyEntry, emptyLedger(shardSizes))
-    assert.throws(() => states.apply(apply, ledger, made[1].payload), /does not match its hash/)
+  it('refuse a payload that is not the one its entry names, and a version that does not follow', async () => {
+    const states = await founded()
+    const [{ entry, payload }, other] = made
+    await assert.rejects(states.apply(entry, ledgerAt(1), other.payload), /does not match its hash/)
+    await assert.rejects(states.apply(entry, ledgerAt(1), payload.subarray(4)), /16 bytes, .* 20/)
+    await assert.rejects(states.apply(entry, ledgerAt(2), payload), /version 1 is not held/)
+    await assert.rejects(opened().apply(entry, ledgerAt(1), payload), /version 0 is not held/)
+    assert.deepEqual(await states.apply(entry, ledgerAt(1), payload), digestsOf(expected[1]))
   })
-})
 
-describe("A voter's disk", () => {
-  /** A disk with a snapshot of version 1 and everything since in journal and payloads. */
-  async function onDisk(folder: string, without?: MadeContribution) {
-    const states = statesOf()
-    await saveSnapshot(join(folder, 'snapshots'), taken(states, entries.slice(0, 3), made))
-    const payloads = await PayloadStore.open(join(folder, 'payloads'))
-    for (const one of made.slice(1))
-      if (one !== without) await payloads.put(one.manifest.payload, one.payload)
-    return { snapshots: join(folder, 'snapshots'), payloads, entries }
-  }
+  it('take a payload that starts at any byte', async () => {
+    const states = await founded()
+    const [{ entry, payload }] = made
+    const shifted = new Uint8Array(payload.length + 1)
+    shifted.set(payload, 1)
+    assert.deepEqual(await states.apply(entry, ledgerAt(1), shifted.subarray(1)), digestsOf(expected[1]))
+  })
 
-  it('without a snapshot is that of a run which has not begun', () =>
+  it('go on from a snapshot, which stays as it was', async () => {
+    const states = await takenTo(3)
+    const snapshot = structuredClone(expected[7])
+    assert.deepEqual(await states.install(snapshot), digestsOf(expected[7]))
+    assert.equal(await states.snapshot(3), undefined)
+    const { entry, payload } = made[7]
+    assert.deepEqual(await states.apply(entry, ledgerAt(8), payload), digestsOf(expected[8]))
+    assert.deepEqual(snapshot, expected[7])
+  })
+
+  it('forget later thetas when they go on from an earlier snapshot', async () => {
+    const states = await takenTo(6)
+    await states.install(expected[4])
+    assert.deepEqual(states.theta(3), expected[3].outer.theta)
+    assert.deepEqual(states.theta(4), expected[4].outer.theta)
+    assert.equal(states.theta(5), undefined)
+  })
+
+  it('go on from the bytes of a snapshot', async () => {
+    const states = opened()
+    const { stateDigest } = expected[5]
+    const bytes = encodeSnapshot(expected[5])
+    assert.deepEqual(await states.receive(bytes, stateDigest), {
+      ledger: ledgerAt(5),
+      ...digestsOf(expected[5]),
+    })
+    const { entry, payload } = made[5]
+    assert.deepEqual(await states.apply(entry, ledgerAt(6), payload), digestsOf(expected[6]))
+  })
+
+  it('give no snapshot of parts of two histories', async () => {
+    const states = await takenTo(5)
+    const other = snapshotOf(expected[7].outer, ledgerAt(5), sha256)
+    const receiving = states.receive(encodeSnapshot(other), other.stateDigest)
+    const asked: Promise<Snapshot | undefined>[] = []
+    // Before the thread hears of the other history, between that and its answer, and after it.
+    for (let turn = 0; turn < 50; turn++) {
+      asked.push(states.snapshot(5))
+      await Promise.resolve()
+    }
+    await receiving
+    asked.push(states.snapshot(5))
+    const given = (await Promise.all(asked)).filter((snapshot) => snapshot !== undefined)
+    for (const snapshot of given)
+      assert.ok([expected[5], other].some((one) => isDeepStrictEqual(snapshot, one)))
+    assert.ok(asked.length > given.length && given.length > 1)
+  })
+
+  it('refuse a snapshot of another digest or bytes that are none, and keep what they hold', async () => {
+    const states = await takenTo(2)
+    const bytes = encodeSnapshot(expected[5])
+    await assert.rejects(states.receive(bytes, expected[4].stateDigest), /its digest is .*, not /)
+    await assert.rejects(states.receive(bytes.subarray(1), expected[5].stateDigest), /header/)
+    await assert.rejects(states.install({ ...expected[5], stateDigest: hash('00') }), /, not 00/)
+    const { entry, payload } = made[2]
+    assert.deepEqual(await states.apply(entry, ledgerAt(3), payload), digestsOf(expected[3]))
+  })
+
+  it('give a snapshot that can be saved and loaded again while steps go on', () =>
     withFolder(async (folder) => {
-      const payloads = await PayloadStore.open(folder)
-      assert.equal(
-        await restoreVoter(
-          { snapshots: join(folder, 'none'), payloads, entries: [] },
-          statesOf(),
-          unexpected,
-        ),
-        null,
-      )
+      const states = await takenTo(2)
+      const snapshot = (await states.snapshot(2)) ?? assert.fail('version 2 is not held')
+      const { entry, payload } = made[2]
+      await Promise.all([saveSnapshot(folder, snapshot), states.apply(entry, ledgerAt(3), payload)])
+      assert.deepEqual((await loadSnapshot(folder))?.snapshot, expected[2])
+      const { outer, ledger } = decodeSnapshot((await states.encoded(3)) ?? assert.fail('no version 3'))
+      assert.deepEqual(snapshotOf(outer, ledger, sha256), expected[3])
     }))
 
-  it('gives back the state at the last entry, momentum, buffer and phase included', () =>
-    withFolder(async (folder) => {
-      const expected = taken(statesOf(), entries, made)
-      const restored = await restoreVoter(await onDisk(folder), statesOf(), unexpected)
-      assert.equal(restored?.stateDigest, expected.stateDigest)
-      assert.deepEqual(restored?.ledger, expected.ledger)
-    }))
+  it('serve fetched thetas without a thread', async () => {
+    const states = opened(config, program(`on('message', () => process.exit(7))`))
+    states.holdTheta(4, theta)
+    assert.equal(states.theta(4), theta)
+    states.holdTheta(10, theta)
+    assert.equal(states.theta(4), undefined)
+  })
 
-  it('that lacks a payload is refused, saying which version and what to do', () =>
-    withFolder(async (folder) => {
-      await assert.rejects(
-        restoreVoter(await onDisk(folder, made[2]), statesOf(), unexpected),
-        (error) => error instanceof UserError && /payload of version 3 is missing/.test(error.message),
-      )
-    }))
+  it('reject every call once the thread died, saying why and what to do', async () => {
+    for (const [text, why] of [
+      [`on('message', () => process.exit(7))`, /ended with code 7/],
+      [`on('message', () => { throw new Error('error 7') })`, /error 7/],
+    ] as const) {
+      const states = opened(config, program(text))
+      const died = (error: unknown) =>
+        error instanceof OuterThreadDied && why.test(error.message) && /--resume/.test(error.remedy)
+      await assert.rejects(states.found(theta, ledgerAt(0)), died)
+      await assert.rejects(states.found(theta, ledgerAt(0)), died)
+    }
+  })
 
-  it('of a run that ended in a broken version is refused with that reason', () =>
-    withFolder(async (folder) => {
-      await assert.rejects(restoreVoter(await onDisk(folder), statesOf(3e38), unexpected), VersionBroken)
-    }))
+  it('reject calls under way and later ones when they are closed', async () => {
+    const states = opened(config, program(`on('message', () => {})`))
+    const founding = states.found(theta, ledgerAt(0))
+    const rejected = assert.rejects(founding, /closed/)
+    await new Promise(setImmediate)
+    await states.close()
+    await rejected
+    await assert.rejects(states.found(theta, ledgerAt(0)), /closed/)
+    const unused = opened()
+    await unused.close()
+    await assert.rejects(unused.found(theta, ledgerAt(0)), /closed/)
+  })
 })

@@ -114,6 +114,7 @@ export class Nest {
       device: null,
       threads: 1,
       stopAfter: null,
+      announce: null,
       mdns: false,
       verbose: false,
       ...options,

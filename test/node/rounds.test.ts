@@ -10,6 +10,7 @@ import { alice, contributionOf, Events, unexpected } from './fakes.js'
 const assignment: Assignment = {
   id: assignmentId(7),
   worker: alice,
+  after: null,
   base: 4,
   baseDigest: hash('0'.repeat(64)),
   shard: 1,
@@ -49,7 +50,7 @@ describe('A round', () => {
     const saved: unknown[] = []
     const records: WorkerRecords = {
       ...noRecords,
-      save: async ({ manifest }) => {
+      save: async ({ contribution: { manifest } }) => {
         assert.equal(
           events.all.some(({ type }) => type === 'trained'),
           false,
@@ -63,7 +64,7 @@ describe('A round', () => {
       onStep({ step: 1, loss: 3, learningRate: 0.1, ms: 100 })
       return resultOf([3, 4])
     }, records)
-    rounds.train(assignment, theta)
+    rounds.train(assignment, theta, [])
     const { manifest } = await events.next('trained')
     assert.deepEqual(events.all[0], { type: 'stepped', assignment: assignment.id, step: 1, loss: 3, ms: 100 })
     const { assignment: id, base, steps, norm, speed, loss } = manifest
@@ -81,19 +82,19 @@ describe('A round', () => {
       () => Promise.resolve(resultOf([1, Number.POSITIVE_INFINITY])),
       records,
     )
-    rounds.train(assignment, theta)
+    rounds.train(assignment, theta, [])
     assert.match((await events.next('training-failed')).reason, /Infinity at parameter 1; it is not sent/)
   })
 
   it('whose engine fails is given up with the reason', async () => {
     const { events, rounds } = roundsWith(() => Promise.reject(new Error('out of memory')))
-    rounds.train(assignment, theta)
+    rounds.train(assignment, theta, [])
     assert.equal((await events.next('training-failed')).reason, 'out of memory')
   })
 
   it('that is aborted is not told of', async () => {
     const { events, rounds } = roundsWith(() => Promise.reject(new RoundAborted('aborted')))
-    rounds.train(assignment, theta)
+    rounds.train(assignment, theta, [])
     await new Promise(setImmediate)
     assert.deepEqual(events.all, [])
   })
@@ -110,26 +111,57 @@ describe('A round', () => {
           resolve(error)
         },
       )
-      rounds.train(assignment, theta)
+      rounds.train(assignment, theta, [])
     })
     assert.equal(await failed, full)
   })
 })
 
+describe('A round that goes on from own contributions which its version lacks', () => {
+  it('starts where this worker stood after them', async () => {
+    const { events, rounds } = roundsWith(async (round) => {
+      assert.deepEqual(round.theta, Float32Array.of(1 - 3 - 0.5, 1 - 4 - 0.25))
+      return resultOf([1, 1])
+    })
+    const ids = [assignmentId(5), assignmentId(6)]
+    for (const [i, gradient] of [
+      [3, 4],
+      [0.5, 0.25],
+    ].entries()) {
+      const { manifest, payload } = contributionOf(gradient, { assignment: ids[i] })
+      rounds.restore(manifest, payload)
+    }
+    rounds.train(assignment, theta, ids)
+    assert.equal((await events.next('trained')).manifest.base, 4)
+    assert.deepEqual(theta, Float32Array.of(1, 1), 'the version itself stays as it was')
+  })
+})
+
 describe('A finished contribution', () => {
   it('is kept over the verdict on another assignment, and settled by the one on its own', () => {
-    const settled: string[] = []
+    const settled: unknown[] = []
     const records: WorkerRecords = {
       ...noRecords,
-      settle: async (manifest) => void settled.push(manifest.assignment),
+      settle: async (...verdict) => void settled.push(verdict),
     }
     const { rounds } = roundsWith(() => assert.fail('nothing is trained'), records)
     const { manifest, payload } = contributionOf([3, 4], { assignment: assignment.id })
     rounds.restore(manifest, payload)
-    rounds.forget(assignmentId(6))
+    rounds.forget(assignmentId(6), 'refuse')
     assert.equal(rounds.payload(manifest), payload)
-    rounds.forget(assignment.id)
+    rounds.forget(assignment.id, 'apply')
     assert.equal(rounds.payload(manifest), null)
-    assert.deepEqual(settled, [assignment.id])
+    assert.equal(rounds.held(manifest.payload), null)
+    assert.deepEqual(settled, [[assignment.id, 'apply']])
+  })
+
+  it('counts for nothing when nobody said how it ended', () => {
+    const settled: unknown[] = []
+    const settle: WorkerRecords['settle'] = async (_, outcome) => void settled.push(outcome)
+    const { rounds } = roundsWith(() => assert.fail('nothing is trained'), { ...noRecords, settle })
+    const { manifest, payload } = contributionOf([3, 4], { assignment: assignment.id })
+    rounds.restore(manifest, payload)
+    rounds.forget(assignment.id, null)
+    assert.deepEqual(settled, ['expire'])
   })
 })

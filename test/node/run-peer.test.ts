@@ -76,8 +76,9 @@ describe('A lone peer', () => {
     assert.ok(restored.version >= stoppedAt)
     if (restored.version === stoppedAt) assert.equal(restored.stateDigest, digest?.stateDigest)
     assert.equal(second.of('leader')[0].term, first.of('leader')[0].term + 1)
+    // What was committed but not in the snapshot yet is committed, and told, once more.
     const versions = [...first.of('applied'), ...second.of('applied')].map(({ version }) => version)
-    assert.deepEqual(versions, [1, 2, 3, 4, 5, 6])
+    assert.deepEqual([...new Set(versions)], [1, 2, 3, 4, 5, 6])
     const losses = [...first.of('validated'), ...second.of('validated')].map(({ loss }) => loss)
     assert.ok(losses.at(-1)! < losses[0])
   })

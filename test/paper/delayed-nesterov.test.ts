@@ -213,4 +213,8 @@ describe('The options of delayed Nesterov', () => {
   it('are refused for an N that is not a whole number above 0', () => {
     for (const N of [0, -1, 2.5, Number.NaN]) assert.match(check(N, 0) ?? '', /bufferSize \(N\) is/)
   })
+  it('are refused for an N that fp32 may not have', () => {
+    assert.equal(check(2 ** 24, 0), null)
+    assert.match(check(2 ** 24 + 1, 0) ?? '', /bufferSize \(N\) is 16777217; .* at most 16777216/)
+  })
 })

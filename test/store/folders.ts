@@ -1,6 +1,6 @@
-// Empty folders, and disks that are full, for the tests of files.
+// Empty folders, disks that are full, and files that rot, for the tests of files.
 import { execFileSync } from 'node:child_process'
-import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
+import { type FileHandle, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -34,6 +34,37 @@ export async function withSmallDisk(
     }
   })
   return mounted
+}
+
+export async function flipBit(path: string, byteFromEnd: number): Promise<void> {
+  const bytes = await readFile(path)
+  bytes[bytes.length - byteFromEnd] ^= 4
+  await writeFile(path, bytes)
+}
+
+/** Writes of all file handles fail, as on a full disk, once this many bytes are written while `use` runs. */
+export async function withRoomFor(room: number, use: () => Promise<void>): Promise<void> {
+  type Write = (
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number | null,
+  ) => Promise<unknown>
+  let left = room
+  const fillingUp = (real: unknown) =>
+    async function (
+      this: unknown,
+      buffer: Uint8Array,
+      offset: number,
+      length: number,
+      position: number | null,
+    ) {
+      if (left === 0 && length > 0) throw failure('ENOSPC')
+      const taken = Math.min(left, length)
+      left -= taken
+      return (real as Write).call(this, buffer, offset, taken, position)
+    }
+  await withHandleMethod('write', fillingUp, use)
 }
 
 export const failure = (code: string): Error => Object.assign(new Error(`${code}: made by a test`), { code })

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { Journal } from '../../src/store/journal.js'
 import { journalOf, readFrames } from '../../src/store/journal-format.js'
-import { failure, withFolder, withHandleMethod, withSmallDisk } from './folders.js'
+import { StoreError } from '../../src/store/store-error.js'
+import { failure, withFolder, withHandleMethod, withRoomFor, withSmallDisk } from './folders.js'
 
 const record = (text: string): Uint8Array => new TextEncoder().encode(text)
 const texts = (records: readonly Uint8Array[]): string[] =>
@@ -111,6 +112,39 @@ describe('A journal', () => {
       assert.deepEqual(await readFile(path), bytes)
     }))
 
+  it('that is damaged in its last record is refused: that was durable once', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'journal')
+      const bytes = Buffer.concat(journalOf([record('first'), record('last')]))
+      bytes[bytes.length - 1] ^= 1
+      await writeFile(path, bytes)
+      await assert.rejects(Journal.open(path), /damaged at byte 33: the checksum of a record is wrong/)
+    }))
+
+  it('drops a last record of which the disk never wrote a sector', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'journal')
+      const bytes = Buffer.concat(journalOf([record('first'), new Uint8Array(2000).fill(7)]))
+      await writeFile(path, bytes.fill(0, 512, 1024))
+      const { journal, records, torn } = await Journal.open(path)
+      await journal.close()
+      assert.deepEqual(texts(records), ['first'])
+      assert.deepEqual(torn, { offset: 33, bytes: 2012 })
+    }))
+
+  it('of an earlier version is refused with what to do, and left as it is', () =>
+    withFolder(async (folder) => {
+      const path = join(folder, 'journal')
+      await writeFile(path, 'skein journal 1\nand its records')
+      await assert.rejects(Journal.open(path), (error) => {
+        assert(error instanceof StoreError)
+        assert.match(error.message, /was written by an earlier version of skein/)
+        assert.match(error.remedy, /start a new run from the latest checkpoint \(run\.warmStart\)/)
+        return true
+      })
+      assert.equal(await readFile(path, 'utf8'), 'skein journal 1\nand its records')
+    }))
+
   it('is not made of any other file', () =>
     withFolder(async (folder) => {
       await writeFile(join(folder, 'journal'), 'Dear diary, today the geese')
@@ -161,25 +195,22 @@ describe('A journal', () => {
     )
   })
 
-  it('on a full disk refuses what has no room, keeps the rest, and goes on once there is room', () =>
+  it('on a full disk refuses what has no room and all behind it, and goes on when opened again', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'journal')
       const { journal } = await Journal.open(path)
       await journal.append([record('a')])
-      type Write = (buffer: Uint8Array, offset: number, length: number, position: number) => Promise<unknown>
-      let calls = 0
-      const fillingUp = (real: unknown) =>
-        async function (this: unknown, buffer: Uint8Array, offset: number, length: number, position: number) {
-          calls += 1
-          if (calls > 1) throw failure('ENOSPC')
-          return (real as Write).call(this, buffer, offset, Math.min(5, length), position)
-        }
-      await withHandleMethod('write', fillingUp, () =>
-        assert.rejects(journal.append([record('too much')]), /journal: the disk is full/),
-      )
-      await journal.append([record('b')])
+      await withRoomFor(5, async () => {
+        const refused = [
+          journal.append([record('too much')]),
+          journal.append([record('b')]),
+          journal.rewrite([]),
+        ]
+        for (const one of refused) await assert.rejects(one, /journal: the disk is full/)
+      })
+      await assert.rejects(journal.append([record('c')]), /journal: the disk is full/)
       await journal.close()
-      assert.deepEqual(await reopened(path), ['a', 'b'])
+      assert.deepEqual(await reopened(path), ['a'])
     }))
 
   it('on a real full disk loses nothing that was acknowledged', async function () {
@@ -211,21 +242,17 @@ describe('A journal', () => {
       await withHandleMethod('datasync', failing, () =>
         assert.rejects(journal.append([record('a')]), /the device failed/),
       )
-      await assert.rejects(journal.append([record('b')]), /the device failed/)
+      for (const text of ['b', 'c']) await assert.rejects(journal.append([record(text)]), /the device failed/)
       await journal.close()
     }))
 
-  it('is as it was when a compaction has no room', () =>
+  it('holds what it held when a compaction has no room', () =>
     withFolder(async (folder) => {
       const path = join(folder, 'journal')
       const { journal } = await Journal.open(path)
       await journal.append([record('a')])
-      const noSpace = () => async () => {
-        throw failure('ENOSPC')
-      }
-      await withHandleMethod('write', noSpace, () => assert.rejects(journal.rewrite([]), /the disk is full/))
-      await journal.append([record('b')])
+      await withRoomFor(3, () => assert.rejects(journal.rewrite([]), /the disk is full/))
       await journal.close()
-      assert.deepEqual(await reopened(path), ['a', 'b'])
+      assert.deepEqual(await reopened(path), ['a'])
     }))
 })

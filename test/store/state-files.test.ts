@@ -1,34 +1,24 @@
-// What a peer keeps of its state: checkpoints, snapshots, the worker's record, payloads.
+// What a peer keeps of the outer state: checkpoints and snapshots.
 import assert from 'node:assert/strict'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { assignmentId, hash } from '../../src/core/ids.js'
+import { hash, peerId } from '../../src/core/ids.js'
 import { emptyLedger } from '../../src/core/ledger.js'
-import type { Manifest } from '../../src/core/messages.js'
 import type { Snapshot } from '../../src/outer/snapshot.js'
-import { sha256 } from '../../src/platform/sha256.js'
 import {
   type CheckpointMetadata,
   latestCheckpoint,
   loadCheckpoint,
   saveCheckpoint,
 } from '../../src/store/checkpoints.js'
-import { PayloadStore } from '../../src/store/payloads.js'
 import { encodeSafetensors } from '../../src/store/safetensors.js'
 import { writeSafetensors } from '../../src/store/safetensors-file.js'
 import { decodeSnapshot, encodeSnapshot, loadSnapshot, saveSnapshot } from '../../src/store/snapshot.js'
-import { clearContribution, loadWorkerRecord, saveWorkerRecord } from '../../src/store/worker-record.js'
 import { layOut } from '../../src/tensor/layout.js'
-import { withFolder } from './folders.js'
+import { flipBit, withFolder } from './folders.js'
 
 const ramp = (length: number, start = 0): Float32Array =>
   Float32Array.from({ length }, (_, i) => start + i / 3)
-
-async function flipBit(path: string, byteFromEnd: number): Promise<void> {
-  const bytes = await readFile(path)
-  bytes[bytes.length - byteFromEnd] ^= 4
-  await writeFile(path, bytes)
-}
 
 const layout = layOut([
   { name: 'embedding', shape: [4, 3], decayed: true },
@@ -100,7 +90,7 @@ describe('A checkpoint', () => {
 
 function snapshotAt(version: number): Snapshot {
   return {
-    ledger: { ...emptyLedger([10, 20]), version, index: version * 3 },
+    ledger: { ...emptyLedger([10, 20], peerId('ada')), version, index: version * 3 },
     outer: {
       theta: ramp(100, version),
       slots: { momentum: ramp(100), buffer: ramp(100, -version) },
@@ -145,98 +135,5 @@ describe('A snapshot', () => {
       await saveSnapshot(folder, snapshotAt(1))
       await flipBit(join(folder, 'version-000001.safetensors'), 9)
       await assert.rejects(loadSnapshot(folder), /no snapshot in .* can be used: .*checksum/)
-    }))
-})
-
-describe("A worker's record", () => {
-  const inner = { m: ramp(20), v: ramp(20, 9), updates: 31 }
-  const payload = Uint8Array.of(1, 2, 3, 4, 5)
-  const manifest: Manifest = {
-    assignment: assignmentId(17),
-    base: 3,
-    steps: 30,
-    codec: 'fp32',
-    payload: sha256(payload),
-    bytes: 5,
-    chunkBytes: 5,
-    chunks: [sha256(payload)],
-    norm: 1.25,
-    speed: 7.5,
-    loss: 2.5,
-  }
-  const record = { contribution: { manifest, payload }, inner }
-
-  it('gives back contribution and inner state', () =>
-    withFolder(async (folder) => {
-      const path = join(folder, 'worker.safetensors')
-      assert.equal(await loadWorkerRecord(path), null)
-      await saveWorkerRecord(path, record)
-      assert.deepEqual(await loadWorkerRecord(path), record)
-      await saveWorkerRecord(path, { contribution: null, inner })
-      assert.deepEqual(await loadWorkerRecord(path), { contribution: null, inner })
-    }))
-
-  it('loses its contribution, not its inner state, when that is settled; the next one counts again', () =>
-    withFolder(async (folder) => {
-      const path = join(folder, 'worker.safetensors')
-      await saveWorkerRecord(path, record)
-      await clearContribution(path, assignmentId(16))
-      assert.deepEqual(await loadWorkerRecord(path), record)
-      await clearContribution(path, assignmentId(17))
-      assert.deepEqual(await loadWorkerRecord(path), { contribution: null, inner })
-      const next = {
-        inner,
-        contribution: { payload, manifest: { ...manifest, assignment: assignmentId(20) } },
-      }
-      await saveWorkerRecord(path, next)
-      assert.deepEqual(await loadWorkerRecord(path), next)
-    }))
-
-  it('that is damaged is refused with a remedy', () =>
-    withFolder(async (folder) => {
-      const path = join(folder, 'worker.safetensors')
-      await saveWorkerRecord(path, record)
-      await flipBit(path, 2)
-      await assert.rejects(loadWorkerRecord(path), (error: Error & { remedy: string }) => {
-        assert.match(error.message, /worker\.safetensors is damaged/)
-        assert.match(error.remedy, /remove the file/)
-        return true
-      })
-    }))
-})
-
-describe('The payload store', () => {
-  const bytes = Uint8Array.from({ length: 3000 }, (_, i) => i)
-  const name = sha256(bytes)
-
-  it('puts, gets, lists and deletes by hash', () =>
-    withFolder(async (folder) => {
-      const payloads = join(folder, 'payloads')
-      const store = await PayloadStore.open(payloads)
-      assert.equal(await store.get(name), null)
-      await Promise.all([store.put(name, bytes), store.put(name, bytes)])
-      await store.put(name, bytes)
-      assert.deepEqual(await store.get(name), bytes)
-      assert.deepEqual(await (await PayloadStore.open(payloads)).list(), [name])
-      await store.delete(name)
-      await store.delete(name)
-      assert.deepEqual(await store.list(), [])
-      assert.deepEqual(await readdir(payloads), [])
-    }))
-
-  it('notices on reading that a payload is no longer itself', () =>
-    withFolder(async (folder) => {
-      const store = await PayloadStore.open(folder)
-      await store.put(name, bytes)
-      await flipBit(join(folder, name), 100)
-      await assert.rejects(store.get(name), /is damaged: its content has the hash/)
-    }))
-
-  it('lists no other files and takes no other names', () =>
-    withFolder(async (folder) => {
-      await mkdir(join(folder, 'a'.repeat(64).toUpperCase()))
-      const store = await PayloadStore.open(folder)
-      assert.deepEqual(await store.list(), [])
-      await assert.rejects(store.get(hash('../key')), RangeError)
     }))
 })

@@ -1,7 +1,8 @@
 // Messages that are forged, stale or out of turn change nothing; what is wrong with them is reported.
 import assert from 'node:assert/strict'
+import type { Entry } from '../../src/core/entries.js'
 import { assignmentId, type Hash, hash, peerId } from '../../src/core/ids.js'
-import type { Manifest, Message } from '../../src/core/messages.js'
+import type { LeaderMessage, Manifest, Message } from '../../src/core/messages.js'
 import { outcomes, simulate } from './swarms.js'
 
 const digest = hash('0'.repeat(64))
@@ -24,9 +25,14 @@ function manifestOf(changes: Partial<Manifest>): Manifest {
   }
 }
 
-/** A run in which `from` sends `message` to `to` every 100 ms, and what `to` reported as refused from it. */
+/**
+ * A run in which `from` sends `message` to `to` every 100 ms, and what `to` reported as refused from it. Alice alone is
+ * a replica, for workers may lie, and replicas may not.
+ */
 function under(from: string, to: string, make: (swarm: ReturnType<typeof simulate>) => Message) {
-  const swarm = simulate().startAll().run(1_300)
+  const swarm = simulate({ changes: { replicas: 1 } })
+    .startAll()
+    .run(1_300)
   const before = swarm.of('applied').length
   for (let i = 0; i < 10; i++) {
     swarm.inject(from, to, make(swarm))
@@ -44,51 +50,89 @@ const openOf = (swarm: ReturnType<typeof simulate>, worker: string) =>
   Object.values(swarm.state('alice').lead?.head.open ?? {}).find((assignment) => assignment.worker === worker)
 
 describe('What only a leader may say', () => {
-  const forged: [string, Message][] = [
-    ['a heartbeat of a higher term', { type: 'heartbeat', term: 9, index: 999, version: 999 }],
+  const fenced = { epoch: 0, term: 9 }
+  const beat = { index: 999, version: 999, beat: 0, elapsedMs: 0, replicasAt: 0 }
+  const finish: Entry = { kind: 'finish', index: 999, term: 9, reason: 'because', ok: false }
+  const evict: Entry = {
+    kind: 'evict',
+    index: 999,
+    term: 9,
+    peer: peerId('id-carol'),
+    left: true,
+    reason: 'because',
+  }
+  const snapshot = { version: 7, stateDigest: digest }
+  const forged: [string, LeaderMessage][] = [
+    ['a heartbeat of a higher term', { type: 'heartbeat', ...fenced, ...beat }],
+    ['a heartbeat of a higher epoch', { type: 'heartbeat', ...fenced, ...beat, epoch: 3 }],
+    ['a finish', { type: 'entries', ...fenced, entries: [finish] }],
+    ['an eviction', { type: 'entries', ...fenced, entries: [evict] }],
     [
-      'a finish',
-      {
-        type: 'entries',
-        term: 9,
-        entries: [{ kind: 'finish', index: 999, term: 9, reason: 'because', ok: false }],
-      },
+      'entries for its log',
+      { type: 'append', ...fenced, prev: { index: 2, term: 1 }, entries: [], commit: 999 },
     ],
+    ['a welcome', { type: 'welcome', ...fenced, replica: true, replicas: [], replicasAt: 0, snapshot }],
+    ['a refusal', { type: 'turned-away', ...fenced, reason: 'because' }],
     [
-      'an eviction',
-      {
-        type: 'entries',
-        term: 1,
-        entries: [{ kind: 'evict', index: 999, term: 1, peer: peerId('id-carol'), reason: 'because' }],
-      },
+      'a verdict',
+      { type: 'settled', ...fenced, assignment: assignmentId(1), outcome: 'refuse', version: null },
     ],
-    ['a welcome', { type: 'welcome', term: 1, replica: true, snapshot: { version: 7, stateDigest: digest } }],
-    ['a refusal', { type: 'turned-away', term: 1, reason: 'because' }],
-    ['a version', { type: 'version', term: 1, version: 1, digest, stateDigest: digest }],
+    ['a version', { type: 'version', ...fenced, version: 1, digest, stateDigest: digest }],
+    ['a call to heal', { type: 'heal', ...fenced, version: 1, stateDigest: digest }],
+    ['a call to lead', { type: 'take-over', ...fenced }],
   ]
   for (const [what, message] of forged) {
-    it(`is refused from another: ${what}`, () => {
-      const { swarm, refused } = under('bob', 'carol', () => message)
-      assert.equal(refused.length, 10)
-      assert.ok(refused.every(({ reason }) => reason === 'it is not the leader'))
-      assert.deepEqual(swarm.of('left'), [])
+    it(`is refused from a worker, by workers and by the leader: ${what}`, () => {
+      for (const to of ['carol', 'alice']) {
+        const { swarm, refused } = under('bob', to, () => message)
+        assert.equal(refused.length, 10)
+        assert.ok(refused.every(({ reason }) => reason === 'it is no voter'))
+        assert.deepEqual(swarm.of('left'), [])
+        assert.deepEqual(swarm.of('deposed'), [])
+      }
     })
   }
+
+  it('is refused in the name of the one who leads', () => {
+    const { refused } = under('bob', 'carol', () => ({ type: 'heartbeat', ...fenced, ...beat, term: 1 }))
+    assert.ok(refused.every(({ reason }) => reason === 'it is not the leader'))
+  })
 
   it('is refused once its term is over', () => {
     const swarm = simulate().startAll().run(1_500)
     swarm.crash('alice')
     swarm.start('alice')
     swarm.run(4_000)
-    swarm.inject('alice', 'carol', {
-      type: 'entries',
-      term: 1,
-      entries: [{ kind: 'finish', index: 999, term: 1, reason: 'because', ok: false }],
-    })
+    swarm.inject('alice', 'carol', { type: 'entries', ...fenced, term: 1, entries: [{ ...finish, term: 1 }] })
     swarm.run(4_010)
     assert.match(swarm.of('refused')[0].reason, /term 1 is over; term 2 has begun/)
     swarm.run(120_000)
     assert.deepEqual(outcomes(swarm), finished)
+  })
+})
+
+describe('An election', () => {
+  const last = { index: 1e6, term: 1e6 }
+  const ask: Message = { type: 'ask-vote', epoch: 0, term: 99, pre: false, transfer: true, last }
+  const vote: Message = { type: 'vote', epoch: 0, term: 99, pre: false, granted: false, reason: '' }
+
+  it('is not begun, won or disturbed by those who do not vote', () => {
+    for (const message of [ask, vote]) {
+      const { swarm, refused } = under('bob', 'alice', () => message)
+      assert.ok(refused.every(({ from, reason }) => from === 'bob' && reason === 'it is no voter'))
+      assert.deepEqual([swarm.state('alice').term, swarm.of('deposed')], [1, []])
+    }
+  })
+
+  it('cannot be forced by redirections: whoever is named has to say so itself', () => {
+    const { swarm } = under('bob', 'carol', () => ({
+      type: 'redirect',
+      epoch: 0,
+      term: 99,
+      leader: peerId('id-bob'),
+      replicas: [],
+    }))
+    assert.equal(swarm.state('carol').term, 1)
   })
 })
 
@@ -107,7 +151,7 @@ describe('A contribution', () => {
       type: 'offer',
       manifest: manifestOf({ assignment: assignmentId(12345) }),
     }))
-    assert.equal(refused[0].reason, 'no such assignment is open')
+    assert.equal(refused[0].reason, 'a12345: no such assignment is open')
   })
 
   it('is pulled once at a time, however many payloads are offered for one assignment', () => {
@@ -166,22 +210,18 @@ describe('A worker', () => {
   })
 
   it('is told everything again only as a member', () => {
-    const swarm = simulate({ changes: { startPeers: 2 } })
-    swarm.start('alice')
-    swarm.start('bob')
-    swarm.run(2_000)
-    swarm.start('carol')
     const stranger = simulate()
     stranger.start('alice')
     stranger.run(500)
-    stranger.inject('carol', 'alice', { type: 'want-entries', from: 1 })
     stranger.inject('carol', 'alice', {
       type: 'pulse',
+      epoch: 0,
       term: 1,
+      beat: 0,
       index: 0,
-      held: null,
+      held: { version: 0, stateDigest: digest },
       phase: 'idle',
-      assignment: null,
+      assignments: [],
       step: 0,
     })
     stranger.inject('carol', 'alice', {
@@ -203,8 +243,9 @@ describe('A worker', () => {
       name: 'bob',
       cluster: 'lake',
       speed: 7,
-      holding: null,
-      index: null,
+      holding: [],
+      log: null,
+      addresses: [],
     }
     const { swarm } = under('bob', 'alice', () => join)
     assert.deepEqual(swarm.of('expired'), [])
@@ -212,30 +253,40 @@ describe('A worker', () => {
   })
 })
 
-describe("A replica whose state is not the leader's", () => {
-  it("notices, says so, and goes on from the leader's snapshot", () => {
-    const swarm = simulate().startAll().run(2_000)
-    const { memory } = swarm.peers.get('carol') ?? assert.fail()
-    const { replica } = swarm.state('carol')
-    assert.ok(memory !== null && replica !== null)
-    // A flipped bit in memory: carol's next version differs.
-    const held = memory.snapshots.get(replica.applied)
-    assert.ok(held !== undefined)
-    held.outer.slots.momentum[0] += 1
-    memory.snapshots.set(replica.applied, {
-      ...held,
-      outer: { ...held.outer, theta: held.outer.theta.map((x) => x + 1) },
-    })
-    // The promise is about voters; this replica is sick on purpose.
-    swarm.promises.check = () => {}
+describe('A bit that flips in memory', () => {
+  const withThreeVoters = () => {
+    const swarm = simulate({ changes: { stop: { versions: 60 } } }).startAll()
+    return swarm.runUntil(() => swarm.state('alice').replica?.ledger.configuration.voters.length === 3)
+  }
+  const last = (swarm: ReturnType<typeof simulate>, name: string) =>
+    swarm.of('digest').findLast(({ peer }) => peer === name)?.stateDigest
+
+  it('of a voter is found by its digests: it says so, and goes on from the snapshot of the leader', () => {
+    const swarm = withThreeVoters()
+    swarm.corrupt('carol')
     swarm.run(120_000)
-    const wrong = swarm
-      .of('refused')
-      .filter(({ peer, what }) => peer === 'carol' && what === 'own outer state')
-    assert.equal(wrong.length, 1)
-    assert.match(wrong[0].reason, /version \d+ has digest \w{12} here and \w{12} at the leader/)
-    const last = (name: string) => swarm.of('digest').findLast(({ peer }) => peer === name)?.stateDigest
-    assert.equal(last('carol'), last('alice'))
+    const wrong = swarm.of('refused').filter(({ what }) => what === 'own outer state')
+    assert.deepEqual(
+      wrong.map(({ peer }) => peer),
+      ['carol'],
+    )
+    assert.match(
+      wrong[0].reason,
+      /version \d+ has digest \w{12} here and \w{12} on most voters; starting again/,
+    )
+    assert.equal(last(swarm, 'carol'), last(swarm, 'alice'))
+    assert.deepEqual(outcomes(swarm), finished)
+  })
+
+  it('of the leader costs it its place: it heals like any other, and the run goes on', () => {
+    const swarm = withThreeVoters()
+    swarm.corrupt('alice')
+    swarm.run(120_000)
+    const [deposed] = swarm.of('deposed')
+    assert.equal(deposed.peer, 'alice')
+    assert.match(deposed.reason, /version \d+ is another on (bob and carol|carol and bob), the majority/)
+    assert.notEqual(swarm.of('run-finished').at(-1)?.peer, 'alice')
+    assert.equal(last(swarm, 'alice'), last(swarm, 'bob'))
     assert.deepEqual(outcomes(swarm), finished)
   })
 })

@@ -2,12 +2,12 @@
 // compared with the plain algorithm, written down here once more.
 import assert from 'node:assert/strict'
 import type { SimulatedSwarm } from '../../src/simulate/swarm.js'
-import { equals, simulate } from './swarms.js'
+import { equals, simulate, toyOf } from './swarms.js'
 
 /** Local gradient descent of one assigned round, from `theta`; in double precision. */
 function pseudoGradient(swarm: SimulatedSwarm, theta: readonly number[], round: Round): number[] {
-  const { schedule } = swarm.task
-  const optimum = swarm.task.optimum(round.shard)
+  const { schedule } = toyOf(swarm)
+  const optimum = toyOf(swarm).optimum(round.shard)
   const x = [...theta]
   for (let t = round.position; t < round.position + round.steps; t++) {
     const total = schedule.totalSteps[round.shard]

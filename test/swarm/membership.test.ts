@@ -1,5 +1,6 @@
 // Who is in the run: late joiners, peers that are turned away, workers that are not replicas, who validates.
 import assert from 'node:assert/strict'
+import { quietNetwork } from '../../src/simulate/network.js'
 import type { TraceLine } from '../../src/simulate/swarm.js'
 import { appliedSince, equals, outcomes, record, simulate, trio } from './swarms.js'
 
@@ -56,8 +57,9 @@ describe('A peer that may not join', () => {
       name: 'bob',
       cluster: 'meadow',
       speed: null,
-      holding: null,
-      index: null,
+      holding: [],
+      log: null,
+      addresses: [],
     })
     swarm.run(2_000)
     assert.equal(swarm.peers.get('carol')?.outcome, 'turned-away')
@@ -72,8 +74,9 @@ describe('A peer that may not join', () => {
       name: 'carol',
       cluster: 'forest',
       speed: null,
-      holding: null,
-      index: null,
+      holding: [],
+      log: null,
+      addresses: [],
     })
     swarm.run(2_000)
     assert.equal(swarm.peers.get('carol')?.outcome, 'turned-away')
@@ -120,7 +123,7 @@ describe('A peer that leaves', () => {
 })
 
 describe('Workers that are not replicas', () => {
-  const lossy = { latencyMs: 2, betweenMs: 20, jitterMs: 30, loss: 0.2, duplication: 0.1 }
+  const lossy = { ...quietNetwork, latencyMs: 2, betweenMs: 20, jitterMs: 30, loss: 0.2, duplication: 0.1 }
 
   it('finish although a fifth of all gossip is lost: assignments, verdicts and the end are told again', () => {
     for (const seed of [1, 2, 3, 4, 5]) {
@@ -144,7 +147,7 @@ describe('Workers that are not replicas', () => {
 
   it('fetch a version once, however many come after it meanwhile', () => {
     const lines: TraceLine[] = []
-    const network = { latencyMs: 1, betweenMs: 900, jitterMs: 0, loss: 0, duplication: 0 }
+    const network = { ...quietNetwork, betweenMs: 900 }
     const swarm = simulate({ network, trace: record(lines) })
       .startAll()
       .run(120_000)

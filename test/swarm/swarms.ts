@@ -1,6 +1,7 @@
 // Ready-made simulated swarms for the tests.
 import type { Message } from '../../src/core/messages.js'
 import { SimulatedSwarm, type SimulationOptions, type TraceLine } from '../../src/simulate/swarm.js'
+import { QuadraticTask } from '../../src/simulate/toy-trainer.js'
 import { type RunConfig, runSchema } from '../../src/swarmfile/schema.js'
 
 type RunInput = Parameters<typeof runSchema.parse>[0]
@@ -33,6 +34,12 @@ export function simulate(
 ): SimulatedSwarm {
   const { changes, ...rest } = options
   return new SimulatedSwarm({ run: runConfig({ startPeers: 3, ...changes }), devices: trio, ...rest })
+}
+
+/** The toy that a swarm trains unless it was given another task. */
+export function toyOf({ task }: SimulatedSwarm): QuadraticTask {
+  if (!(task instanceof QuadraticTask)) throw new Error('This swarm trains something else.')
+  return task
 }
 
 /** A trace that remembers every message of one type as its receiver saw it. */

@@ -97,20 +97,21 @@ describe('The codec', () => {
   })
 
   it('refuses unknown keys, other types and numbers that are not finite, and says where', () => {
-    const heartbeat = { type: 'heartbeat', term: 1, index: 2, version: 3 }
+    const wanted = { type: 'want-digest', epoch: 0, term: 1, version: 3 }
     const farewell = { type: 'farewell', utilisation: 1, emulated: 0, bytesSent: {}, interClusterBytes: 0 }
     for (const wrong of [
-      { ...heartbeat, extra: 1 },
-      { ...heartbeat, term: '1' },
-      { ...heartbeat, term: -1 },
-      { ...heartbeat, term: 1.5 },
-      { ...heartbeat, type: 'heart-beat' },
+      { ...wanted, extra: 1 },
+      { ...wanted, term: '1' },
+      { ...wanted, term: -1 },
+      { ...wanted, term: 1.5 },
+      { ...wanted, type: 'want digest' },
       { type: 'validated', version: 1, loss: Number.NaN },
       { type: 'validated', version: 1, loss: Number.POSITIVE_INFINITY },
       { ...farewell, bytesSent: { gossip: Number.NaN } },
       { type: 'leave', reason: 'x'.repeat(3000) },
       { type: 'give-up', assignment: '7', reason: '' },
-      { type: 'want-entries', from: 2 ** 60 },
+      { ...wanted, version: 2 ** 60 },
+      { type: 'redirect', epoch: 0, term: 1, leader: null, replicas: new Array(65).fill({}) },
     ]) {
       malformed(encode(wrong))
     }
@@ -157,7 +158,7 @@ describe('An envelope', () => {
     const bytes = encode({ skein: PROTOCOL_VERSION + 1, run: RUN, message: 'of the future' })
     assert.throws(
       () => open(bytes, RUN, messageSchema, CONTROL_CAP_BYTES),
-      (error) => error instanceof ForeignMessage && /protocol version 2, ours is 1/.test(error.reason),
+      (error) => error instanceof ForeignMessage && /protocol version 3, ours is 2/.test(error.reason),
     )
   })
 

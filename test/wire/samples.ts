@@ -42,10 +42,29 @@ export const manifests: fc.Arbitrary<Manifest> = record({
   loss: number,
 })
 
+const addresses = fc.array(
+  fc.nat({ max: 65_535 }).map((port) => `/ip4/127.0.0.1/tcp/${port}`),
+  { maxLength: 8 },
+)
+const voters = fc.array(peers, { minLength: 1, maxLength: 5 })
 const place = { index: fc.integer({ min: 1, max: 2 ** 31 }), term: whole }
 const settled = { assignment: assignments, worker: peers, reason: text }
 export const entries: fc.Arbitrary<Entry> = fc.oneof(
-  record({ ...place, kind: fc.constant('no-op' as const), leader: peers, reason: text }),
+  record({
+    ...place,
+    kind: fc.constant('no-op' as const),
+    leader: peers,
+    reason: text,
+    elapsedMs: positive,
+  }),
+  record({
+    ...place,
+    kind: fc.constant('configure' as const),
+    voters,
+    next: fc.option(voters),
+    epoch: whole,
+    reason: text,
+  }),
   record({
     ...place,
     kind: fc.constant('admit' as const),
@@ -54,14 +73,23 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
     cluster: names,
     replica: fc.boolean(),
     speed: fc.option(positive),
+    addresses,
   }),
-  record({ ...place, kind: fc.constant('evict' as const), peer: peers, reason: text }),
+  record({
+    ...place,
+    kind: fc.constant('evict' as const),
+    peer: peers,
+    left: fc.boolean(),
+    reason: text,
+  }),
+  record({ ...place, kind: fc.constant('revoke' as const), peer: peers, reason: text }),
   record({
     ...place,
     kind: fc.constant('assign' as const),
     assignment: record({
       id: assignments,
       worker: peers,
+      after: fc.option(assignments),
       base: whole,
       baseDigest: hashes,
       shard: whole,
@@ -79,6 +107,7 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
     assignment: assignments,
     worker: peers,
     payload: hashes,
+    version: whole,
     staleness: whole,
     weight: number,
     steps: whole,
@@ -87,19 +116,68 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
   }),
   record({ ...place, kind: fc.constant('refuse' as const), ...settled }),
   record({ ...place, kind: fc.constant('expire' as const), ...settled }),
+  record({ ...place, kind: fc.constant('validate' as const), version: whole, loss: number }),
   record({ ...place, kind: fc.constant('finish' as const), reason: text, ok: fc.boolean() }),
 )
 
+const fence = { epoch: whole, term: whole }
+const point = record({ index: whole, term: whole })
 const heldVersion = record({ version: whole, stateDigest: hashes })
+const replicas = fc.array(record({ peer: peers, addresses }), { maxLength: 5 })
+const someAssignments = fc.array(assignments, { maxLength: 3 })
+const someEntries = fc.array(entries, { maxLength: 20 })
 export const messages: fc.Arbitrary<Message> = fc.oneof(
-  record({ type: fc.constant('heartbeat' as const), term: whole, index: whole, version: whole }),
+  record({
+    type: fc.constant('heartbeat' as const),
+    ...fence,
+    index: whole,
+    version: whole,
+    beat: number,
+    elapsedMs: positive,
+    replicasAt: whole,
+  }),
+  record({
+    type: fc.constant('welcome' as const),
+    ...fence,
+    replica: fc.boolean(),
+    replicas,
+    replicasAt: whole,
+    snapshot: fc.option(heldVersion),
+  }),
+  record({ type: fc.constant('turned-away' as const), ...fence, reason: text }),
+  record({
+    type: fc.constant('append' as const),
+    ...fence,
+    prev: point,
+    entries: someEntries,
+    commit: whole,
+  }),
+  record({ type: fc.constant('take-over' as const), ...fence }),
+  record({ type: fc.constant('entries' as const), ...fence, entries: someEntries }),
+  record({
+    type: fc.constant('settled' as const),
+    ...fence,
+    assignment: assignments,
+    outcome: fc.constantFrom('apply' as const, 'refuse' as const, 'expire' as const),
+    version: fc.option(whole),
+  }),
+  record({
+    type: fc.constant('version' as const),
+    ...fence,
+    version: whole,
+    digest: hashes,
+    stateDigest: hashes,
+  }),
+  record({ type: fc.constant('want-digest' as const), ...fence, version: whole }),
+  record({ type: fc.constant('heal' as const), ...fence, version: whole, stateDigest: hashes }),
   record({
     type: fc.constant('pulse' as const),
-    term: whole,
+    ...fence,
+    beat: number,
     index: whole,
     held: fc.option(heldVersion),
     phase: fc.constantFrom('idle' as const, 'fetching' as const, 'training' as const, 'offering' as const),
-    assignment: fc.option(assignments),
+    assignments: someAssignments,
     step: whole,
   }),
   record({
@@ -107,27 +185,31 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
     name: names,
     cluster: names,
     speed: fc.option(positive),
-    holding: fc.option(assignments),
-    index: fc.option(whole),
+    holding: someAssignments,
+    log: fc.option(point),
+    addresses,
   }),
+  record({ type: fc.constant('redirect' as const), ...fence, leader: fc.option(peers), replicas }),
+  record({ type: fc.constant('appended' as const), ...fence, ok: fc.boolean(), index: whole }),
   record({
-    type: fc.constant('welcome' as const),
-    term: whole,
-    replica: fc.boolean(),
-    snapshot: fc.option(heldVersion),
-  }),
-  record({
-    type: fc.constant('entries' as const),
-    term: whole,
-    entries: fc.array(entries, { maxLength: 20 }),
-  }),
-  record({ type: fc.constant('want-entries' as const), from: whole }),
-  record({
-    type: fc.constant('version' as const),
-    term: whole,
+    type: fc.constant('digest-of' as const),
+    ...fence,
     version: whole,
-    digest: hashes,
-    stateDigest: hashes,
+    stateDigest: fc.option(hashes),
+  }),
+  record({
+    type: fc.constant('ask-vote' as const),
+    ...fence,
+    pre: fc.boolean(),
+    last: point,
+    transfer: fc.boolean(),
+  }),
+  record({
+    type: fc.constant('vote' as const),
+    ...fence,
+    pre: fc.boolean(),
+    granted: fc.boolean(),
+    reason: text,
   }),
   record({ type: fc.constant('offer' as const), manifest: manifests }),
   record({ type: fc.constant('give-up' as const), assignment: assignments, reason: text }),

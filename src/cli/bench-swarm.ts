@@ -1,0 +1,76 @@
+// A swarm of real processes in a folder of its own, for a bench to watch.
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { EventRecord } from '../core/reports.js'
+import { UserError } from '../core/user-error.js'
+import { readRecords } from '../faults/event-file.js'
+import type { RunRecord } from '../faults/records.js'
+import { runPaths } from '../store/run-paths.js'
+import { startChild } from './child-process.js'
+import { Supervisor, type SwarmEnd } from './supervisor.js'
+
+export interface BenchSwarmOptions {
+  /** Script that forked peers run. */
+  readonly script: string
+  /** As a swarm file has it, without `name`. */
+  readonly file: object
+  readonly peers: readonly string[]
+  readonly startPeers: number
+  readonly record: (record: EventRecord) => void
+  readonly note: (text: string) => void
+}
+
+export class BenchSwarm {
+  readonly supervisor: Supervisor
+  readonly #folder = mkdtempSync(join(tmpdir(), 'skein-bench-'))
+
+  constructor({ script, file, peers, startPeers, record, note }: BenchSwarmOptions) {
+    const path = join(this.#folder, 'bench.yaml')
+    // JSON is YAML.
+    writeFileSync(path, JSON.stringify({ name: 'bench', ...file }))
+    const own = ['--report-to-parent', '--engine', 'onnx-cpu', '--threads', '1', '--out', this.#run]
+    this.supervisor = new Supervisor({
+      peers,
+      founder: peers[0],
+      startPeers,
+      start: (name, bootstrap, again, listener) => {
+        const calls = bootstrap.flatMap((address) => ['--bootstrap', address])
+        const resume = again ? ['--resume'] : []
+        return startChild(script, ['peer', path, '--name', name, ...own, ...calls, ...resume], listener, null)
+      },
+      record,
+      note,
+    })
+  }
+
+  /** Runs until `enough`, then stops every peer. @throws UserError if the swarm cannot go on */
+  async run(enough: Promise<void>): Promise<readonly RunRecord[]> {
+    const stop = () => this.supervisor.interrupt(1)
+    void enough.then(stop, stop)
+    const end = await this.supervisor.run()
+    await enough.catch(() => {})
+    checkEnd(end)
+    return readRecords(runPaths(this.#run).events)
+  }
+
+  /** Removes all that the peers wrote. */
+  async remove(): Promise<void> {
+    await rm(this.#folder, { recursive: true, force: true })
+  }
+
+  get #run(): string {
+    return join(this.#folder, 'run')
+  }
+}
+
+function checkEnd(end: SwarmEnd): void {
+  if (end.kind === 'failed') throw end.error
+  if (end.kind === 'stopped') return
+  throw new UserError(
+    'training',
+    'the swarm of the bench ended by itself',
+    'report it with the command you gave',
+  )
+}

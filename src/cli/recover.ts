@@ -1,0 +1,68 @@
+// `skein recover RUN-FOLDER --name NAME --force`: lets a run go on whose majority of voters is gone for good.
+import type { Command } from 'commander'
+import { UserError } from '../core/user-error.js'
+import { commandLine } from './command-line.js'
+import type { CommandContext, ExitCode } from './context.js'
+import { type RecoveryPlan, recover } from './forced-recovery.js'
+
+interface RecoverOptions {
+  readonly name: string
+  readonly force: boolean
+}
+
+/** Adds the command. */
+export function addRecover(program: Command, { io }: CommandContext, exit: (code: ExitCode) => void): void {
+  program
+    .command('recover')
+    .argument('<run-folder>', 'folder of a run, as in runs/trio')
+    .summary('lets a run go on whose majority of voters is gone for good')
+    .description(
+      'Makes one replica that is left the only voter of its run, when a majority of the voters will never come back. What only the others held is lost. Without --force it says what would happen and changes nothing.',
+    )
+    .requiredOption(
+      '--name <name>',
+      'the replica that is to vote alone; it must not run; example: --name branta',
+    )
+    .option('--force', 'does it; example: --name branta --force', false)
+    .addHelpText('after', '\nExample:\n  skein recover runs/trio --name branta --force')
+    .action(async (folder: string, { name, force }: RecoverOptions) => {
+      const plan = await recover(folder, name, force)
+      io.stdout.write(`${(force ? doneLines : planLines)(plan).join('\n')}\n`)
+      if (!force) throw notForced(folder, name)
+      exit(0)
+    })
+}
+
+const holds = ({ name, last, snapshot }: RecoveryPlan): string =>
+  `${name} holds the ledger up to entry ${last.index} of term ${last.term}; its newest snapshot is of version ${snapshot.version}, at entry ${snapshot.index}`
+
+function planLines(plan: RecoveryPlan): string[] {
+  const { name, voters, last, epoch } = plan
+  const others = voters.filter((voter) => voter !== name)
+  const names = others.join(', ')
+  return [
+    holds(plan),
+    `voters now: ${voters.join(', ')}`,
+    `with --force ${name} becomes the only voter, and the run goes on from entry ${last.index} as epoch ${epoch}:`,
+    ...(others.length === 0
+      ? ['  - it is the only voter already: nothing can be lost, and nothing is gained']
+      : [
+          `  - entries after ${last.index} that ${names} acknowledged without ${name} are lost, and with them the contributions that they applied; the text of those is given again`,
+          `  - ${names} will not vote any more, for good: if they come back they join the run anew`,
+          `  - do it only if ${names} will not come back, or not enough of them: two that go on by themselves would make another run of it`,
+        ]),
+    '  - one voter is not fault-tolerant; others are made voters as soon as they have proved themselves',
+  ]
+}
+
+const doneLines = (plan: RecoveryPlan): string[] => [
+  holds(plan),
+  `${plan.name} is the only voter now, in epoch ${plan.epoch}; the run goes on from entry ${plan.last.index} when it is started again with --resume`,
+]
+
+const notForced = (folder: string, name: string): UserError =>
+  new UserError(
+    'refused',
+    'nothing was changed: this is what --force would do',
+    `if the others are gone for good, give ${commandLine(['recover', folder, '--name', name, '--force'])}`,
+  )

@@ -1,0 +1,80 @@
+// The status of a run for people.
+import { clean, cut, duration } from '../observe/format.js'
+import { type Column, tableLines } from '../observe/table.js'
+import type { KnownPeer, StatusReport } from './status-report.js'
+
+/** A status is written once a second: an older one of a peer that runs shows that it hangs. */
+const FRESH_SECONDS = 5
+
+/** @param width columns of the table; lines of text may be longer */
+export function statusLines(report: StatusReport, width: number): string[] {
+  const { from, run, epoch, version, committed, refusals, peers } = report
+  const refused = Object.entries(refusals).map(([what, count]) => `${clean(what)} ${count}`)
+  const facts = [
+    ['leader', leaderText(report)],
+    ...voterFacts(report),
+    ['version', `${version}; ${committed} entries of the ledger are committed`],
+    ...(epoch === 0 ? [] : [['recovered', `${epoch === 1 ? 'once' : `${epoch} times`} by force`]]),
+    ...(refused.length === 0 ? [] : [['refused', refused.join(', ')]]),
+  ]
+  return [
+    `run ${run.slice(0, 8)}, as told by ${clean(from)}`,
+    ...facts.map(([label, value]) => `  ${label.padEnd(12)}${value}`),
+    '',
+    ...tableLines(peers, columns, width),
+    ...remarks(peers),
+  ]
+}
+
+function leaderText({ leader, term, leads, peers }: StatusReport): string {
+  if (!peers.some(({ up }) => up))
+    return leader === null
+      ? 'nobody runs'
+      : `nobody runs; ${clean(leader)} led term ${term} when it was last seen`
+  if (leader === null) return `nobody leads; the latest term is ${term}`
+  return `${clean(leader)} leads term ${term}${leads === null ? '' : ` (${clean(leads)})`}`
+}
+
+function voterFacts({ voters, next, tolerance, canGoOn, ifLost }: StatusReport): string[][] {
+  if (voters === null)
+    return [['voters', 'this peer keeps no ledger and does not know who votes; ask a replica']]
+  const names = (set: readonly string[]) => set.map(clean).join(', ')
+  return [
+    ['voters', `${names(voters)}: ${tolerance ?? ''}`],
+    ...(next === null ? [] : [['to be', `${names(next)}, as soon as both sets have agreed`]]),
+    ...(canGoOn === false ? [['', 'no majority of the voters is there: the run stands still']] : []),
+    ...(canGoOn === true ? ifLost.map(({ name, what }) => ['', `if ${clean(name)} died: ${what}`]) : []),
+  ]
+}
+
+const columns: readonly Column<KnownPeer>[] = [
+  { title: 'peer', align: 'left', spare: 0, text: ({ name }) => cut(clean(name), 20) },
+  { title: 'cluster', align: 'left', spare: 2, text: ({ cluster }) => cut(clean(cluster), 16) },
+  { title: 'role', align: 'left', spare: 0, text: ({ role }) => role },
+  { title: 'doing', align: 'left', spare: 0, text: doing },
+  { title: 'term', align: 'right', spare: 3, text: ({ own }) => String(own?.term ?? '') },
+  { title: 'version', align: 'right', spare: 1, text: ({ own }) => String(own?.version ?? '') },
+  { title: 'entries', align: 'right', spare: 4, text: ({ own }) => String(own?.committed ?? '') },
+  { title: 'told', align: 'right', spare: 0, text: told },
+]
+
+function doing({ up, own }: KnownPeer): string {
+  if (!up) return own === null ? 'gone' : 'not running'
+  return own === null ? 'there' : clean(own.phase)
+}
+
+function told({ ageSeconds }: KnownPeer): string {
+  return ageSeconds === null ? 'by others' : `${duration(ageSeconds * 1000)} ago`
+}
+
+function remarks(peers: readonly KnownPeer[]): string[] {
+  const stopped = peers.filter(({ up, own }) => !up && own !== null)
+  const silent = peers.filter(({ up, ageSeconds }) => up && ageSeconds !== null && ageSeconds > FRESH_SECONDS)
+  const names = (some: readonly KnownPeer[]) => some.map(({ name }) => clean(name)).join(', ')
+  return [
+    ...(stopped.length === 0
+      ? []
+      : [`not running: ${names(stopped)}; what is shown of them is what they wrote last`]),
+    ...(silent.length === 0 ? [] : [`running, but silent for some time: ${names(silent)}`]),
+  ]
+}

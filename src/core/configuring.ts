@@ -1,0 +1,40 @@
+// Who votes changes in two steps: first both sets must agree, then the new one alone (Raft, section 6).
+import { betterVoters, type Candidate } from './configuration.js'
+import { doubtMs, steadyMs } from './deadlines.js'
+import type { Member } from './ledger.js'
+import { holdsLease, propose } from './proposals.js'
+import { progressOf } from './replication.js'
+import type { Turn } from './state.js'
+
+/** A replica that lacks no more entries, and no more versions, than these has caught up. */
+const caughtUp = { entries: 64, versions: 2 }
+
+/** Completes a change that is under way, or begins one that makes the voters better. */
+export function configureIfDue(turn: Turn): void {
+  const { lead, replica, setup, epoch, leaving } = turn.state
+  if (lead === null || replica === null || !lead.ready || !holdsLease(turn) || leaving) return
+  const { voters, next, index } = replica.configuration
+  if (index > replica.ledger.index || lead.head.finished !== null) return
+  if (next !== null) {
+    const reason = 'both sets of voters have agreed'
+    return propose(turn, { kind: 'configure', voters: next, next: null, epoch, reason })
+  }
+  const replicas = Object.values(lead.head.members).filter((member) => member.replica)
+  const candidates = replicas.map((member) => candidate(turn, member))
+  const better = betterVoters(replica.configuration, setup.self.id, candidates, setup.run.replicas)
+  if (better === null) return
+  propose(turn, { kind: 'configure', voters, next: better.voters, epoch, reason: better.reason })
+}
+
+function candidate(turn: Turn, { id, cluster, present, left }: Member): Candidate {
+  const { lead, replica, connected } = turn.state
+  const { match, version, steadySince, beat } = progressOf(turn, id)
+  const here = present && turn.at - beat < doubtMs && connected.includes(id)
+  const steady = turn.at - steadySince >= steadyMs
+  const behind = {
+    entries: (replica?.ledger.index ?? 0) - match,
+    versions: (lead?.head.version ?? 0) - version,
+  }
+  const current = behind.entries <= caughtUp.entries && behind.versions <= caughtUp.versions
+  return { id, cluster, present, left, proved: here && steady && current }
+}

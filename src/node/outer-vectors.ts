@@ -1,0 +1,115 @@
+// Vectors of the outer state, side by side in WebAssembly memory: kernels go over them whole, both threads see them,
+// and their places are used again, for memory that is new costs more than the step.
+import { createHash } from 'node:crypto'
+import { type Hash, hash } from '../core/ids.js'
+import type { OuterStep } from '../outer/optimizer.js'
+import { bytesUnder } from '../store/safetensors.js'
+import { LANES, OuterKernels, type StepVectors } from './outer-kernels.js'
+
+const floatBytes = Float32Array.BYTES_PER_ELEMENT
+const pageBytes = 65536
+
+/** Floats of a part: a memory has at most 4 GiB, so that long vectors lie in several, part by part. */
+const usualPartLength = 2 ** 25
+
+/** The number of a vector. */
+export type Place = number
+
+export class OuterVectors {
+  readonly #parts: readonly Part[]
+
+  /**
+   * @param length floats of a vector
+   * @param places vectors; those that are never written take no memory
+   * @param compiled the kernels
+   * @param partLength a parameter so that tests can make it small
+   */
+  constructor(
+    readonly length: number,
+    places: number,
+    compiled: WebAssembly.Module,
+    partLength = usualPartLength,
+  ) {
+    const count = Math.ceil(length / partLength)
+    this.#parts = Array.from({ length: count }, (_, i) => {
+      return new Part(Math.min(partLength, length - i * partLength), places, compiled)
+    })
+  }
+
+  /** A vector where it lies, part by part. */
+  views(place: Place): Float32Array[] {
+    return this.#parts.map((part) => part.view(place))
+  }
+
+  write(place: Place, values: Float32Array): void {
+    let start = 0
+    for (const view of this.views(place)) {
+      view.set(values.subarray(start, start + view.length))
+      start += view.length
+    }
+  }
+
+  /** Copies a vector. @param values where to */
+  read<Buffer extends ArrayBufferLike = ArrayBuffer>(
+    place: Place,
+    values: Float32Array<Buffer>,
+  ): Float32Array<Buffer> {
+    let start = 0
+    for (const view of this.views(place)) {
+      values.set(view, start)
+      start += view.length
+    }
+    return values
+  }
+
+  /** As digestVector of src/tensor/digest.ts, without the copy: fp32 travels as it lies in memory. */
+  digest(place: Place): Hash {
+    const digest = createHash('sha256')
+    for (const view of this.views(place)) digest.update(bytesUnder(view))
+    return hash(digest.digest('hex'))
+  }
+
+  /** Takes a step on the vectors in these places. @returns whether all that it wrote are finite numbers */
+  take(step: OuterStep, places: StepVectors): boolean {
+    return this.#parts.map((part) => part.take(step, places)).every((finite) => finite)
+  }
+}
+
+class Part {
+  /** Floats that kernels go over; those after `length` are zeros and stay zeros. */
+  readonly #padded: number
+  readonly #memory: WebAssembly.Memory
+  readonly #kernels: OuterKernels
+
+  constructor(
+    private readonly length: number,
+    places: number,
+    compiled: WebAssembly.Module,
+  ) {
+    this.#padded = Math.ceil(length / LANES) * LANES
+    const pages = Math.ceil((places * this.#padded * floatBytes) / pageBytes)
+    const limits = { initial: pages, maximum: pages, shared: true }
+    this.#memory = new WebAssembly.Memory(limits)
+    this.#kernels = OuterKernels.in(this.#memory, compiled)
+  }
+
+  view(place: Place): Float32Array {
+    return new Float32Array(this.#memory.buffer, this.#pointer(place), this.length)
+  }
+
+  take(step: OuterStep, { theta, g, momentum, buffer, newTheta, newSlot }: StepVectors): boolean {
+    const pointers = {
+      theta: this.#pointer(theta),
+      g: this.#pointer(g),
+      momentum: this.#pointer(momentum),
+      buffer: this.#pointer(buffer),
+      newTheta: this.#pointer(newTheta),
+      newSlot: this.#pointer(newSlot),
+    }
+    return this.#kernels.take(step, pointers, this.#padded)
+  }
+
+  #pointer(place: Place): number {
+    return place * this.#padded * floatBytes
+  }
+}

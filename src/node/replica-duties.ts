@@ -1,0 +1,176 @@
+// What a replica does for the core: its log, payloads, outer steps and snapshots, each durable before it is told.
+import type { Effect } from '../core/events.js'
+import type { Hash, PeerId, Version } from '../core/ids.js'
+import type { Message } from '../core/messages.js'
+import type { Report } from '../core/reports.js'
+import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
+import type { Mesh } from '../ports/mesh.js'
+import { StoreError } from '../store/store-error.js'
+import type { Contributions } from './contributions.js'
+import type { Dispatch } from './driver.js'
+import type { DurableLog } from './durable-log.js'
+import type { OuterStates } from './outer-states.js'
+import { OuterThreadDied } from './outer-thread.js'
+import { reasonOf } from './reason.js'
+import type { SnapshotFiles } from './snapshot-files.js'
+
+type Of<Type extends Effect['type']> = Extract<Effect, { type: Type }>
+
+export interface ReplicaParts {
+  readonly mesh: Mesh
+  readonly log: DurableLog
+  readonly snapshots: SnapshotFiles
+  readonly states: OuterStates
+  readonly contributions: Contributions
+  /** To another peer, or to this one itself. */
+  readonly send: (to: PeerId, message: Message) => void
+  readonly report: (report: Report) => void
+  readonly dispatch: Dispatch
+  /** For errors after which this peer cannot go on. */
+  readonly fail: (error: unknown) => void
+}
+
+/** Snapshots encoded for a joiner, kept while others may ask for the same. */
+const encodedKept = 2
+
+export class ReplicaDuties {
+  readonly #encoded = new Map<Version, Promise<Uint8Array | null>>()
+  /** How often something else took the place of what was held: what was begun before is not told after it. */
+  #installs = 0
+  /** The snapshot that is being taken up, if one is. */
+  #installing: Promise<void> = Promise.resolve()
+  #fetches = 0
+
+  constructor(private readonly parts: ReplicaParts) {}
+
+  persist({ hard, entries, thenSend }: Of<'persist'>): void {
+    const { log, send, dispatch, fail } = this.parts
+    const last = entries.at(-1)
+    log
+      .persist(hard, entries)
+      .then(() => {
+        for (const { to, message } of thenSend) send(to, message)
+        if (last !== undefined) dispatch({ type: 'persisted', index: last.index, term: last.term })
+      })
+      .catch(fail)
+  }
+
+  compact({ base }: Of<'compact'>): void {
+    this.parts.log.compact(base).catch(this.parts.fail)
+  }
+
+  /** Snapshots go first: a log without one is of no peer's any more. */
+  forgetReplica(): void {
+    const { log, snapshots, fail } = this.parts
+    this.#supersede()
+    log.beginAnew({ index: 0, term: 0 }, snapshots.clear()).catch(fail)
+  }
+
+  holdPayload({ payload, donors }: Of<'hold-payload'>): void {
+    void this.parts.contributions.hold(payload, donors)
+  }
+
+  dropPayloads({ payloads }: Of<'drop-payloads'>): void {
+    this.parts.contributions.drop(payloads)
+  }
+
+  applyOuter(effect: Of<'apply-outer'>): void {
+    const { dispatch, fail } = this.parts
+    const installs = this.#installs
+    const { version } = effect
+    this.#apply(effect, installs)
+      .then((digests) => {
+        if (digests !== null && installs === this.#installs)
+          dispatch({ type: 'outer-applied', version, ...digests })
+      })
+      .catch((error) => {
+        if (installs !== this.#installs) return
+        if (error instanceof OuterThreadDied) return fail(error)
+        const lasting = error instanceof VersionBroken
+        dispatch({ type: 'outer-failed', version, reason: reasonOf(error), lasting })
+      })
+  }
+
+  /** Null where a snapshot took the place of what the step begins from. */
+  async #apply({ entry, ledger, donors }: Of<'apply-outer'>, installs: number) {
+    const { contributions, states } = this.parts
+    const payload = await contributions.payload(entry.payload, donors)
+    await this.#installing
+    return installs === this.#installs ? states.apply(entry, ledger, payload) : null
+  }
+
+  saveSnapshot({ version, ledger }: Of<'save-snapshot'>): void {
+    const { states, snapshots, report, dispatch } = this.parts
+    const installs = this.#installs
+    const save = async () => {
+      const held = await states.snapshot(version)
+      if (held === undefined) throw new Error('it is not held any more')
+      if (installs !== this.#installs) return
+      await snapshots.save({ ...held, ledger })
+      if (installs === this.#installs)
+        dispatch({ type: 'snapshot-saved', index: ledger.index, term: ledger.term })
+    }
+    save().catch((error) =>
+      report({ type: 'warning', message: `No snapshot of version ${version}: ${reasonOf(error)}` }),
+    )
+  }
+
+  /** The bytes of a version for a replica that begins with it, encoded once for all who ask. */
+  encodedSnapshot(version: Version): Promise<Uint8Array | null> {
+    const known = this.#encoded.get(version)
+    if (known !== undefined) return known
+    const encoded = this.parts.states.encoded(version).then((bytes) => bytes ?? null)
+    const forget = () => this.#encoded.get(version) === encoded && this.#encoded.delete(version)
+    encoded.then((bytes) => bytes === null && forget(), forget)
+    this.#encoded.set(version, encoded)
+    for (const old of this.#encoded.keys()) {
+      if (this.#encoded.size <= encodedKept) break
+      this.#encoded.delete(old)
+    }
+    return encoded
+  }
+
+  fetchSnapshot(effect: Of<'fetch-snapshot'>): void {
+    const { dispatch, fail } = this.parts
+    this.#fetches++
+    this.#fetch(effect, this.#fetches).catch((error) => {
+      if (error instanceof StoreError) return fail(error)
+      dispatch({ type: 'snapshot-failed', reason: reasonOf(error) })
+    })
+  }
+
+  /** From the first donor that gives the right one. */
+  async #fetch({ version, stateDigest, donors }: Of<'fetch-snapshot'>, fetch: number): Promise<void> {
+    let failure: unknown = new Error('nobody is there who may hold it')
+    for (const donor of donors) {
+      try {
+        const bytes = await this.parts.mesh.fetch({ kind: 'snapshot', version }, [donor], null)
+        // Another one is wanted by now.
+        if (fetch !== this.#fetches) return
+        const installed = this.#installing.then(() => this.#install(bytes, stateDigest))
+        this.#installing = installed.catch(() => {})
+        return await installed
+      } catch (error) {
+        if (error instanceof StoreError) throw error
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  async #install(bytes: Uint8Array, stateDigest: Hash): Promise<void> {
+    const { states, snapshots, dispatch } = this.parts
+    const { ledger, digest } = await states.receive(bytes, stateDigest)
+    const snapshot: Snapshot | undefined = await states.snapshot(ledger.version)
+    if (snapshot === undefined) throw new Error(`version ${ledger.version} is not held`)
+    await snapshots.replaceBy(snapshot)
+    this.#supersede()
+    dispatch({ type: 'snapshot-installed', ledger, digest, stateDigest })
+  }
+
+  /** Something else takes the place of what was held. */
+  #supersede(): void {
+    this.#installs++
+    this.#encoded.clear()
+  }
+}

@@ -1,0 +1,106 @@
+// Looks at a peer once a second: for live views, for other programs, and for its own next start.
+import { replicasOf } from '../core/admission.js'
+import type { RunId } from '../core/ids.js'
+import type { Address } from '../core/messages.js'
+import type { Report } from '../core/reports.js'
+import type { PeerState } from '../core/state.js'
+import { phaseOf } from '../core/worker.js'
+import type { Traffic } from '../ports/mesh.js'
+import type { PeerStatus } from '../ports/status.js'
+import type { PeerPaths } from '../store/run-paths.js'
+import { Contacts } from './contacts.js'
+import { replaceFile } from './loose-file.js'
+import { statusOf } from './status.js'
+
+const everyMs = 1_000
+/** How often a peer that nobody has taken in says so. */
+const noticeTicks = 10
+
+export interface Watched {
+  readonly paths: PeerPaths
+  readonly run: RunId
+  readonly state: () => PeerState
+  readonly traffic: () => Traffic
+  readonly report: (report: Report) => void
+}
+
+export class Watch {
+  readonly #contacts: Contacts
+  readonly #timer: NodeJS.Timeout
+  /** Why this peer leads, or led last. */
+  #leads: string | null = null
+  #ticksAlone = 0
+
+  constructor(private readonly watched: Watched) {
+    this.#contacts = new Contacts(watched.paths.contacts)
+    this.#timer = setInterval(() => this.#tick(), everyMs)
+  }
+
+  /** Hears the peer's reports. */
+  heard(report: Report): void {
+    if (report.type === 'leader') this.#leads = report.reason
+  }
+
+  /** How things stand now. */
+  status(): PeerStatus {
+    const { run, state } = this.watched
+    const time = new Date().toISOString()
+    return statusOf(state(), { run, pid: process.pid, time, leads: this.#leads })
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#keepFiles()
+  }
+
+  #tick(): void {
+    this.#keepFiles()
+    this.watched.report(this.#report())
+    this.#noticeIfAlone()
+  }
+
+  #keepFiles(): void {
+    const { paths, state } = this.watched
+    this.#contacts.keep(contactsOf(state()))
+    replaceFile(paths.status, JSON.stringify(this.status()))
+  }
+
+  #report(): Extract<Report, { type: 'status' }> {
+    const state = this.watched.state()
+    const { worker, replica } = state
+    const { now: work, speed } = worker
+    const { sent, received } = this.watched.traffic()
+    return {
+      type: 'status',
+      phase: phaseOf(state),
+      version: replica?.applied ?? 0,
+      step: work.phase === 'training' ? work.step : 0,
+      steps: work.phase === 'training' || work.phase === 'fetching' ? work.assignment.steps : 0,
+      speed,
+      bytesSent: total(sent),
+      bytesReceived: total(received),
+    }
+  }
+
+  #noticeIfAlone(): void {
+    const { joined, lead, finishing, connected } = this.watched.state()
+    if (joined || lead !== null || finishing !== null) {
+      this.#ticksAlone = 0
+      return
+    }
+    this.#ticksAlone++
+    if (this.#ticksAlone % noticeTicks !== 0) return
+    const there = connected.length === 1 ? 'one peer is' : `${connected.length} peers are`
+    const message = `Still looking for the leader of the run; ${there} connected.`
+    this.watched.report({ type: 'warning', message })
+  }
+}
+
+/** Where a peer that comes back finds the run. */
+function contactsOf({ replica, replicas, setup }: PeerState): readonly Address[] {
+  const known = replica === null ? replicas : replicasOf(replica.ledger)
+  return known.filter(({ peer }) => peer !== setup.self.id)
+}
+
+const total = (byPurpose: Readonly<Record<string, number>>): number =>
+  Object.values(byPurpose).reduce((sum, bytes) => sum + bytes, 0)

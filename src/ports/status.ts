@@ -1,0 +1,43 @@
+// What a peer knows of itself and of its run at one moment: written once a second in its folder, and told to who asks.
+import type { Epoch, Index, PeerId, RunId, Term, Version } from '../core/ids.js'
+
+export interface NamedPeer {
+  readonly name: string
+  readonly id: PeerId
+}
+
+export interface StatusMember extends NamedPeer {
+  readonly cluster: string
+  readonly replica: boolean
+  /** False once the leader has let it go. */
+  readonly present: boolean
+}
+
+/** Content of `peers/NAME/status.json`. */
+export interface PeerStatus extends NamedPeer {
+  readonly cluster: string
+  readonly pid: number
+  readonly run: RunId
+  /** When it was so, ISO. */
+  readonly time: string
+  readonly epoch: Epoch
+  readonly term: Term
+  /** Null while nobody is known to lead. */
+  readonly leader: NamedPeer | null
+  /** Why the leader leads, in words, where this peer or its log knows. */
+  readonly leads: string | null
+  /** Who votes; null from a pure worker, which does not know. */
+  readonly voters: readonly NamedPeer[] | null
+  /** Who is to vote, while the voters change. */
+  readonly next: readonly NamedPeer[] | null
+  /** What the loss of voters would mean, in words. */
+  readonly tolerance: string | null
+  /** All that a replica's ledger knows; none from a pure worker. */
+  readonly members: readonly StatusMember[]
+  readonly version: Version
+  /** Ledger index of the last entry committed here. */
+  readonly committed: Index
+  /** How often what was refused, since the peer was started. */
+  readonly refusals: Readonly<Record<string, number>>
+  readonly phase: string
+}

@@ -1,0 +1,38 @@
+// A peer's status as others read it, from its folder or over the network.
+import { z } from 'zod'
+import type { NamedPeer, PeerStatus } from '../ports/status.js'
+import { exactly, name, peerIdSchema, runIdSchema, text, whole } from './fields.js'
+
+/** Members that one status lists at most: with the longest names they stay below what a control message may carry. */
+export const MAX_STATUS_MEMBERS = 100
+
+const namedSchema = exactly<NamedPeer>()(z.strictObject({ name, id: peerIdSchema }))
+const votersSchema = z.array(namedSchema).max(16).readonly()
+
+export const peerStatusSchema = exactly<PeerStatus>()(
+  z.strictObject({
+    name,
+    id: peerIdSchema,
+    cluster: name,
+    pid: whole,
+    run: runIdSchema,
+    time: z.string().max(64),
+    epoch: whole,
+    term: whole,
+    leader: namedSchema.nullable(),
+    leads: z.string().max(4000).nullable(),
+    voters: votersSchema.nullable(),
+    next: votersSchema.nullable(),
+    tolerance: text.nullable(),
+    members: z
+      .array(
+        z.strictObject({ name, id: peerIdSchema, cluster: name, replica: z.boolean(), present: z.boolean() }),
+      )
+      .max(MAX_STATUS_MEMBERS)
+      .readonly(),
+    version: whole,
+    committed: whole,
+    refusals: z.record(z.string().max(256), whole).readonly(),
+    phase: z.string().max(64),
+  }),
+)

@@ -1,0 +1,232 @@
+// What records say of the promises: a run that kept them, and every way to break one.
+import assert from 'node:assert/strict'
+import { assignmentId, hash, peerId, runId } from '../../src/core/ids.js'
+import type { Report } from '../../src/core/reports.js'
+import type { FaultRecord, RunRecord } from '../../src/faults/records.js'
+import { isKept, judge } from '../../src/faults/verdict.js'
+
+const at = (second: number, peer: string, report: Report): RunRecord => ({
+  time: new Date(Date.UTC(2026, 0, 1) + second * 1000).toISOString(),
+  peer,
+  ...report,
+})
+const started = (second: number, peer: string, config: unknown = null): RunRecord =>
+  at(second, peer, {
+    type: 'run-started',
+    run: runId('ab'),
+    name: 'storm',
+    config,
+    parameters: 1,
+    resumed: false,
+  })
+const leads = (second: number, peer: string, term: number): RunRecord =>
+  at(second, peer, { type: 'leader', term, leader: peer, id: peerId(`id-${peer}`), reason: 'chosen' })
+const digest = (second: number, peer: string, version: number, of = 'd', state: string | null = 's') =>
+  at(second, peer, {
+    type: 'digest',
+    version,
+    digest: hash(`${of}${version}`),
+    stateDigest: state === null ? null : hash(`${state}${version}`),
+  })
+const assigned = (second: number, index: number, worker: string): RunRecord =>
+  at(second, 'a', {
+    type: 'assigned',
+    assignment: assignmentId(index),
+    worker,
+    version: 0,
+    steps: 1,
+    shard: 0,
+    position: 0,
+    speed: null,
+    maxSpeed: null,
+    learningRate: 0.1,
+    window: 0,
+  })
+const contributed = (second: number, index: number, peer: string): RunRecord =>
+  at(second, peer, {
+    type: 'contributed',
+    assignment: assignmentId(index),
+    bytes: 4,
+    codec: 'fp32',
+    norm: 1,
+    loss: 2,
+  })
+interface Applied {
+  readonly by?: string
+  readonly term?: number
+  readonly index?: number
+}
+const applied = (
+  second: number,
+  version: number,
+  assignment: number,
+  { by = 'a', term = 1, index = 10 + version }: Applied = {},
+): RunRecord =>
+  at(second, by, {
+    type: 'applied',
+    version,
+    term,
+    index,
+    worker: 'b',
+    assignment: assignmentId(assignment),
+    staleness: 0,
+    steps: 1,
+    loss: 2,
+    speed: 1,
+  })
+const fault = (second: number, forSeconds: number): FaultRecord => ({
+  time: new Date(Date.UTC(2026, 0, 1) + second * 1000).toISOString(),
+  peer: 'b',
+  type: 'fault',
+  what: 'kill',
+  peers: ['b'],
+  forSeconds,
+})
+
+/** A run in which nothing is wrong: a leads, dies, b leads, and what a had ordered is told again. */
+const sound: readonly RunRecord[] = [
+  started(0, 'a'),
+  started(0, 'b'),
+  leads(1, 'a', 1),
+  assigned(2, 1, 'b'),
+  contributed(3, 1, 'b'),
+  applied(4, 1, 1),
+  digest(4, 'a', 1),
+  digest(4, 'b', 1),
+  digest(4, 'c', 1, 'd', null),
+  assigned(4, 2, 'b'),
+  contributed(5, 2, 'b'),
+  fault(5, 2),
+  leads(6, 'b', 3),
+  applied(6, 1, 1, { by: 'b' }),
+  applied(8, 2, 2, { by: 'b', term: 3, index: 15 }),
+  digest(8, 'b', 2),
+  started(8, 'a'),
+  digest(8, 'a', 0),
+  digest(9, 'a', 2),
+  assigned(9, 3, 'b'),
+  contributed(10, 3, 'b'),
+]
+
+const violations = (records: readonly RunRecord[]): string[] =>
+  judge(records).checked.flatMap(({ broken }) => broken)
+
+describe('The verdict on a run', () => {
+  it('is that all promises were kept where they were, and tells how much happened', () => {
+    const verdict = judge(sound)
+    assert.deepEqual(violations(sound), [])
+    assert.ok(isKept(verdict))
+    const { versions, leaders, contributions, faults } = verdict
+    assert.deepEqual([versions, leaders, contributions, faults], [2, 2, 3, { kill: 1 }])
+  })
+
+  it('is that of an empty file: nothing happened, nothing was broken', () => {
+    assert.ok(isKept(judge([])))
+  })
+
+  const wrongs: readonly [string, readonly RunRecord[], RegExp][] = [
+    ['a term with two leaders', [leads(11, 'c', 3)], /^term 3 was led by b and by c$/],
+    ['a version that fell', [digest(11, 'b', 1)], /^b fell from version 2 to 1$/],
+    [
+      'a version with two thetas',
+      [digest(11, 'c', 2, 'x', null)],
+      /^version 2 has one theta at b and another at c$/,
+    ],
+    [
+      'a version with two outer states',
+      [digest(11, 'c', 2, 'd', 'x')],
+      /^version 2 has one outer state at b and another at c$/,
+    ],
+    [
+      'a contribution that was applied twice',
+      [applied(11, 3, 1, { term: 3, index: 20 })],
+      /^a1 of b was applied as version 1 and as version 3$/,
+    ],
+    [
+      'a contribution that is forgotten while its worker has other work',
+      [assigned(11, 4, 'b')],
+      /^a3 of b was neither applied nor refused nor expired$/,
+    ],
+    [
+      'an entry that is two things',
+      [applied(11, 2, 5, { term: 2, index: 15 })],
+      /^entry 15 applies a2 in term 3 as version 2 by b, and a5 in term 2 as version 2 by a$/,
+    ],
+    [
+      'a leader of the past that goes on after the next one',
+      [applied(11, 3, 3, { term: 1, index: 16 })],
+      /^a applied entry 16 in term 1, after entry 15 of term 3$/,
+    ],
+    [
+      'entries that make versions in another order',
+      [applied(11, 1, 9, { term: 4, index: 30 })],
+      /^entry 30 makes version 1, and entry 15 made 2$/,
+    ],
+  ]
+  for (const [what, more, expected] of wrongs)
+    it(`names ${what}`, () => {
+      assert.ok(
+        violations([...sound, ...more]).some((text) => expected.test(text)),
+        violations([...sound, ...more]).join('\n'),
+      )
+    })
+
+  it('holds nothing against a contribution that was refused, expired, or may be done ahead', () => {
+    const refused = at(11, 'b', {
+      type: 'refused',
+      what: 'contribution',
+      from: 'b',
+      reason: 'a3: its norm is not finite',
+    })
+    const expired = at(11, 'b', {
+      type: 'expired',
+      assignment: assignmentId(3),
+      worker: 'b',
+      reason: 'not back after 6 s',
+    })
+    for (const verdict of [refused, expired])
+      assert.deepEqual(violations([...sound, verdict, assigned(12, 4, 'b')]), [])
+    const ahead = [started(0, 'a', { roundsAhead: 1 }), ...sound.slice(1, -4), ...sound.slice(-2)]
+    assert.deepEqual(violations([...ahead, assigned(12, 4, 'b')]), [])
+  })
+
+  it('holds nothing against a peer that starts again or gives up what it held', () => {
+    const healing = at(11, 'b', {
+      type: 'refused',
+      what: 'own outer state',
+      from: null,
+      reason: 'version 2 is another',
+    })
+    assert.deepEqual(violations([...sound, healing, digest(12, 'b', 1)]), [])
+  })
+
+  it('is that the run stood still where no version came after the last fault', () => {
+    const stood = [...sound.slice(0, 12), fault(9, 2), digest(60, 'b', 1)]
+    assert.match(
+      violations(stood).join(),
+      /^no version came after version 1, though the last fault was mended/,
+    )
+    // Ended too soon to tell.
+    assert.deepEqual(violations(stood.slice(0, -1)), [])
+  })
+
+  it('begins anew where a run was recovered by force: what others alone held is lost', () => {
+    const recovered: RunRecord = {
+      time: new Date(Date.UTC(2026, 0, 1, 0, 0, 20)).toISOString(),
+      peer: 'a',
+      type: 'recovered',
+      epoch: 1,
+      index: 11,
+      voters: ['a'],
+      reason: 'b is gone',
+    }
+    const after = [
+      recovered,
+      started(21, 'a'),
+      digest(21, 'a', 1),
+      applied(22, 2, 7, { term: 4, index: 13 }),
+      digest(22, 'a', 2, 'x'),
+    ]
+    assert.deepEqual(violations([...sound, ...after]), [])
+  })
+})

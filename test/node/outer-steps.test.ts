@@ -1,0 +1,210 @@
+// The steps of the kernels, which have the bits of the plain rules whatever the vectors, and what is kept of them.
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import { type Hash, hash } from '../../src/core/ids.js'
+import { emptyLedger, type LedgerState } from '../../src/core/ledger.js'
+import type { OwnState, OwnVector } from '../../src/node/outer-calls.js'
+import { compileOuterKernels } from '../../src/node/outer-kernels.js'
+import { OuterSteps } from '../../src/node/outer-steps.js'
+import { initialState, outerOptimizer, outerOptimizerNames } from '../../src/outer/optimizer.js'
+import { digestState, nextSnapshot, type Snapshot, snapshotOf } from '../../src/outer/snapshot.js'
+import { sha256 } from '../../src/platform/sha256.js'
+import type { OuterConfig } from '../../src/swarmfile/schema.js'
+import { codecs } from '../../src/tensor/codec.js'
+import { madeVectors, outerOptions } from '../paper/made.js'
+import { alice } from './fakes.js'
+
+const compiled = await compileOuterKernels()
+/** Vectors of some tests lie in one part, of others in several. */
+const partLength = 8
+const smallest = 2 ** -149
+const largest = 2 ** 128 - 2 ** 104
+
+/** The ledger as far as an outer step knows it. */
+const ledgerAt = (version: number): LedgerState => ({ ...emptyLedger([1], alice), version })
+const applied = (weight: number) => ({ kind: 'apply', weight }) as Parameters<typeof nextSnapshot>[1]
+
+/** Ordinary values, and those at the ends of fp32. */
+const finite = fc.oneof(
+  { weight: 3, arbitrary: fc.float({ min: -1, max: 1, noNaN: true }) },
+  fc.constantFrom(0, -0, smallest, -smallest, 3 * smallest, 2 ** -126, -(2 ** -126) + smallest, 2 ** -140),
+  fc.float({ min: Math.fround(-1e-37), max: Math.fround(1e-37), noNaN: true }),
+)
+const huge = fc.constantFrom(largest, -largest, 2 ** 127, -(2 ** 120))
+const anything = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY)
+
+const vectorOf = (length: number, ...values: readonly fc.Arbitrary<number>[]) =>
+  fc
+    .array(fc.oneof({ weight: 9 + length, arbitrary: values[0] }, ...values.slice(1)), {
+      minLength: length,
+      maxLength: length,
+    })
+    .map((numbers) => Float32Array.from(numbers))
+
+const configs: fc.Arbitrary<OuterConfig> = fc
+  .record({
+    method: fc.constantFrom(...outerOptimizerNames),
+    bufferSize: fc.integer({ min: 1, max: 5 }),
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+    momentum: fc.double({ min: 0, max: 0.99, noNaN: true }),
+    learningRate: fc.oneof(fc.double({ min: 0.01, max: 2, noNaN: true }), fc.constant(smallest)),
+  })
+  .map(({ share, ...rest }) => outerOptions({ ...rest, activation: share / rest.bufferSize }))
+
+/** What one step makes of a state, or why it does not. */
+function outcomeOf(take: () => { readonly stateDigest: string }): string {
+  try {
+    return take().stateDigest
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+/** Writes a pseudo-gradient to the inbox. @returns its hash */
+function deliver(steps: OuterSteps, g: Float32Array): Hash {
+  const payload = codecs.fp32.encode(g)
+  let start = 0
+  for (const part of steps.inbox) {
+    part.set(payload.subarray(start, start + part.length))
+    start += part.length
+  }
+  assert.equal(start, payload.length)
+  return sha256(payload)
+}
+
+function applyTo(steps: OuterSteps, version: number, g: Float32Array, weight: number) {
+  return steps.apply(version, deliver(steps, g), weight, null)
+}
+
+/** Every step of the kernels beside the same of the plain rule. */
+function assertSameBits(config: OuterConfig, start: Snapshot, gs: readonly Float32Array[], weight: number) {
+  const steps = new OuterSteps(config, compiled, partLength)
+  steps.install(structuredClone(start.outer) as OwnState, start.ledger.version, start.stateDigest)
+  let plain = start
+  for (const g of gs) {
+    const version = plain.ledger.version + 1
+    const expected = outcomeOf(() => {
+      plain = nextSnapshot(plain, applied(weight), ledgerAt(version), g, config, sha256)
+      return plain
+    })
+    assert.equal(
+      outcomeOf(() => applyTo(steps, version, g, weight)),
+      expected,
+    )
+  }
+}
+
+describe('A step of the kernels', () => {
+  const lengths = fc.integer({ min: 1, max: 19 })
+  const weights = fc.oneof(fc.constant(1), fc.double({ min: 0.001, max: 1, noNaN: true }))
+
+  it('has the bits of the plain rule, for every method, with signed zeros and subnormal numbers', () => {
+    const cases = lengths.chain((length) =>
+      fc.tuple(
+        configs,
+        vectorOf(length, finite),
+        fc.array(vectorOf(length, finite), { minLength: 1, maxLength: 9 }),
+        weights,
+      ),
+    )
+    fc.assert(
+      fc.property(cases, ([config, theta, gs, weight]) => {
+        const start = initialState(theta, outerOptimizer(config.method))
+        assertSameBits(config, snapshotOf(start, ledgerAt(0), sha256), gs, weight)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('that overflows or is given what is no number fails as that of the plain rule, and changes nothing', () => {
+    const cases = lengths.chain((length) =>
+      fc.tuple(
+        configs,
+        fc.array(vectorOf(length, finite, huge), { minLength: 3, maxLength: 3 }),
+        fc.array(vectorOf(length, finite, huge, anything), { minLength: 1, maxLength: 6 }),
+        weights,
+        fc.nat({ max: 4 }),
+      ),
+    )
+    let broken = 0
+    fc.assert(
+      fc.property(cases, ([config, [theta, ...vectors], gs, weight, phase]) => {
+        const { slots, name } = outerOptimizer(config.method)
+        const made = Object.fromEntries(slots.map((slot, i) => [slot, vectors[i]]))
+        const cycle = name === 'delayed-nesterov' ? phase % config.bufferSize : 0
+        const start = snapshotOf({ theta, slots: made, phase: cycle }, ledgerAt(7), sha256)
+        assertSameBits(config, start, gs, weight)
+        const g = Float32Array.from(theta, () => largest)
+        if (
+          /cannot be taken/.test(
+            outcomeOf(() => nextSnapshot(start, applied(1), ledgerAt(8), g, config, sha256)),
+          )
+        )
+          broken += 1
+      }),
+      { numRuns: 300 },
+    )
+    assert.ok(broken > 0)
+  })
+})
+
+describe('The steps of the outer state', () => {
+  const made = madeVectors(11)
+  const vector = (length: number, scale: number): OwnVector => new Float32Array(made(length, scale))
+  const config = outerOptions({ bufferSize: 3, activation: 0.2 })
+  const theta = vector(5, 1)
+  const begun = () => {
+    const steps = new OuterSteps(config, compiled)
+    steps.install({ theta, slots: {}, phase: 0 }, 0, null)
+    return steps
+  }
+
+  it('keep thetas and the slots of four versions as they were', () => {
+    const steps = begun()
+    const thetas = [theta]
+    const digests = [digestState(initialState(theta, outerOptimizer(config.method)), 0, sha256).stateDigest]
+    for (let version = 1; version <= 9; version++) {
+      const next = applyTo(steps, version, vector(5, 1), 1)
+      thetas.push(next.theta)
+      digests.push(next.stateDigest)
+      for (const [held, stateDigest] of digests.entries()) {
+        const slots = steps.slotsOf(stateDigest)
+        assert.equal(slots !== null, held > version - 4, `${held} at ${version}`)
+        if (slots === null) continue
+        const outer = { theta: thetas[held], slots, phase: held % 3 }
+        assert.equal(digestState(outer, held, sha256).stateDigest, stateDigest)
+      }
+    }
+  })
+
+  it('write a theta to memory that is given back', () => {
+    const steps = begun()
+    const spare = vector(5, 1)
+    const g = vector(5, 1)
+    const { theta: next } = steps.apply(1, deliver(steps, g), 1, spare)
+    assert.equal(next.buffer, spare.buffer)
+    steps.prepare()
+    assert.notEqual(applyTo(steps, 2, g, 1).theta.buffer, spare.buffer)
+  })
+
+  it('refuse a state of another digest or method, and go on from the one before', () => {
+    const steps = begun()
+    const slots = { momentum: vector(5, 1), buffer: vector(5, 1) }
+    assert.throws(() => steps.install({ theta, slots, phase: 1 }, 4, hash('00')), /its digest is .*, not 00/)
+    const foreign = { velocity: vector(5, 1) }
+    assert.throws(() => steps.install({ theta, slots: foreign, phase: 1 }, 4, null), /has no slot velocity/)
+    const short = { momentum: vector(4, 1) }
+    assert.throws(() => steps.install({ theta, slots: short, phase: 1 }, 4, null), /4 values, theta 5/)
+    assert.equal(applyTo(steps, 1, vector(5, 1), 1).phase, 1)
+  })
+
+  it('refuse a step that does not follow, and one of a payload that is not in the inbox', () => {
+    const steps = begun()
+    const g = vector(5, 1)
+    assert.throws(() => applyTo(steps, 2, g, 1), /version 1 is not held/)
+    const payload = deliver(steps, g)
+    deliver(steps, vector(5, 1))
+    assert.throws(() => steps.apply(1, payload, 1, null), /does not match its hash/)
+    assert.equal(applyTo(steps, 1, g, 1).phase, 1)
+  })
+})
