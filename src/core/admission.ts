@@ -121,10 +121,12 @@ function admit(turn: Turn, peer: PeerId, { name, cluster, speed, addresses }: Jo
 export function welcome(turn: Turn, peer: PeerId, log: LogPoint | null = null): void {
   const { lead, replica, setup, epoch } = turn.state
   if (lead === null || replica === null || peer === setup.self.id) return
-  // Its admission is not committed yet: it is welcomed when it is.
+  // Its admission is not committed yet: it is welcomed when it is. A voter is needed for that very commit.
   const member = replica.ledger.members[peer]
-  if (member?.present !== true) return
-  const needsSnapshot = member.replica && (log === null || log.index < replica.base.index)
+  const votes = allVoters(replica.configuration).includes(peer)
+  if (member === undefined || !(member.present || votes)) return
+  const holds = member.replica || votes
+  const needsSnapshot = holds && (log === null || log.index < replica.base.index)
   // While voters differ about the outer state, this one may be wrong: it is not spread.
   if (needsSnapshot && lead.inquiry !== null) return
   const { applied: version, stateDigest } = replica
@@ -133,7 +135,7 @@ export function welcome(turn: Turn, peer: PeerId, log: LogPoint | null = null): 
     type: 'welcome',
     epoch,
     term: lead.term,
-    replica: member.replica,
+    replica: holds,
     replicas: replicasOf(replica.ledger),
     replicasAt: replica.ledger.replicasAt,
     snapshot,

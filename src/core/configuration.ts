@@ -28,7 +28,7 @@ export function majorityHas({ voters, next }: Configuration, of: (voter: PeerId)
 export interface Candidate {
   readonly id: PeerId
   readonly cluster: string
-  /** It is there: answers heartbeats, and did not say that it leaves. */
+  /** The leader has not let it go: it may be silent, but not for long. */
   readonly present: boolean
   /** It said that it leaves. */
   readonly left: boolean

@@ -145,10 +145,12 @@ export type Effect =
       readonly version: Version
       readonly donors: readonly PeerId[]
     }
+  /** One that ends before entry `least` is not taken: what was acknowledged and forgotten since would be missing. */
   | {
       readonly type: 'fetch-snapshot'
       readonly version: Version
       readonly stateDigest: Hash
+      readonly least: Index
       readonly donors: readonly PeerId[]
     }
   | {

@@ -86,8 +86,11 @@ export function onRedirect(turn: Turn, from: PeerId, { epoch, term, leader, repl
 
 /** One of those who may lead says who else may: this peer was away while others became voters. */
 function learnReplicas(turn: Turn, replicas: readonly Address[]): void {
-  const before = turn.state.replicas.filter(({ peer }) => !replicas.some((other) => other.peer === peer))
-  change(turn, { replicas: [...replicas, ...before].slice(0, mostReplicas) })
+  const { state } = turn
+  const before = state.replicas.filter(({ peer }) => !replicas.some((other) => other.peer === peer))
+  // Until the own ledger says something newer.
+  const replicasAt = state.replica === null ? state.replicasAt : state.replica.ledger.index + 1
+  change(turn, { replicas: [...replicas, ...before].slice(0, mostReplicas), replicasAt })
 }
 
 /**
@@ -116,7 +119,9 @@ export function fromLeader(turn: Turn, from: PeerId, message: LeaderMessage): bo
   const gap = turn.at - turn.state.heardLeaderAt
   const gaps =
     message.type === 'heartbeat' && !isNew ? [...turn.state.gaps, gap].slice(-gapsKept) : turn.state.gaps
-  change(turn, { heardLeaderAt: turn.at, gaps })
+  // Gossip also reaches one that the leader has let go.
+  const isGossip = message.type === 'entries' || message.type === 'version'
+  if (isNew || !isGossip) change(turn, { heardLeaderAt: turn.at, gaps })
   // What was on its way when the connection closed says nothing of what came after.
   if (state.connected.includes(from)) awaitLeader(turn)
   if (!isNew) return true
@@ -148,9 +153,10 @@ function whyNot(turn: Turn, from: PeerId, { epoch, term }: LeaderMessage): strin
 
 /** A voter as far as this peer knows, or a replica that may have become one since; who knows nobody asks anyone. */
 function mayLead({ state }: Turn, from: PeerId): boolean {
-  const { replica, replicas } = state
-  if (replicas.some(({ peer }) => peer === from)) return true
-  if (replica === null) return replicas.length === 0
+  const { replica, replicas, replicasAt } = state
+  const isNamed = replicas.some(({ peer }) => peer === from)
+  if (replica === null) return replicas.length === 0 || isNamed
+  if (isNamed && replicasAt > replica.ledger.replicasAt) return true
   return isVoter(replica.configuration, from) || replica.ledger.members[from]?.replica === true
 }
 
@@ -226,10 +232,6 @@ export function onEntriesAppended(turn: Turn, from: PeerId, append: Append): voi
 
 export function onSnapshotInstalled(turn: Turn, ledger: LedgerState, digest: Hash, stateDigest: Hash): void {
   if (!turn.state.installing) return
-  const { replica: held } = turn.state
-  // Entries that this replica acknowledged and has forgotten since would be missing after it.
-  if (held !== null && ledger.index < held.base.index)
-    return onSnapshotFailed(turn, `it ends at entry ${ledger.index}, before what is kept here`)
   installSnapshot(turn, ledger, digest, stateDigest)
   tellLogEnd(turn)
   persistTerm(turn)

@@ -238,7 +238,8 @@ export function fetchSnapshot(turn: Turn, version: Version, stateDigest: Hash): 
   if (now.phase === 'fetching') changeWorker(turn, { now: { ...now, asked: false } })
   const { leader } = turn.state
   const donors = leader === null ? donorsOf(turn, null) : [leader]
-  emit(turn, { type: 'fetch-snapshot', version, stateDigest, donors })
+  const least = turn.state.replica?.base.index ?? 0
+  emit(turn, { type: 'fetch-snapshot', version, stateDigest, least, donors })
 }
 
 /**

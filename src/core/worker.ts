@@ -35,10 +35,10 @@ export function workerOnEntry(turn: Turn, entry: Entry): void {
       if (entry.worker === self) onVerdict(turn, entry.assignment, entry.kind, null)
       break
     case 'evict':
+    case 'revoke':
       if (entry.peer === self && turn.state.finishing === null && !turn.state.leaving)
         rejoin(turn, entry.reason)
       break
-    case 'revoke':
     case 'no-op':
     case 'configure':
     case 'admit':

@@ -1,6 +1,6 @@
 // What a replica does for the core: its log, payloads, outer steps and snapshots, each durable before it is told.
 import type { Effect } from '../core/events.js'
-import type { Hash, PeerId, Version } from '../core/ids.js'
+import type { Hash, Index, PeerId, Version } from '../core/ids.js'
 import type { Message } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
 import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
@@ -140,14 +140,14 @@ export class ReplicaDuties {
   }
 
   /** From the first donor that gives the right one. */
-  async #fetch({ version, stateDigest, donors }: Of<'fetch-snapshot'>, fetch: number): Promise<void> {
+  async #fetch({ version, stateDigest, least, donors }: Of<'fetch-snapshot'>, fetch: number): Promise<void> {
     let failure: unknown = new Error('nobody is there who may hold it')
     for (const donor of donors) {
       try {
         const bytes = await this.parts.mesh.fetch({ kind: 'snapshot', version }, [donor], null)
         // Another one is wanted by now.
         if (fetch !== this.#fetches) return
-        const installed = this.#installing.then(() => this.#install(bytes, stateDigest))
+        const installed = this.#installing.then(() => this.#install(bytes, stateDigest, least))
         this.#installing = installed.catch(() => {})
         return await installed
       } catch (error) {
@@ -158,9 +158,10 @@ export class ReplicaDuties {
     throw failure
   }
 
-  async #install(bytes: Uint8Array, stateDigest: Hash): Promise<void> {
+  async #install(bytes: Uint8Array, stateDigest: Hash, least: Index): Promise<void> {
     const { states, snapshots, dispatch } = this.parts
     const { ledger, digest } = await states.receive(bytes, stateDigest)
+    if (ledger.index < least) throw new Error(`it ends at entry ${ledger.index}, before what is kept here`)
     const snapshot: Snapshot | undefined = await states.snapshot(ledger.version)
     if (snapshot === undefined) throw new Error(`version ${ledger.version} is not held`)
     await snapshots.replaceBy(snapshot)

@@ -273,13 +273,14 @@ export class VirtualExecutor {
   #fetchSnapshot(
     peer: SimulatedPeer,
     memory: Memory,
-    { version, stateDigest, donors }: Of<'fetch-snapshot'>,
+    { version, stateDigest, least, donors }: Of<'fetch-snapshot'>,
   ): void {
     const { network, clock } = this.parts
     const donor = donors.map((id) => network.reachable(peer, id)).find((other) => other?.held(version))
     const snapshot = donor?.held(version)
-    if (donor === undefined || snapshot?.stateDigest !== stateDigest || !this.#isGenuine(snapshot)) {
-      const reason = 'no donor holds it any more'
+    const isRight = snapshot?.stateDigest === stateDigest && this.#isGenuine(snapshot)
+    if (donor === undefined || snapshot === undefined || !isRight || snapshot.ledger.index < least) {
+      const reason = 'no donor holds one that will do'
       this.#later(peer, failureMs, { type: 'snapshot-failed', reason })
       return
     }

@@ -266,6 +266,19 @@ describe('A member', () => {
     assert.equal(driven.sent(other, 'welcome')[0].snapshot, null)
   })
 
+  it('that votes gets its snapshot before it is taken in again: it may be needed to commit just that', () => {
+    const driven = elected([founder, other, third])
+    // Silent for long, it is let go.
+    acknowledge(driven.pass(10_500, [other]), other)
+    const { replica } = driven
+    const base = { index: 6, term: 2 }
+    driven.state = { ...driven.state, replica: { ...replica, base, log: replica.log.slice(1) } }
+    driven.clear()
+    for (let i = 0; i < 2; i++) join(driven, third, { log: { index: 5, term: 1 } })
+    assert.equal(driven.replica.ledger.members[third].present, false)
+    assert.deepEqual(driven.sent(third, 'welcome').at(-1)?.snapshot, { version: 0, stateDigest: digestOf(0) })
+  })
+
   it('is told of who it is that holds the outer state, and where', () => {
     const driven = leading({ replicas: 2 })
     driven.event({ type: 'connected', peer: other })

@@ -155,7 +155,7 @@ describe('A replica', () => {
         return donor === alice ? bytes.slice(0, 100) : bytes
       },
     })
-    duties.fetchSnapshot({ type: 'fetch-snapshot', version: 5, stateDigest, donors: [alice, bob] })
+    duties.fetchSnapshot({ type: 'fetch-snapshot', version: 5, stateDigest, least: 0, donors: [alice, bob] })
     const { ledger } = await events.next('snapshot-installed')
     assert.deepEqual(asked, [alice, bob])
     assert.equal(ledger.index, 50)
@@ -167,10 +167,18 @@ describe('A replica', () => {
     const { bytes } = await snapshotElsewhere(5)
     const { duties, events, path, states } = await dutiesOver({ fetch: () => Promise.resolve(bytes) })
     const stateDigest = hash('0'.repeat(64))
-    duties.fetchSnapshot({ type: 'fetch-snapshot', version: 5, stateDigest, donors: [bob] })
+    duties.fetchSnapshot({ type: 'fetch-snapshot', version: 5, stateDigest, least: 0, donors: [bob] })
     assert.match((await events.next('snapshot-failed')).reason, /digest/)
     assert.deepEqual(await readdir(path), [])
     assert.deepEqual(states.theta(0), theta)
+  })
+
+  it('takes no snapshot that ends before what its log has forgotten', async () => {
+    const { bytes, stateDigest } = await snapshotElsewhere(5)
+    const { duties, events, path } = await dutiesOver({ fetch: () => Promise.resolve(bytes) })
+    duties.fetchSnapshot({ type: 'fetch-snapshot', version: 5, stateDigest, least: 51, donors: [bob] })
+    assert.match((await events.next('snapshot-failed')).reason, /ends at entry 50/)
+    assert.deepEqual(await readdir(path), [])
   })
 
   it('tells nothing of an outer step that began before a snapshot took its place', async () => {
@@ -184,7 +192,7 @@ describe('A replica', () => {
     })
     duties.applyOuter(stepWith(made.manifest.payload))
     await setImmediate()
-    duties.fetchSnapshot({ type: 'fetch-snapshot', version: 5, stateDigest, donors: [bob] })
+    duties.fetchSnapshot({ type: 'fetch-snapshot', version: 5, stateDigest, least: 0, donors: [bob] })
     await events.next('snapshot-installed')
     give()
     await states.snapshot(5)
@@ -201,7 +209,7 @@ describe('A replica', () => {
     const wrong = await states.snapshot(0)
     assert.ok(wrong !== undefined)
     await new SnapshotFiles(path).save({ ...wrong, ledger: ledgerAt(9) })
-    duties.fetchSnapshot({ type: 'fetch-snapshot', version: 5, stateDigest, donors: [bob] })
+    duties.fetchSnapshot({ type: 'fetch-snapshot', version: 5, stateDigest, least: 0, donors: [bob] })
     await events.next('snapshot-installed')
     assert.equal((await loadSnapshot(path))?.snapshot.ledger.version, 5)
   })
