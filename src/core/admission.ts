@@ -2,9 +2,9 @@
 import { tellVerdict } from './arrivals.js'
 import { enlist } from './assigning.js'
 import { allVoters } from './configuration.js'
-import type { Assignment } from './entries.js'
+import type { Assignment, Entry } from './entries.js'
 import { letGo } from './evicting.js'
-import type { PeerId } from './ids.js'
+import { indexOf, type PeerId } from './ids.js'
 import { type LedgerState, type Member, openAssignmentsOf, presentMembers } from './ledger.js'
 import type { Address, Join, LogPoint } from './messages.js'
 import { holdsLease, nameOf, propose, sendEntries } from './proposals.js'
@@ -98,13 +98,25 @@ export function sendFinish(turn: Turn, to: PeerId): void {
   if (finish !== undefined) sendEntries(turn, to, [finish])
 }
 
-/** Sends an assignment that did not arrive, or was lost in a restart, once more; its interval stays its own. */
+/**
+ * Sends an assignment that did not arrive, or was lost in a restart, once more; its interval stays its own. It must be
+ * committed, and its entry may be forgotten: what a worker needs of it is in the assignment.
+ */
 export function remind(turn: Turn, worker: PeerId, { id }: Assignment): void {
-  const entry = turn.state.replica?.log.findLast(
-    (candidate) => candidate.kind === 'assign' && candidate.assignment.id === id,
-  )
-  if (entry === undefined) return
-  if (worker === turn.state.setup.self.id) workerOnEntry(turn, entry)
+  const { replica, setup } = turn.state
+  const assignment = replica?.ledger.open[id]
+  if (replica === null || assignment === undefined) return
+  const { term, window } = replica.ledger
+  const entry: Entry = {
+    kind: 'assign',
+    assignment,
+    speed: null,
+    fastest: null,
+    window,
+    index: indexOf(id),
+    term,
+  }
+  if (worker === setup.self.id) workerOnEntry(turn, entry)
   else sendEntries(turn, worker, [entry])
 }
 

@@ -4,7 +4,7 @@ import { outerOptimizer } from '../outer/optimizer.js'
 import { arrive, fail } from './assigning.js'
 import { type Assignment, type Entry, isVerdict } from './entries.js'
 import { onPayloadHeld } from './following.js'
-import type { AssignmentId, PeerId, Version } from './ids.js'
+import { type AssignmentId, indexOf, type PeerId, type Version } from './ids.js'
 import type { Manifest } from './messages.js'
 import { holdsLease, nameOf, propose, sendEntries } from './proposals.js'
 import { entriesOf } from './records.js'
@@ -148,7 +148,7 @@ function isSettled({ ledger, log }: Replica, assignment: AssignmentId): boolean 
   // Rounds that are not in the ledger yet are given while its entries are on their way.
   return (
     log.some((entry) => isVerdict(entry) && entry.assignment === assignment) ||
-    Number(assignment.slice(1)) <= ledger.index
+    indexOf(assignment) <= ledger.index
   )
 }
 

@@ -7,7 +7,7 @@ import { progressOf } from './replication.js'
 import type { Turn } from './state.js'
 
 /** A replica that lacks no more entries, and no more versions, than these has caught up. */
-const caughtUp = { entries: 64, versions: 2 }
+const caughtUp = { entries: 64, versions: 4 }
 
 /** Completes a change that is under way, or begins one that makes the voters better. */
 export function configureIfDue(turn: Turn): void {
@@ -27,14 +27,11 @@ export function configureIfDue(turn: Turn): void {
 }
 
 function candidate(turn: Turn, { id, cluster, present, left }: Member): Candidate {
-  const { lead, replica, connected } = turn.state
-  const { match, version, steadySince, beat } = progressOf(turn, id)
+  const { replica, connected } = turn.state
+  const { match, behind: versions, steadySince, beat } = progressOf(turn, id)
   const here = present && turn.at - beat < doubtMs && connected.includes(id)
   const steady = turn.at - steadySince >= steadyMs
-  const behind = {
-    entries: (replica?.ledger.index ?? 0) - match,
-    versions: (lead?.head.version ?? 0) - version,
-  }
-  const current = behind.entries <= caughtUp.entries && behind.versions <= caughtUp.versions
+  const entries = (replica?.ledger.index ?? 0) - match
+  const current = entries <= caughtUp.entries && versions !== null && versions <= caughtUp.versions
   return { id, cluster, present, left, proved: here && steady && current }
 }

@@ -15,6 +15,7 @@ import {
   hardOf,
   isElectable,
   leaderIsAlive,
+  mayLead,
   persistTerm,
 } from './terms.js'
 
@@ -82,9 +83,8 @@ function campaign(
 export function onAskVote(turn: Turn, from: PeerId, ask: AskVote): void {
   const { replica } = turn.state
   if (replica === null) return
-  if (!isVoter(replica.configuration, from)) {
-    return refuse(turn, 'candidate', nameOf(turn, from), 'it is no voter')
-  }
+  // By its own configuration it may be one that this peer has not heard of yet: a replica at least it must be.
+  if (!mayLead(turn, from)) return refuse(turn, 'candidate', nameOf(turn, from), 'it is no voter')
   if (ask.epoch !== turn.state.epoch) {
     const reason = `it is of epoch ${ask.epoch}; this run was recovered by force ${turn.state.epoch} times`
     return refuse(turn, 'candidate', nameOf(turn, from), reason)

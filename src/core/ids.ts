@@ -28,3 +28,5 @@ export const peerId = (text: string): PeerId => text as PeerId
 export const runId = (text: string): RunId => text as RunId
 export const hash = (hex: string): Hash => hex as Hash
 export const assignmentId = (index: Index): AssignmentId => `a${index}` as AssignmentId
+/** Of the entry that made an assignment. */
+export const indexOf = (id: AssignmentId): Index => Number(id.slice(1))

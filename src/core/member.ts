@@ -23,7 +23,7 @@ import type {
 import { nameOf } from './proposals.js'
 import { abandonReplica, fetchSnapshot, installSnapshot, logEnd, pump } from './replica.js'
 import { change, emit, type PeerState, refuse, report, send, type Turn, toLeader } from './state.js'
-import { awaitLeader, beginTerm, persistTerm } from './terms.js'
+import { awaitLeader, beginTerm, mayLead, persistTerm } from './terms.js'
 import { tellMeasured, validateIfDue } from './validator.js'
 import { assignmentsOf, getBase, offerSoon, pulse, workerOnEntry } from './worker.js'
 
@@ -149,15 +149,6 @@ function whyNot(turn: Turn, from: PeerId, { epoch, term }: LeaderMessage): strin
   if (epoch === state.epoch && term === state.term && state.leader !== null && state.leader !== from)
     return 'it is not the leader'
   return mayLead(turn, from) ? null : 'it is no voter'
-}
-
-/** A voter as far as this peer knows, or a replica that may have become one since; who knows nobody asks anyone. */
-function mayLead({ state }: Turn, from: PeerId): boolean {
-  const { replica, replicas, replicasAt } = state
-  const isNamed = replicas.some(({ peer }) => peer === from)
-  if (replica === null) return replicas.length === 0 || isNamed
-  if (isNamed && replicasAt > replica.ledger.replicasAt) return true
-  return isVoter(replica.configuration, from) || replica.ledger.members[from]?.replica === true
 }
 
 /** The run was recovered by force without this peer's vote: what it holds may contradict it. */

@@ -31,7 +31,7 @@ const lastIndex = ({ state: { replica } }: Turn): Index => (replica === null ? 0
 
 /** Of a replica that this leader has not heard yet: it is thought to have all, until it says otherwise. */
 export function unknownProgress(turn: Turn): Progress {
-  const unheard = { sentAt: -1, beat: Number.NEGATIVE_INFINITY, steadySince: turn.at, version: -1 }
+  const unheard = { sentAt: -1, beat: Number.NEGATIVE_INFINITY, steadySince: turn.at, behind: null }
   return { next: lastIndex(turn) + 1, match: 0, ...unheard }
 }
 
@@ -87,13 +87,14 @@ export function resendLost(turn: Turn, from: PeerId, { beat, index }: Pulse): vo
 
 /** A replica answered a heartbeat: the lease counts from when that one was sent. */
 export function notePulse(turn: Turn, from: PeerId, { beat, held }: Pulse): void {
+  const { lead } = turn.state
   const known = progressOf(turn, from)
   // Nobody can have answered what was not sent yet.
-  if (beat > turn.at || beat <= known.beat) return
+  if (lead === null || beat > turn.at || beat <= known.beat) return
   const gap = beat - known.beat > 3 * heartbeatMs
   changeProgress(turn, from, {
     beat,
-    version: held?.version ?? -1,
+    behind: held === null ? null : lead.head.version - held.version,
     ...(gap && { steadySince: turn.at }),
   })
 }

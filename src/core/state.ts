@@ -136,8 +136,8 @@ export interface Progress {
   readonly beat: number
   /** Since when it has answered without a gap. */
   readonly steadySince: number
-  /** Version of the outer state that it holds. */
-  readonly version: Version
+  /** Versions that its outer state lacked when it said so last; null if it holds none. */
+  readonly behind: number | null
 }
 
 /** Two voters made different states of one version: all are asked. */

@@ -2,7 +2,7 @@
 import { isVoter } from './configuration.js'
 import { electionMs } from './deadlines.js'
 import type { HardState } from './events.js'
-import type { Term } from './ids.js'
+import type { PeerId, Term } from './ids.js'
 import { change, changeReplica, emit, type PeerState, report, type Turn } from './state.js'
 
 export const hardOf = ({ term, vote, epoch }: PeerState): HardState => ({ term, vote, epoch })
@@ -12,6 +12,15 @@ export function isElectable({ replica, setup, installing, leaving, epoch }: Peer
   if (replica === null || installing || leaving) return false
   const { configuration } = replica
   return replica.healing === null && configuration.epoch === epoch && isVoter(configuration, setup.self.id)
+}
+
+/** A voter as far as this peer knows, or a replica that may have become one since; who knows nobody asks anyone. */
+export function mayLead({ state }: Turn, from: PeerId): boolean {
+  const { replica, replicas, replicasAt } = state
+  const isNamed = replicas.some(({ peer }) => peer === from)
+  if (replica === null) return replicas.length === 0 || isNamed
+  if (isNamed && replicasAt > replica.ledger.replicasAt) return true
+  return isVoter(replica.configuration, from) || replica.ledger.members[from]?.replica === true
 }
 
 export function leaderIsAlive({ state, at }: Turn): boolean {

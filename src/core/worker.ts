@@ -3,7 +3,7 @@
 import { reofferMs } from './deadlines.js'
 import { donorsOf } from './donors.js'
 import type { Assignment, Entry, Verdict } from './entries.js'
-import type { AssignmentId, Version } from './ids.js'
+import { type AssignmentId, indexOf, type Version } from './ids.js'
 import type { Manifest, Pulse, Settled } from './messages.js'
 import {
   change,
@@ -64,8 +64,7 @@ function takeUp(turn: Turn, assignment: Assignment): void {
   beginNext(turn)
 }
 
-const number = (id: AssignmentId): number => Number(id.slice(1))
-const byAge = (a: Assignment, b: Assignment): number => number(a.id) - number(b.id)
+const byAge = (a: Assignment, b: Assignment): number => indexOf(a.id) - indexOf(b.id)
 
 function beginNext(turn: Turn): void {
   const { now, ahead } = turn.state.worker

@@ -4,8 +4,11 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type PeerId, peerId } from '../core/ids.js'
 import { messageOf } from './errors.js'
 
-/** First pause after a failure, doubled each time; the most keeps a lost peer's return below half a minute. */
-const BACKOFF_MS = { first: 500, most: 30_000 } as const
+/**
+ * First pause after a failure, doubled each time; the most keeps a lost peer's return below half a minute, and that of
+ * one that is needed (it may vote) about as short as an election.
+ */
+const BACKOFF_MS = { first: 500, most: 30_000, mostIfNeeded: 3_000 } as const
 /** Two peers that find each other would open two connections; the one with the larger id lets the other call. */
 const COURTESY_MS = 1_500
 
@@ -20,6 +23,7 @@ export interface Caller {
 
 interface Acquaintance {
   readonly addresses: Set<string>
+  needed: boolean
   backoffMs: number
   timer: NodeJS.Timeout | null
   calling: boolean
@@ -41,6 +45,7 @@ export class Rejoin {
     } else if (!this.#bootstraps.has(address)) {
       const acquaintance = {
         addresses: new Set([address]),
+        needed: false,
         backoffMs: BACKOFF_MS.first,
         timer: null,
         calling: false,
@@ -70,6 +75,8 @@ export class Rejoin {
     const before = this.#known.get(peer)
     const isNews = usable.some((address) => before?.addresses.has(address) !== true)
     this.#know(peer, usable)
+    const known = this.#known.get(peer)
+    if (known !== undefined) known.needed = true
     if (isNews) this.#hurry(peer)
     this.#schedule(peer, this.#courtesyMs(peer))
   }
@@ -92,7 +99,13 @@ export class Rejoin {
   #know(peer: PeerId, addresses: readonly string[]): void {
     let acquaintance = this.#known.get(peer)
     if (acquaintance === undefined) {
-      acquaintance = { addresses: new Set(), backoffMs: BACKOFF_MS.first, timer: null, calling: false }
+      acquaintance = {
+        addresses: new Set(),
+        needed: false,
+        backoffMs: BACKOFF_MS.first,
+        timer: null,
+        calling: false,
+      }
       this.#known.set(peer, acquaintance)
     }
     for (const address of addresses) {
@@ -154,8 +167,9 @@ export class Rejoin {
 
 /** The pause before the next call, with jitter so that peers that lost the same one do not return at once. */
 function next(acquaintance: Acquaintance): number {
+  const most = acquaintance.needed ? BACKOFF_MS.mostIfNeeded : BACKOFF_MS.most
   const pauseMs = acquaintance.backoffMs * (0.75 + 0.5 * Math.random())
-  acquaintance.backoffMs = Math.min(BACKOFF_MS.most, 2 * acquaintance.backoffMs)
+  acquaintance.backoffMs = Math.min(most, 2 * acquaintance.backoffMs)
   return pauseMs
 }
 

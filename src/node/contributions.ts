@@ -1,4 +1,5 @@
 // Payloads of contributions: arriving, checked, made durable where the outer state depends on them, served.
+import type { NewEvent } from '../core/events.js'
 import type { Hash, PeerId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
 import type { Mesh } from '../ports/mesh.js'
@@ -19,6 +20,8 @@ export interface DurablePayloads {
 
 export class Contributions {
   readonly #payloads = new Map<Hash, Uint8Array>()
+  /** Payloads on their way to the disk, and how often. */
+  readonly #writing = new Map<Hash, number>()
   /** Who waits for a payload that comes by gossip, until it is here or given up. */
   readonly #awaiting = new Map<Hash, (() => void)[]>()
 
@@ -35,14 +38,9 @@ export class Contributions {
     const problem = await payloadProblem(manifest, payload, this.parameters)
     if (problem === null) {
       this.#keep(manifest.payload, payload)
-      try {
-        await this.disk.put(manifest.payload, payload)
-      } catch (error) {
-        return this.fail(error)
-      }
-    } else {
-      this.#wake(manifest.payload)
+      return this.#tellDurable(manifest.payload, payload, { type: 'contribution', from, manifest, problem })
     }
+    this.#wake(manifest.payload)
     this.dispatch({ type: 'contribution', from, manifest, problem })
   }
 
@@ -92,17 +90,28 @@ export class Contributions {
     } catch (error) {
       return this.dispatch({ type: 'payload-failed', payload, reason: reasonOf(error) })
     }
+    return this.#tellDurable(payload, bytes, { type: 'payload-held', payload })
+  }
+
+  /** What is dropped meanwhile stays: the core hears only now that it is here, and drops it again. */
+  async #tellDurable(hash: Hash, bytes: Uint8Array, event: NewEvent): Promise<void> {
+    this.#writing.set(hash, (this.#writing.get(hash) ?? 0) + 1)
     try {
-      await this.disk.put(payload, bytes)
+      await this.disk.put(hash, bytes)
     } catch (error) {
       return this.fail(error)
+    } finally {
+      const others = (this.#writing.get(hash) ?? 1) - 1
+      if (others > 0) this.#writing.set(hash, others)
+      else this.#writing.delete(hash)
     }
-    this.dispatch({ type: 'payload-held', payload })
+    this.dispatch(event)
   }
 
   /** Nobody needs them any more. */
   drop(payloads: readonly Hash[]): void {
     for (const payload of payloads) {
+      if (this.#writing.has(payload)) continue
       this.#payloads.delete(payload)
       this.disk.delete(payload).catch(this.fail)
     }

@@ -105,7 +105,7 @@ const kinds = {
     return () => sabotaged.delete(peer.name)
   },
   'a peer lies': ({ swarm, dice, liars }) => {
-    const peer = dice.pick(running(swarm).filter(isMereWorker))
+    const peer = dice.pick(running(swarm).filter((mere) => isMereWorker(swarm, mere)))
     if (peer === undefined) return null
     liars.add(peer.name)
     return () => liars.delete(peer.name)
@@ -143,8 +143,11 @@ function leaderOf(swarm: SimulatedSwarm): SimulatedPeer | undefined {
 }
 
 /** Voters, and those who may become voters, do not lie: the run counts on that. */
-export const isMereWorker = ({ memory }: SimulatedPeer): boolean =>
-  memory !== null && memory.state.replica === null && memory.state.joined
+export const isMereWorker = ({ promises }: SimulatedSwarm, { id, memory }: SimulatedPeer): boolean =>
+  memory !== null &&
+  memory.state.replica === null &&
+  memory.state.joined &&
+  promises.ledger.members[id]?.replica === false
 
 const votes = (swarm: SimulatedSwarm, { id }: SimulatedPeer): boolean =>
   swarm.promises.ledger.configuration.voters.includes(id)
@@ -225,9 +228,12 @@ function blocked({ network }: SimulatedSwarm, directions: readonly Direction[]):
 /** Only where all voters are there, and find it out undisturbed: then every flipped bit has to be gone soon. */
 function corrupted({ swarm, isCalm }: Weather, peer: SimulatedPeer | undefined): Undo | null {
   const { voters, next } = swarm.promises.ledger.configuration
-  const there = running(swarm).filter(({ id, memory }) => voters.includes(id) && isSound(memory))
+  const there = running(swarm).filter((voter) => voters.includes(voter.id) && isSound(swarm, voter))
   if (peer === undefined || next !== null || voters.length < 3 || there.length < voters.length) return null
   if (!there.includes(peer) || !isCalm()) return null
+  // An outer step under way has read its state already.
+  swarm.runUntil(() => peer.memory?.state.replica?.busy !== true, swarm.clock.now + 1_000)
+  if (!peer.running) return null
   swarm.corrupt(peer.name)
   swarm.runUntil(() => swarm.promises.sick.length === 0, swarm.clock.now + mostToHealMs)
   const { sick } = swarm.promises
@@ -235,5 +241,9 @@ function corrupted({ swarm, isCalm }: Weather, peer: SimulatedPeer | undefined):
   return () => {}
 }
 
-const isSound = (memory: SimulatedPeer['memory']): boolean =>
-  memory !== null && memory.state.replica?.healing === null && !memory.state.installing
+/** Its vectors are its own work, and of the newest versions: a snapshot would be the word of its donor. */
+function isSound({ promises }: SimulatedSwarm, { memory }: SimulatedPeer): boolean {
+  const replica = memory?.state.replica
+  if (replica == null || replica.healing !== null || memory?.state.installing === true) return false
+  return replica.applied >= promises.ledger.version - 1
+}

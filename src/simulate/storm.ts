@@ -166,7 +166,8 @@ class Storm {
   #finish(): void {
     const swarm = this.#swarm
     const peers = [...swarm.peers.values()]
-    if (this.scenario.breaksWorker) this.#broken = peers.find(isMereWorker)?.name ?? null
+    if (this.scenario.breaksWorker)
+      this.#broken = peers.find((peer) => isMereWorker(swarm, peer))?.name ?? null
     const isLong = () => swarm.events >= leastEvents && swarm.promises.ledger.version >= leastVersions
     this.#await(() => isLong() && peers.every((peer) => this.#isBack(peer)), 'not all are back and sound')
     const versions = swarm.promises.ledger.version + versionsAfterwards
@@ -218,7 +219,8 @@ class Storm {
         const peer = swarm.peers.get(liar)
         const victim = dice.pick([...swarm.peers.values()].filter((other) => other !== peer))
         // It may have become a replica meanwhile.
-        if (peer === undefined || !peer.running || !isMereWorker(peer) || victim === undefined) continue
+        if (peer === undefined || !peer.running || !isMereWorker(swarm, peer) || victim === undefined)
+          continue
         const state = victim.memory?.state
         // Who knows nobody believes the first who answers.
         if (state === undefined || (state.replica === null && state.replicas.length === 0)) continue

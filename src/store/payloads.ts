@@ -64,14 +64,16 @@ export class PayloadStore {
   }
 
   /** Removes what was set aside, too; does nothing where it is not held. @throws StoreError */
-  async delete(hash: Hash): Promise<void> {
-    const path = this.pathOf(hash)
-    try {
-      await rm(path, { force: true })
-      await rm(damagedPath(path), { force: true })
-    } catch (error) {
-      throw storeError('remove', path, error)
-    }
+  delete(hash: Hash): Promise<void> {
+    return this.inTurn(hash, async () => {
+      const path = this.pathOf(hash)
+      try {
+        await rm(path, { force: true })
+        await rm(damagedPath(path), { force: true })
+      } catch (error) {
+        throw storeError('remove', path, error)
+      }
+    })
   }
 
   /** In no particular order. @throws StoreError */

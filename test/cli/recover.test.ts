@@ -9,7 +9,7 @@ const swarm = {
   run: {
     model: { preset: 'nano' },
     inner: { batch: 1 },
-    localSteps: 40,
+    localSteps: 60,
     startPeers: 3,
     checkpoints: { everyVersions: 2 },
     validation: { everyVersions: 10_000, batches: 1 },
@@ -17,9 +17,9 @@ const swarm = {
   },
   clusters: [{ name: 'a' }, { name: 'b' }],
   peers: [
-    { name: 'alice', cluster: 'a', slowdown: 3 },
-    { name: 'bob', cluster: 'a', slowdown: 3 },
-    { name: 'carol', cluster: 'b', slowdown: 3 },
+    { name: 'alice', cluster: 'a', slowdown: 20 },
+    { name: 'bob', cluster: 'a', slowdown: 20 },
+    { name: 'carol', cluster: 'b', slowdown: 20 },
   ],
 }
 
@@ -28,8 +28,9 @@ describe('skein recover', function () {
   this.timeout(120_000)
   const place = new Workplace()
   const left: Running[] = []
-  after(() => {
+  after(async () => {
     for (const { process } of left) process.kill('SIGKILL')
+    await Promise.all(left.map(({ ended }) => ended))
     place.remove()
   })
   const folder = 'runs/three'

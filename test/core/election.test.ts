@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Entry } from '../../src/core/entries.js'
 import { type PeerId, peerId } from '../../src/core/ids.js'
+import { lastPoint } from '../../src/core/log.js'
 import type { AskVote, Heartbeat, Vote } from '../../src/core/messages.js'
 import { type Driven, elect, elected, founder, ledgerOf, other, third, voter } from './driven.js'
 
@@ -171,9 +172,17 @@ describe('A voter that is asked', () => {
     assert.deepEqual(answer(driven, third), [false, 'term 6 is over; term 7 has begun'])
   })
 
-  it('refuses whoever is no voter, whatever term it names', () => {
+  it('votes for a replica that has become a voter by entries which its own log lacks', () => {
+    const newcomer = peerId('id-newcomer')
+    const driven = voter(other, three, { learners: [newcomer] })
+    const end = lastPoint(driven.state.replica ?? assert.fail())
+    driven.from(newcomer, ask(2, { last: { index: end.index + 1, term: 1 } }))
+    assert.equal(answer(driven, newcomer)[0], true)
+  })
+
+  it('refuses whoever holds no state, whatever term it names', () => {
     const stranger = peerId('id-stranger')
-    const driven = voter(other, three, { learners: [stranger] }).from(stranger, ask(99))
+    const driven = voter(other, three).from(stranger, ask(99))
     assert.deepEqual(driven.refused(), [{ what: 'candidate', reason: 'it is no voter' }])
     assert.deepEqual([hardOf(driven), driven.left], [[1, null], []])
   })

@@ -422,7 +422,7 @@ describe('A leader', () => {
 
   it('takes no replica for a voter that lacks entries, or has not answered for a while', () => {
     const behind = elected([founder], { learners: [other, third] })
-    behind.clear().pass(7_000, [other, third], { held: { version: -3, stateDigest: digestOf(0) } })
+    behind.clear().pass(7_000, [other, third], { held: { version: -5, stateDigest: digestOf(0) } })
     assert.deepEqual(configurations(behind), [])
     const silent = elected([founder], { learners: [other, third] })
     silent.pass(1_500, [other, third]).clear().pass(5_000, [other])

@@ -30,6 +30,31 @@ describe('A contribution that arrives', () => {
     assert.deepEqual(order, ['durable', 'told'])
   })
 
+  it('stays on disk when it is dropped while it is written anew', async () => {
+    const { manifest, payload } = contributionOf([3, 4])
+    const deleted: string[] = []
+    let durable = () => {}
+    let begin = () => {}
+    const begun = new Promise<void>((resolve) => (begin = resolve))
+    const disk = {
+      put: () => {
+        begin()
+        return new Promise<void>((resolve) => (durable = resolve))
+      },
+      get: () => Promise.resolve(null),
+      delete: async (hash: string) => void deleted.push(hash),
+    }
+    const contributions = new Contributions(noFetch, 2, disk, () => {}, unexpected)
+    const arrived = contributions.arrived(alice, manifest, payload)
+    await begun
+    contributions.drop([manifest.payload])
+    durable()
+    await arrived
+    assert.deepEqual(deleted, [])
+    contributions.drop([manifest.payload])
+    assert.deepEqual(deleted, [manifest.payload])
+  })
+
   const flaws = [
     ['has the length of another model', contributionOf([3, 4, 0]), /12 bytes, not 8/],
     [

@@ -31,8 +31,8 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 'who does not vote is no candidate',
     file: 'election.js',
-    code: 'if (!isVoter(replica.configuration, from)) {',
-    instead: 'if (false) {',
+    code: "if (!mayLead(turn, from))\n        return refuse(turn, 'candidate'",
+    instead: "if (false) return refuse(turn, 'candidate'",
   },
   {
     rule: 'a leader of an older term is refused',
@@ -42,7 +42,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     rule: 'only a replica may say that it leads',
-    file: 'member.js',
+    file: 'terms.js',
     code: 'isVoter(replica.configuration, from) || replica.ledger.members[from]?.replica === true',
     instead: 'true',
   },
