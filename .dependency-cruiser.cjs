@@ -2,7 +2,7 @@
 const pure = '^src/(core|outer|tensor|wire|swarmfile|ports)/'
 const adapters = '^src/(network|engine|model|data|store)/'
 const composition = '^src/(node|simulate)/'
-const leaves = '^src/(cli|observe|lab|bench)/'
+const leaves = '^src/(cli|observe|lab|bench|faults)/'
 const purePackages = 'zod|msgpackr|yaml|fastest-levenshtein'
 const npm = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown']
 
@@ -118,6 +118,12 @@ module.exports = {
       'A command starts nodes, reads files and shows; it does not speak on the network itself.',
       { path: '^src/cli/' },
       { path: '^src/(network|model|lab)/', pathNot: '^src/model/(config|parameters)\\.ts$' },
+    ),
+    rule(
+      'faults-know-processes-and-records-only',
+      'What disturbs a run sees it from outside: its sockets, its processes, its records.',
+      { path: '^src/faults/' },
+      { path: '^src/', pathNot: '^src/(faults|core|outer|swarmfile)/' },
     ),
     rule(
       'only-the-storm-command-simulates',

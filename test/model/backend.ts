@@ -26,11 +26,15 @@ export function made(length: number, seed = 1): Float32Array {
   })
 }
 
-/** Largest difference between two lists, relative to the largest magnitude in `expected`. */
-export function relativeDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+/** Largest difference between two lists, relative to the largest magnitude in `expected`, `least` at the least. */
+export function relativeDifference(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  least = 0,
+): number {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY
   let difference = 0
-  let largest = 0
+  let largest = least
   for (let i = 0; i < expected.length; i++) {
     difference = Math.max(difference, Math.abs(actual[i] - expected[i]))
     largest = Math.max(largest, Math.abs(expected[i]))

@@ -116,12 +116,15 @@ function fromTensor({ type, dims, data }: Tensor): Result {
   return { dtype: type, shape: dims, values: (data as Float32Array).slice() }
 }
 
+/** What cancels out leaves the rounding of numbers near one: tensors are not held to less than this part of one. */
+const leastMagnitude = 0.1
+
 /** Equal types and shapes; floats equal to `tolerance`, relative to the largest of their tensor. */
 export function assertEqualResults(actual: Results, expected: Results, tolerance = 1e-6): void {
   assert.deepEqual(Object.keys(actual).sort(), Object.keys(expected).sort())
   for (const [name, { dtype, shape, values }] of Object.entries(expected)) {
     assert.deepEqual([actual[name].dtype, ...actual[name].shape], [dtype, ...shape], name)
-    const difference = relativeDifference(actual[name].values, values)
+    const difference = relativeDifference(actual[name].values, values, leastMagnitude)
     assert.ok(difference <= (dtype === 'float32' ? tolerance : 0), `${name} differs by ${difference}`)
   }
 }
