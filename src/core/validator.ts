@@ -1,7 +1,7 @@
 // Validation on the held-out part: who does it, at which versions, and what becomes of the result.
 import type { PeerId, Version } from './ids.js'
 import type { Validated } from './messages.js'
-import { holdsLease, propose } from './proposals.js'
+import { holdsLease, nameOf, propose } from './proposals.js'
 import { change, emit, type PeerState, refuse, report, type Turn, toLeader } from './state.js'
 
 /** The configured peer, or the leader. */
@@ -55,19 +55,19 @@ export function tellMeasured(turn: Turn): void {
   toLeader(turn, { type: 'validated', ...measured })
 }
 
-/** Only the configured validator's word counts. */
+/** Only the configured validator's word counts; without one, that of a replica: it may have led when it measured. */
 export function onRemoteValidation(turn: Turn, from: PeerId, { version, loss }: Validated): void {
   const { lead, setup } = turn.state
   if (lead === null || !lead.ready || !holdsLease(turn)) return
-  const name = lead.head.members[from]?.name
-  const expected = setup.run.validation.by ?? setup.self.name
-  const problem =
-    name !== expected
-      ? `${expected} validates in this run`
-      : version > lead.head.version
-        ? `version ${version} does not exist yet`
-        : null
-  if (problem !== null) return refuse(turn, 'validation', name ?? from, problem)
+  const member = lead.head.members[from]
+  const { by } = setup.run.validation
+  const counts = by === undefined ? member?.replica === true : member?.name === by
+  const problem = !counts
+    ? `${by ?? 'a replica'} validates in this run`
+    : version > lead.head.version
+      ? `version ${version} does not exist yet`
+      : null
+  if (problem !== null) return refuse(turn, 'validation', nameOf(turn, from), problem)
   remember(turn, version, loss)
   // Once the run is over its voters go home: the last loss is in the summary, not in the ledger.
   if (lead.head.finished !== null) return

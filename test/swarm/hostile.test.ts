@@ -195,7 +195,9 @@ describe('A worker', () => {
   it('cannot validate unless the run names it', () => {
     const { swarm, refused } = under('bob', 'alice', () => ({ type: 'validated', version: 1e9, loss: 1e-9 }))
     assert.ok(
-      refused.every(({ what, reason }) => what === 'validation' && reason === 'alice validates in this run'),
+      refused.every(
+        ({ what, reason }) => what === 'validation' && reason === 'a replica validates in this run',
+      ),
     )
     assert.ok(swarm.of('run-finished')[0].loss !== 1e-9)
   })
