@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { appendFile, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isMajority } from '../core/configuration.js'
+import { isMajority, toleranceOf } from '../core/configuration.js'
 import type { ConfigureEntry, Entry } from '../core/entries.js'
 import type { HardState } from '../core/events.js'
 import { type Epoch, type Index, type PeerId, peerId, type Term, type Version } from '../core/ids.js'
@@ -12,6 +12,8 @@ import { UserError } from '../core/user-error.js'
 import { addRecord } from '../faults/event-file.js'
 import type { RecoveredRecord } from '../faults/records.js'
 import { entryCodec } from '../node/durable-log.js'
+import { replaceFile } from '../node/loose-file.js'
+import type { NamedPeer, PeerStatus } from '../ports/status.js'
 import { lockHolder, lockPeer } from '../store/peer-lock.js'
 import { ReplicaLog } from '../store/replica-log.js'
 import { peerPaths, runPaths } from '../store/run-paths.js'
@@ -165,6 +167,29 @@ async function carryOut(
   }
   await addRecord(runPaths(folder).events, record)
   await appendFile(join(peerPaths(folder, name).root, 'recoveries.jsonl'), `${JSON.stringify(record)}\n`)
+  await correctStatus(peerPaths(folder, name).status, { id: self, name }, epoch, term)
+}
+
+/** What the peer told of itself last is of another epoch: until it runs again, this stands for it. */
+async function correctStatus(path: string, self: NamedPeer, epoch: Epoch, term: Term): Promise<void> {
+  let told: PeerStatus
+  try {
+    told = JSON.parse(await readFile(path, 'utf8')) as PeerStatus
+  } catch {
+    // It never told anything: nothing is to be corrected.
+    return
+  }
+  const now: PeerStatus = {
+    ...told,
+    epoch,
+    term,
+    leader: null,
+    leads: null,
+    voters: [self],
+    next: null,
+    tolerance: toleranceOf(1),
+  }
+  replaceFile(path, JSON.stringify(now))
 }
 
 const nameOf = ({ members }: LedgerState, id: PeerId): string => members[id]?.name ?? id

@@ -36,9 +36,10 @@ export class Watch {
     this.#timer = setInterval(() => this.#tick(), everyMs)
   }
 
-  /** Hears the peer's reports. */
+  /** Hears the peer's reports. Who leads and who votes is told at once: whoever asks next wants to know. */
   heard(report: Report): void {
     if (report.type === 'leader') this.#leads = report.reason
+    if (report.type === 'leader' || report.type === 'voters') this.#keepFiles()
   }
 
   /** How things stand now. */

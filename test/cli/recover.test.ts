@@ -82,6 +82,10 @@ describe('skein recover', function () {
     assert.equal(written(inRun), written(own))
     assert.equal(JSON.parse(written(own)).type, 'recovered')
 
+    const told = await run(realMain, ['status', folder, '--json'], place.folder)
+    const before = JSON.parse(told.stdout)
+    assert.deepEqual([before.voters, before.leader, before.epoch], [['carol'], null, 1])
+
     const carol = resumed('carol')
     await carol.shows('it is the only voter')
     await carol.shows('steps of carol')
