@@ -14,7 +14,7 @@ import { UserError } from '../core/user-error.js'
 import { clean, percent } from '../observe/format.js'
 import { type Column, tableLines } from '../observe/table.js'
 import { writeFileAtomically } from '../store/atomic.js'
-import { BenchSwarm } from './bench-swarm.js'
+import { BenchSwarm, benchPeers, fiveVoters } from './bench-swarm.js'
 import { machineLines } from './bench-table.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { INTERRUPTED, onInterrupt } from './interrupts.js'
@@ -30,24 +30,16 @@ interface FailoverReport extends Report<FailoverRow> {
   readonly summary: FailoverSummary
 }
 
-const peers = ['anser', 'branta', 'cygnus', 'fulmar', 'petrel'] as const
-
 /** Rounds of one to two seconds that leave most of the processor to the five processes themselves. */
-const swarm = {
-  run: {
-    model: { preset: 'nano' },
-    inner: { batch: 2 },
-    outer: { bufferSize: peers.length, momentum: 0.5 },
+const swarm = fiveVoters(
+  {
+    outer: { bufferSize: benchPeers.length, momentum: 0.5 },
     localSteps: 60,
-    startPeers: peers.length,
-    replicas: peers.length,
     checkpoints: { everyVersions: 50 },
     validation: { everyVersions: 1000 },
-    stop: { versions: 1_000_000 },
   },
-  clusters: [{ name: 'north' }, { name: 'south' }],
-  peers: peers.map((name, at) => ({ name, cluster: at < 3 ? 'north' : 'south', slowdown: 10 })),
-} as const
+  10,
+)
 
 /** A swarm that needs longer to get over a kill, or to begin, does not get over it. */
 const patienceMs = 120_000
@@ -99,7 +91,7 @@ async function measure(
   const timers = new Set<NodeJS.Timeout>()
   const kills: LeaderKills = new LeaderKills({
     kills: count,
-    voters: peers.length,
+    voters: benchPeers.length,
     kill: (peer) => bench.supervisor.kill(peer),
     restart: (peer) => bench.supervisor.restart(peer),
     progressed: (done) => {
@@ -112,8 +104,6 @@ async function measure(
   const bench: BenchSwarm = new BenchSwarm({
     script,
     file: swarm,
-    peers,
-    startPeers: peers.length,
     record: (record) => kills.heard(record),
     note: say,
   })
@@ -129,7 +119,7 @@ async function measure(
   const patience = setTimeout(() => giveUp(tooSlow(kills.done.length)), patienceMs)
   const stopListening = onInterrupt((times) => (times === 1 ? stop() : bench.supervisor.interrupt(times)))
   whenClosed(stop)
-  say(`starting ${peers.length} peers`)
+  say(`starting ${benchPeers.length} peers`)
   try {
     const enough = Promise.race([kills.finished, ended])
     const records = await bench.run(enough)

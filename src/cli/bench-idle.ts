@@ -4,7 +4,7 @@ import { type IdleRow, type IdleSummary, idleRows, idleSummary } from '../bench/
 import { type Report, thisMachine } from '../bench/report.js'
 import { duration } from '../observe/format.js'
 import { type Column, tableLines } from '../observe/table.js'
-import { BenchSwarm } from './bench-swarm.js'
+import { BenchSwarm, benchPeers, fiveVoters } from './bench-swarm.js'
 import { machineLines } from './bench-table.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { INTERRUPTED, onInterrupt } from './interrupts.js'
@@ -19,21 +19,8 @@ interface IdleReport extends Report<IdleRow> {
   readonly summary: IdleSummary
 }
 
-const peers = ['anser', 'branta', 'cygnus', 'fulmar', 'petrel'] as const
-
 /** Everybody has a round whose first step sleeps for longer than any bench: nothing is trained, nothing is sent. */
-const swarm = {
-  run: {
-    model: { preset: 'nano' },
-    inner: { batch: 2 },
-    localSteps: 1_000,
-    startPeers: peers.length,
-    replicas: peers.length,
-    stop: { versions: 1_000_000 },
-  },
-  clusters: [{ name: 'north' }, { name: 'south' }],
-  peers: peers.map((name, at) => ({ name, cluster: at < 3 ? 'north' : 'south', slowdown: 1e8 })),
-} as const
+const swarm = fiveVoters({ localSteps: 1_000 }, 1e8)
 
 /** Adds the command. */
 export function addBenchIdle(bench: Command, context: CommandContext, exit: (code: ExitCode) => void): void {
@@ -67,20 +54,18 @@ async function idle({ io, script }: CommandContext, { minutes, json }: BenchIdle
   const bench = new BenchSwarm({
     script,
     file: swarm,
-    peers,
-    startPeers: peers.length,
     record: (record) => {
       if (completeMs !== null || record.type !== 'voters') return
-      if (record.next !== null || record.voters.length < peers.length) return
+      if (record.next !== null || record.voters.length < benchPeers.length) return
       completeMs = Date.now()
-      say(`all ${peers.length} vote; measuring for ${duration(60_000 * minutes)}`)
+      say(`all ${benchPeers.length} vote; measuring for ${duration(60_000 * minutes)}`)
       timer = setTimeout(finish, 60_000 * minutes)
     },
     note: say,
   })
   const stopListening = onInterrupt((times) => (times === 1 ? stop() : bench.supervisor.interrupt(times)))
   io.whenClosed(stop)
-  say(`starting ${peers.length} peers`)
+  say(`starting ${benchPeers.length} peers`)
   try {
     const records = await bench.run(enough)
     const rows = idleRows(records, completeMs ?? Number.POSITIVE_INFINITY)

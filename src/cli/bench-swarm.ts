@@ -11,13 +11,32 @@ import { runPaths } from '../store/run-paths.js'
 import { startChild } from './child-process.js'
 import { Supervisor, type SwarmEnd } from './supervisor.js'
 
+/** Peers of the benches: all of them hold the outer state, and vote. */
+export const benchPeers = ['anser', 'branta', 'cygnus', 'fulmar', 'petrel'] as const
+
+/**
+ * A swarm file, without `name`, for five voters in two clusters.
+ *
+ * @param run what the bench wants of the run beside that
+ * @param slowdown of every peer, so that the processes themselves have most of the processor
+ */
+export const fiveVoters = (run: object, slowdown: number) => ({
+  run: {
+    model: { preset: 'nano' },
+    inner: { batch: 2 },
+    startPeers: benchPeers.length,
+    replicas: benchPeers.length,
+    stop: { versions: 1_000_000 },
+    ...run,
+  },
+  clusters: [{ name: 'north' }, { name: 'south' }],
+  peers: benchPeers.map((name, at) => ({ name, cluster: at < 3 ? 'north' : 'south', slowdown })),
+})
+
 export interface BenchSwarmOptions {
   /** Script that forked peers run. */
   readonly script: string
-  /** As a swarm file has it, without `name`. */
-  readonly file: object
-  readonly peers: readonly string[]
-  readonly startPeers: number
+  readonly file: ReturnType<typeof fiveVoters>
   readonly record: (record: EventRecord) => void
   readonly note: (text: string) => void
 }
@@ -26,15 +45,15 @@ export class BenchSwarm {
   readonly supervisor: Supervisor
   readonly #folder = mkdtempSync(join(tmpdir(), 'skein-bench-'))
 
-  constructor({ script, file, peers, startPeers, record, note }: BenchSwarmOptions) {
+  constructor({ script, file, record, note }: BenchSwarmOptions) {
     const path = join(this.#folder, 'bench.yaml')
     // JSON is YAML.
     writeFileSync(path, JSON.stringify({ name: 'bench', ...file }))
     const own = ['--report-to-parent', '--engine', 'onnx-cpu', '--threads', '1', '--out', this.#run]
     this.supervisor = new Supervisor({
-      peers,
-      founder: peers[0],
-      startPeers,
+      peers: benchPeers,
+      founder: benchPeers[0],
+      startPeers: benchPeers.length,
       start: (name, bootstrap, again, listener) => {
         const calls = bootstrap.flatMap((address) => ['--bootstrap', address])
         const resume = again ? ['--resume'] : []

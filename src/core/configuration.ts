@@ -77,8 +77,7 @@ function chosen(
   known: ReadonlyMap<PeerId, Candidate>,
 ): readonly PeerId[] {
   const gone = kept.filter((voter) => voter !== leader && known.get(voter)?.present !== true)
-  const room = size - kept.length + Math.min(gone.length, Math.max(0, spare.length - (size - kept.length)))
-  const replaced = gone.slice(0, Math.max(0, room - (size - kept.length)))
+  const replaced = gone.slice(0, Math.max(0, spare.length - (size - kept.length)))
   const wanted = kept.filter((voter) => !replaced.includes(voter))
   const waiting = [...spare]
   while (wanted.length < size && waiting.length > 0) {

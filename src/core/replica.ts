@@ -1,8 +1,7 @@
 // A replica takes committed entries in order and the outer step of every `apply`, one at a time.
 import { admitted, getToKnow, getToKnowAll } from './acquaintance.js'
 import { donorsOf } from './donors.js'
-import type { Entry } from './entries.js'
-import { isVerdict } from './entries.js'
+import { type Entry, isVerdict } from './entries.js'
 import type { Hash, Version } from './ids.js'
 import { applyEntry, type LedgerState } from './ledger.js'
 import { compacted, configurationOf, entriesFrom, lastPoint, termAt } from './log.js'

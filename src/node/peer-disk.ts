@@ -72,7 +72,7 @@ export class PeerDisk {
       warn(`The log's last record (${torn.bytes} bytes) was cut short by a crash; it is dropped.`)
     const isEmpty = (await stat(journal)).size <= emptyJournalBytes
     const mark = () => writeFileAtomically(replica, [new TextEncoder().encode(`${self}\n`)])
-    this.#log = new DurableLog(journal, log, held, mark)
+    this.#log = new DurableLog(log, held, mark)
     return { log: this.#log, held, isEmpty, payloads: await PayloadStore.open(this.paths.payloads, warn) }
   }
 

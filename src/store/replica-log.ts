@@ -82,6 +82,17 @@ export class ReplicaLog {
     await this.journal.rewrite(this.contents.records())
   }
 
+  /**
+   * Drops all entries, whatever they are: another history takes their place. Term, vote and epoch stay. In order with
+   * the calls of `persist`.
+   *
+   * @throws StoreError; the log then takes nothing more until it is opened again
+   */
+  async beginAnew(base: LogPoint): Promise<void> {
+    this.contents.beginAnew(base)
+    await this.journal.rewrite(this.contents.records())
+  }
+
   /** Resolves once everything queued is done and the file closed. */
   close(): Promise<void> {
     return this.journal.close()
@@ -130,6 +141,11 @@ class Contents {
       if (entry.index > last + 1) throw new Error(`entry ${entry.index} does not follow entry ${last}`)
       last = entry.index
     }
+  }
+
+  beginAnew(base: LogPoint): void {
+    this.entries = []
+    this.base = base
   }
 
   /** @throws Error, with nothing changed, if the log begins later already */

@@ -6,7 +6,6 @@ import {
   acknowledge,
   admission,
   type Driven,
-  digestOf,
   elected,
   founder,
   ledgerOf,
@@ -15,6 +14,7 @@ import {
   third,
   voter,
 } from './driven.js'
+import { assign, heartbeat, round } from './joined.js'
 
 const three = [founder, other, third]
 const start = ledgerOf(three).index
@@ -106,40 +106,11 @@ describe('A leader that is stopped', () => {
 })
 
 describe('A member that is stopped', () => {
-  const heard = (driven: Driven) =>
-    driven.from(founder, {
-      type: 'heartbeat',
-      epoch: 0,
-      term: 2,
-      index: start,
-      version: 0,
-      beat: 0,
-      elapsedMs: 0,
-      replicasAt: 0,
-    })
+  const heard = (driven: Driven) => driven.from(founder, heartbeat({ term: 2, index: start }))
 
   it('tells the leader, and stops training at once', () => {
     const driven = heard(voter(other, three))
-    const assignment = {
-      id: assignmentId(start + 1),
-      worker: other,
-      after: null,
-      base: 0,
-      baseDigest: digestOf(0),
-      shard: 0,
-      position: 0,
-      steps: 10,
-      deadlineMs: 60_000,
-    }
-    const entry: Entry = {
-      kind: 'assign',
-      assignment,
-      speed: null,
-      fastest: null,
-      window: 1,
-      index: start + 1,
-      term: 2,
-    }
+    const entry: Entry = { ...assign({ ...round, id: assignmentId(start + 1) }, start + 1), term: 2 }
     driven.from(founder, { type: 'entries', epoch: 0, term: 2, entries: [entry] })
     assert.equal(driven.of('train').length, 1)
     stop(driven)

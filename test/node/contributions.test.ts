@@ -6,53 +6,50 @@ import { alice, bob, contributionOf, Events, fakeMesh, MemoryPayloads, unexpecte
 
 const noFetch = fakeMesh({ fetch: () => Promise.reject(new Error('nobody holds it')) })
 
+/** A disk that is busy with what is put there until it is told to have done it. */
+class BusyDisk {
+  readonly deleted: string[] = []
+  finish = () => {}
+  #begin = () => {}
+  readonly begun = new Promise<void>((resolve) => {
+    this.#begin = resolve
+  })
+  readonly put = (): Promise<void> => {
+    this.#begin()
+    return new Promise((resolve) => {
+      this.finish = resolve
+    })
+  }
+  readonly get = () => Promise.resolve(null)
+  readonly delete = async (hash: string) => void this.deleted.push(hash)
+}
+
 describe('A contribution that arrives', () => {
   it('is told only once it is durable', async () => {
     const { manifest, payload } = contributionOf([3, 4])
-    const order: string[] = []
-    let durable = () => {}
-    let begin = () => {}
-    const begun = new Promise<void>((resolve) => (begin = resolve))
-    const disk = {
-      put: () => {
-        begin()
-        return new Promise<void>((resolve) => (durable = resolve)).then(() => void order.push('durable'))
-      },
-      get: () => Promise.resolve(null),
-      delete: () => Promise.resolve(),
-    }
-    const contributions = new Contributions(noFetch, 2, disk, () => order.push('told'), unexpected)
+    const disk = new BusyDisk()
+    const told: string[] = []
+    const contributions = new Contributions(noFetch, 2, disk, ({ type }) => told.push(type), unexpected)
     const arrived = contributions.arrived(alice, manifest, payload)
-    await begun
-    assert.deepEqual(order, [])
-    durable()
+    await disk.begun
+    assert.deepEqual(told, [])
+    disk.finish()
     await arrived
-    assert.deepEqual(order, ['durable', 'told'])
+    assert.deepEqual(told, ['contribution'])
   })
 
   it('stays on disk when it is dropped while it is written anew', async () => {
     const { manifest, payload } = contributionOf([3, 4])
-    const deleted: string[] = []
-    let durable = () => {}
-    let begin = () => {}
-    const begun = new Promise<void>((resolve) => (begin = resolve))
-    const disk = {
-      put: () => {
-        begin()
-        return new Promise<void>((resolve) => (durable = resolve))
-      },
-      get: () => Promise.resolve(null),
-      delete: async (hash: string) => void deleted.push(hash),
-    }
+    const disk = new BusyDisk()
     const contributions = new Contributions(noFetch, 2, disk, () => {}, unexpected)
     const arrived = contributions.arrived(alice, manifest, payload)
-    await begun
+    await disk.begun
     contributions.drop([manifest.payload])
-    durable()
+    disk.finish()
     await arrived
-    assert.deepEqual(deleted, [])
+    assert.deepEqual(disk.deleted, [])
     contributions.drop([manifest.payload])
-    assert.deepEqual(deleted, [manifest.payload])
+    assert.deepEqual(disk.deleted, [manifest.payload])
   })
 
   const flaws = [

@@ -12,7 +12,7 @@ const hard = (term: number): HardState => ({ term, vote: null, epoch: 0 })
 
 async function opened(path: string, mark: () => Promise<void> = () => Promise.resolve()) {
   const { log, held } = await ReplicaLog.open(path, entryCodec)
-  return { log: new DurableLog(path, log, held, mark), held }
+  return { log: new DurableLog(log, held, mark), held }
 }
 
 async function contentOf(path: string) {
