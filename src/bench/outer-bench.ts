@@ -136,16 +136,16 @@ async function measuredApplies(
 
 /** Applies that hold up the thread they are made on for as long as they take. */
 function plainApplies(entry: ApplyEntry, payload: Uint8Array, theta: Float32Array): () => void {
-  let held: Snapshot = firstSnapshot(theta, ledgerAt(0), config, sha256)
+  let held: Snapshot = firstSnapshot(theta, ledgerAt(0), { outer: config }, sha256)
   return () => {
     if (sha256(payload) !== entry.payload) throw new Error('the payload changed')
     const g = codecs.fp32.decode(payload, theta.length)
-    held = nextSnapshot(held, entry, ledgerAt(held.ledger.version + 1), g, config, sha256)
+    held = nextSnapshot(held, entry, ledgerAt(held.ledger.version + 1), [g], { outer: config }, sha256)
   }
 }
 
 async function watchedApplies(entry: ApplyEntry, payload: Uint8Array, theta: Float32Array) {
-  const states = new OuterStates(config)
+  const states = new OuterStates({ outer: config })
   const latencies: number[] = []
   const delays: number[] = []
   const others: number[] = []

@@ -52,8 +52,11 @@ function whyNot(turn: Turn, head: LedgerState, from: PeerId, { cluster, name }: 
 const namesakeOf = (head: LedgerState, from: PeerId, called: string): Member | undefined =>
   presentMembers(head).find(({ id, name }) => name === called && id !== from)
 
-const isAsBefore = (member: Member, { name, cluster, addresses }: Join): boolean =>
-  member.name === name && member.cluster === cluster && member.addresses.join() === addresses.join()
+const isAsBefore = (member: Member, { name, cluster, trains, addresses }: Join): boolean =>
+  member.name === name &&
+  member.cluster === cluster &&
+  member.trains === trains &&
+  member.addresses.join() === addresses.join()
 
 /** Whoever does not lead says who does, as far as it knows. */
 function redirect(turn: Turn, to: PeerId): void {
@@ -120,13 +123,14 @@ export function remind(turn: Turn, worker: PeerId, { id }: Assignment): void {
   else sendEntries(turn, worker, [entry])
 }
 
-function admit(turn: Turn, peer: PeerId, { name, cluster, speed, addresses }: Join): void {
+function admit(turn: Turn, peer: PeerId, { name, cluster, trains, mayHold, speed, addresses }: Join): void {
   const { lead, setup } = turn.state
   if (lead === null) return
   const replicas = presentMembers(lead.head).filter((member) => member.replica && member.id !== peer)
   const votes = allVoters(lead.head.configuration).includes(peer)
-  const replica = votes || replicas.length < setup.run.replicas || name === setup.run.validation.by
-  propose(turn, { kind: 'admit', peer, name, cluster, replica, speed, addresses })
+  const isWanted = replicas.length < setup.run.replicas || name === setup.run.validation.by
+  const replica = votes || (mayHold && isWanted)
+  propose(turn, { kind: 'admit', peer, name, cluster, replica, trains, speed, addresses })
 }
 
 /** Says where to begin. A replica whose log this one's continues needs no snapshot. */

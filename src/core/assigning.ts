@@ -13,7 +13,7 @@ import {
   type Member,
   nextInterval,
   openAssignmentsOf,
-  presentMembers,
+  presentWorkers,
 } from './ledger.js'
 import { holdsLease, propose } from './proposals.js'
 import { entriesOf } from './records.js'
@@ -42,7 +42,8 @@ export function arrive(turn: Turn, worker: PeerId): void {
 export function enlist(turn: Turn, worker: PeerId): void {
   const { lead } = turn.state
   if (lead === null || lead.idle.includes(worker) || lead.resting[worker] !== undefined) return
-  if (lead.head.members[worker]?.present !== true || openAssignmentsOf(lead.head, worker).length > 0) return
+  const member = lead.head.members[worker]
+  if (member?.present !== true || !member.trains || openAssignmentsOf(lead.head, worker).length > 0) return
   changeLead(turn, { idle: [...lead.idle, worker], closing: lead.closing || lead.window === null })
   assignIfDue(turn)
 }
@@ -72,7 +73,7 @@ export function fail(
   if (lead === null) return
   if (lead.head.members[worker].refusals >= mostRefusals && worker !== turn.state.setup.self.id)
     return revoke(turn, worker, reason)
-  if (presentMembers(lead.head).every(({ failures }) => failures >= failuresInARow)) {
+  if (presentWorkers(lead.head).every(({ failures }) => failures >= failuresInARow)) {
     return propose(turn, { kind: 'finish', reason: `every worker failed: ${reason}`, ok: false })
   }
   const forMs = restMs(lead.head.members[worker].failures)
@@ -123,7 +124,7 @@ export function assignIfDue(turn: Turn): void {
   const { lead, replica, setup } = turn.state
   if (lead === null || replica === null || lead.idle.length === 0 || !mayAssign(turn)) return
   const gathered =
-    lead.gatherOver || lead.head.version > 0 || presentMembers(lead.head).length >= setup.run.startPeers
+    lead.gatherOver || lead.head.version > 0 || presentWorkers(lead.head).length >= setup.run.startPeers
   if (!gathered) return
   if (!lead.closing && othersMayArrive(lead, turn.at)) return
   if (!lead.closing) changeLead(turn, { closing: true })
@@ -154,7 +155,7 @@ export function assignAhead(turn: Turn): void {
   if (lead === null || replica === null || roundsAhead === 0 || !mayAssign(turn)) return
   if (replica.applied < lead.head.version) return
   const fastest = fastestOf(lead.head)
-  for (const { id } of presentMembers(lead.head)) {
+  for (const { id } of presentWorkers(lead.head)) {
     const open = openAssignmentsOf(lead.head, id)
     let last = open.at(-1)
     for (let count = open.length; last !== undefined && count < 1 + roundsAhead; count++)
@@ -267,7 +268,7 @@ function speedOf({ speeds, rehearsed }: Member): number | null {
 }
 
 function speedsOf(ledger: LedgerState): number[] {
-  return presentMembers(ledger)
+  return presentWorkers(ledger)
     .map(speedOf)
     .filter((speed) => speed !== null)
 }

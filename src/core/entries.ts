@@ -1,6 +1,7 @@
 // The ledger's entries: everything that changes the outer state, in order. What depends on time, on
 // randomness or on a local check enters the state only as data in an entry.
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
+import type { Manifest } from './messages.js'
 
 /** Local work given to one worker. */
 export interface Assignment {
@@ -48,6 +49,8 @@ export interface AdmitEntry {
   readonly name: string
   readonly cluster: string
   readonly replica: boolean
+  /** Whether it takes local steps; one that does not is there to hold the outer state. */
+  readonly trains: boolean
   /** Local steps per second in the peer's rehearsal; null when it was not measured. */
   readonly speed: number | null
   /** Multiaddrs at which it can be reached: whoever follows the ledger can call it. */
@@ -76,7 +79,7 @@ export interface AssignEntry {
   /** Number of the grace window whose closing made this assignment. */
   readonly window: number
 }
-/** Applies one contribution: the only kind of entry that changes theta. */
+/** Applies one contribution. */
 export interface ApplyEntry {
   readonly kind: 'apply'
   readonly assignment: AssignmentId
@@ -114,6 +117,30 @@ export interface ValidateEntry {
   /** nats per token */
   readonly loss: number
 }
+/** What the cluster has moved by itself goes to the swarm above; its payload is held like a contribution's. */
+export interface ReportEntry {
+  readonly kind: 'report'
+  /** Of the contribution to the swarm above: a successor sends the same. */
+  readonly manifest: Manifest
+}
+/** The cluster takes up a round of the swarm above, and takes in the theta that it starts from. */
+export interface MergeEntry {
+  readonly kind: 'merge'
+  readonly round: ParentRound
+  /** Theta of the round's base version, fp32; null if that was taken in already. */
+  readonly payload: Hash | null
+  /** What was reported and applied there since the last merge; null if nothing was. */
+  readonly sent: Hash | null
+  /** What theta becomes by it: the version before, if nothing is taken in. */
+  readonly version: Version
+}
+/** A round of the swarm above, whose local steps are contributions of this cluster. */
+export interface ParentRound {
+  readonly id: AssignmentId
+  readonly base: Version
+  /** Contributions to collect before the cluster reports. */
+  readonly steps: number
+}
 export interface FinishEntry {
   readonly kind: 'finish'
   readonly reason: string
@@ -132,10 +159,33 @@ export type EntryBody =
   | RefuseEntry
   | ExpireEntry
   | ValidateEntry
+  | ReportEntry
+  | MergeEntry
   | FinishEntry
 export type Entry = EntryBody & { readonly index: Index; readonly term: Term }
+/** Of which an outer step is taken: they change theta. */
+export type OuterBody = ApplyEntry | (MergeEntry & { readonly payload: Hash })
+export type OuterEntry = OuterBody & { readonly index: Index; readonly term: Term }
 /** Entries that end an assignment: the first one committed counts. */
 export type Verdict = Extract<Entry, { kind: 'apply' | 'refuse' | 'expire' }>
 
 export const isVerdict = (entry: Entry): entry is Verdict =>
   entry.kind === 'apply' || entry.kind === 'refuse' || entry.kind === 'expire'
+
+/** Whether the outer state is another after this entry. */
+export const changesTheta = (entry: Entry): entry is OuterEntry =>
+  entry.kind === 'apply' || (entry.kind === 'merge' && entry.payload !== null)
+
+/** What an entry names must be durable wherever the entry is. */
+export function payloadsOf(entry: EntryBody): readonly Hash[] {
+  switch (entry.kind) {
+    case 'apply':
+      return [entry.payload]
+    case 'report':
+      return [entry.manifest.payload]
+    case 'merge':
+      return [entry.payload, entry.sent].filter((payload) => payload !== null)
+    default:
+      return []
+  }
+}

@@ -88,6 +88,16 @@ export function reportEntry(turn: Turn, entry: Entry, before: LedgerState): void
         reason: entry.reason,
       })
       break
+    case 'report': {
+      const { assignment: round, steps: contributions, bytes, norm } = entry.manifest
+      report(turn, { type: 'reported', round, contributions, bytes, norm })
+      break
+    }
+    case 'merge': {
+      const { version, round, payload } = entry
+      report(turn, { type: 'merged', version, round: round.id, above: payload === null ? null : round.base })
+      break
+    }
     case 'validate':
     case 'finish':
       break

@@ -1,9 +1,10 @@
 // What happens to a peer, and what it wants done: the two halves of `step(state, event) -> [state, effects]`.
-import type { ApplyEntry, Assignment, Entry, Verdict } from './entries.js'
+import type { Assignment, Entry, OuterBody, ParentRound, Verdict } from './entries.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 import type { LedgerState } from './ledger.js'
 import type { LogPoint, Manifest, Message, Topic } from './messages.js'
 import type { Report } from './reports.js'
+import type { ParentOffer } from './state.js'
 
 /** Named so that setting a timer again moves it. */
 export type TimerName =
@@ -83,6 +84,12 @@ export type NewEvent =
   | { readonly type: 'training-failed'; readonly assignment: AssignmentId; readonly reason: string }
   | { readonly type: 'validated'; readonly version: Version; readonly loss: number }
   | { readonly type: 'validation-failed'; readonly version: Version; readonly reason: string }
+  /** To the leader of a cluster: the swarm above gives it a round, whose theta is durable here. */
+  | ({ readonly type: 'parent-round' } & ParentOffer)
+  | { readonly type: 'parent-finished'; readonly reason: string; readonly ok: boolean }
+  /** What the cluster has moved is durable here as bytes. */
+  | { readonly type: 'report-made'; readonly manifest: Manifest }
+  | { readonly type: 'report-failed'; readonly round: AssignmentId; readonly reason: string }
   | { readonly type: 'stop-requested' }
 
 /** What a replica must never forget: its term, whom it gave its vote in it, and the epoch. */
@@ -136,10 +143,10 @@ export type Effect =
   | { readonly type: 'forget-replica' }
   /** Durable snapshots cover the log up to here: it is forgotten, all of it where it has another entry here, or none. */
   | { readonly type: 'compact'; readonly base: LogPoint }
-  /** Take the outer step of a committed entry; the payload is local or with one of the donors. */
+  /** Take the outer step of a committed entry; its payloads are local or with one of the donors. */
   | {
       readonly type: 'apply-outer'
-      readonly entry: ApplyEntry
+      readonly entry: OuterBody
       /** The ledger's state after that entry: what a snapshot at this version holds. */
       readonly ledger: LedgerState
       readonly version: Version
@@ -169,6 +176,15 @@ export type Effect =
       readonly without: readonly AssignmentId[]
     }
   | { readonly type: 'abort-training' }
+  /** Make the bytes of what the cluster has moved by now and not reported, for a round of the swarm above. */
+  | {
+      readonly type: 'make-report'
+      readonly round: ParentRound
+      /** Contributions per second. */
+      readonly speed: number
+      /** Mean over the contributions. */
+      readonly loss: number
+    }
   /** Publish a finished contribution on the gradients topic of the own cluster. */
   | { readonly type: 'publish-contribution'; readonly topic: Topic; readonly manifest: Manifest }
   /** The verdict on the own contribution is known; its record is no longer needed. */

@@ -1,7 +1,7 @@
 // A replica follows the leader's log: takes entries that continue its own, with their payloads durable first, and
 // commits as far as the leader says (Raft, section 5.3).
 import { donorsOf } from './donors.js'
-import type { Entry } from './entries.js'
+import { type Entry, payloadsOf } from './entries.js'
 import type { Hash, Index, PeerId } from './ids.js'
 import { configurationOf, entriesFrom, entryAt, lastPoint, termAt, withEntries } from './log.js'
 import type { Append, Appended } from './messages.js'
@@ -57,7 +57,7 @@ const matchedBefore = ({ matched }: Replica, first: Entry | undefined): Index =>
 function keep(turn: Turn, from: PeerId, entries: readonly Entry[], known: Index): void {
   const { replica } = turn.state
   if (replica === null) return
-  const missing = entries.findIndex((entry) => entry.kind === 'apply' && !replica.payloads[entry.payload])
+  const missing = entries.findIndex((entry) => missingOf(replica, entry) !== undefined)
   const taken = missing < 0 ? entries : entries.slice(0, missing)
   const longer = withEntries(replica, taken)
   const matched = taken.at(-1)?.index ?? known
@@ -71,13 +71,19 @@ function keep(turn: Turn, from: PeerId, entries: readonly Entry[], known: Index)
 
 /** Entries wait until the payload that the first of them names is durable here: only then do they count. */
 function wait(turn: Turn, entries: readonly Entry[]): void {
+  const { replica } = turn.state
   const [first] = entries
-  if (first?.kind !== 'apply') return
-  const { payload, worker } = first
-  const asked = turn.state.replica?.waiting?.payload === payload
+  const payload = replica === null || first === undefined ? undefined : missingOf(replica, first)
+  if (replica === null || payload === undefined) return
+  const asked = replica.waiting?.payload === payload
   changeReplica(turn, { waiting: { entries: entries.slice(0, mostWaiting), payload } })
+  const worker = first.kind === 'apply' ? first.worker : null
   if (!asked) emit(turn, { type: 'hold-payload', payload, donors: donorsOf(turn, worker) })
 }
+
+/** The first payload that an entry names and that is not here. */
+const missingOf = ({ payloads }: Replica, entry: Entry): Hash | undefined =>
+  payloadsOf(entry).find((payload) => !payloads[payload])
 
 /** A payload is durable here: entries that waited for it are taken. */
 export function onPayloadHeld(turn: Turn, payload: Hash): void {

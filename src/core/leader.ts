@@ -13,6 +13,7 @@ import type { AssignmentId, PeerId, Version } from './ids.js'
 import { applyEntry, type LedgerState, openAssignmentsOf, presentMembers } from './ledger.js'
 import { entriesFrom } from './log.js'
 import type { Heartbeat, Pulse, Topic } from './messages.js'
+import { goOnAbove } from './parent.js'
 import { holdsLease, propose } from './proposals.js'
 import { filterKeys, mapValues } from './records.js'
 import { commitToReplica, rememberAnnounced } from './replica.js'
@@ -70,6 +71,10 @@ export function lead(turn: Turn, { askedAt, granted }: Campaign, reason: string)
     overheads: [],
     pulling: [],
     farewells: {},
+    offer: null,
+    roundAt: null,
+    reporting: null,
+    over: null,
   }
   // Its own worker joins it like any other: it may have waited for a round.
   change(turn, { leader: self, lead: begun, campaign: null, joined: false })
@@ -100,6 +105,7 @@ export function advance(turn: Turn): void {
   for (const entry of entries) commit(turn, entry)
   stopIfDue(turn)
   assignIfDue(turn)
+  goOnAbove(turn)
 }
 
 function commit(turn: Turn, entry: Entry): void {
@@ -150,6 +156,8 @@ function concerns(entry: Entry, cluster: string, { members }: LedgerState): bool
     case 'configure':
     case 'admit':
     case 'validate':
+    case 'report':
+    case 'merge':
       return false
   }
 }
@@ -211,6 +219,7 @@ export function onHeartbeatTimer(turn: Turn): void {
   tidy(turn)
   configureIfDue(turn)
   stopIfDue(turn)
+  goOnAbove(turn)
 }
 
 /** Without an answer of a majority for as long as the others wait before they elect, it cannot be of use. */
@@ -298,6 +307,7 @@ export function announceVersion(turn: Turn, version: Version): void {
   checkpointIfDue(turn, version)
   assignIfDue(turn)
   assignAhead(turn)
+  goOnAbove(turn)
 }
 
 /** The first version is nothing yet, and the last one is written when the run is concluded. */

@@ -1,7 +1,8 @@
 // The part of the outer state that is not a vector: a deterministic function of the ledger's entries.
 // Everything in it is plain data, so that a snapshot is its JSON.
-import type { Assignment, Entry, Verdict } from './entries.js'
+import { type Assignment, changesTheta, type Entry, type ParentRound, type Verdict } from './entries.js'
 import type { AssignmentId, Epoch, Index, PeerId, Term, Version } from './ids.js'
+import type { Manifest } from './messages.js'
 
 /** Rehearsals that differ by more are of another engine or device: a busy machine does not change them so much. */
 const likeSpeeds = 2
@@ -18,6 +19,7 @@ export interface Member {
   readonly cluster: string
   readonly addresses: readonly string[]
   readonly replica: boolean
+  readonly trains: boolean
   /** False after an eviction, until admitted again. */
   readonly present: boolean
   /** It went by its own word. */
@@ -70,6 +72,19 @@ export interface Configuration {
   readonly epoch: Epoch
 }
 
+/** Where a cluster stands in the swarm above it. */
+export interface ParentState {
+  /** Newest version of that swarm whose theta was taken in. */
+  readonly version: Version
+  /** What it works at there. */
+  readonly round: ParentRound | null
+  /** Contributions applied since the round was taken up or reported, and the sum of their losses. */
+  readonly contributions: number
+  readonly losses: number
+  /** On its way there. */
+  readonly report: Manifest | null
+}
+
 export interface LedgerState {
   readonly index: Index
   readonly term: Term
@@ -93,6 +108,8 @@ export interface LedgerState {
     readonly first: number | null
     readonly last: { readonly version: Version; readonly loss: number } | null
   }
+  /** Null until a round of a swarm above was taken up; for ever where there is none. */
+  readonly parent: ParentState | null
   readonly finished: { readonly reason: string; readonly ok: boolean } | null
 }
 
@@ -113,6 +130,7 @@ export function emptyLedger(shardSizes: readonly number[], founder: PeerId): Led
     steps: 0,
     staleness: { sum: 0, max: 0 },
     validation: { first: null, last: null },
+    parent: null,
     finished: null,
   }
 }
@@ -154,6 +172,7 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
           cluster: entry.cluster,
           addresses: entry.addresses,
           replica: entry.replica,
+          trains: entry.trains,
           present: true,
           left: false,
           revoked: known?.revoked ?? null,
@@ -185,10 +204,7 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
       }
     case 'apply': {
       const { version } = entry
-      if (version !== state.version + 1)
-        throw new Error(
-          `Ledger entry ${entry.index} makes version ${version}, after version ${state.version}.`,
-        )
+      checkVersion(state, entry)
       const settled = settle(state, { assignment: entry.assignment, outcome: 'apply', version })
       const member = settled.members[entry.worker]
       const credited =
@@ -210,6 +226,7 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
           sum: state.staleness.sum + entry.staleness,
           max: Math.max(state.staleness.max, entry.staleness),
         },
+        parent: state.parent === null ? null : collected(state.parent, entry.loss),
       }
     }
     case 'refuse':
@@ -229,14 +246,48 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
       if (last !== null && version <= last.version) return state
       return { ...state, validation: { first: first ?? loss, last: { version, loss } } }
     }
+    case 'report':
+      if (state.parent === null)
+        throw new Error(`Ledger entry ${entry.index} reports, but there is no round.`)
+      return { ...state, parent: { ...state.parent, report: entry.manifest, contributions: 0, losses: 0 } }
+    case 'merge': {
+      checkVersion(state, entry)
+      const { round, version } = entry
+      // What was collected while the report was on its way counts for the next one.
+      const { contributions = 0, losses = 0 } = state.parent ?? {}
+      return {
+        ...state,
+        version,
+        parent: { version: round.base, round, contributions, losses, report: null },
+      }
+    }
     case 'finish':
       return { ...state, finished: { reason: entry.reason, ok: entry.ok } }
   }
 }
 
+function checkVersion(state: LedgerState, entry: Extract<Entry, { kind: 'apply' | 'merge' }>): void {
+  const expected = state.version + (changesTheta(entry) ? 1 : 0)
+  if (entry.version === expected) return
+  throw new Error(
+    `Ledger entry ${entry.index} makes version ${entry.version}, after version ${state.version}.`,
+  )
+}
+
+const collected = (parent: ParentState, loss: number): ParentState => ({
+  ...parent,
+  contributions: parent.contributions + 1,
+  losses: parent.losses + loss,
+})
+
 /** The worker's assignments that are not settled, oldest first: each but the first continues the one before. */
 export function openAssignmentsOf(state: LedgerState, worker: PeerId): readonly Assignment[] {
   return Object.values(state.open).filter((assignment) => assignment.worker === worker)
+}
+
+/** Those who are given rounds. */
+export function presentWorkers(state: LedgerState): readonly Member[] {
+  return presentMembers(state).filter(({ trains }) => trains)
 }
 
 export function presentMembers(state: LedgerState): readonly Member[] {

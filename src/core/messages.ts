@@ -64,6 +64,10 @@ export interface Join {
   readonly type: 'join'
   readonly name: string
   readonly cluster: string
+  /** False from a peer that only holds the outer state. */
+  readonly trains: boolean
+  /** False from a peer that only trains. */
+  readonly mayHold: boolean
   /** Local steps per second measured by a short rehearsal; null when it was not measured. */
   readonly speed: number | null
   /** The assignments it is at: those that a restart left it, or that it went on with while no leader was there. */

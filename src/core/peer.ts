@@ -25,6 +25,7 @@ import {
   watchLeader,
 } from './member.js'
 import type { LeaderMessage, MemberMessage, Message } from './messages.js'
+import { onParentFinished, onParentRound, onReportFailed, onReportMade } from './parent.js'
 import { onOuterApplied, onOuterFailed, onSnapshotSaved, pump, replicaOf } from './replica.js'
 import { noteDurable, onAppended } from './replication.js'
 import { change, changeWorker, emit, type PeerSetup, type PeerState, report, type Turn } from './state.js'
@@ -192,6 +193,14 @@ function handle(turn: Turn, event: PeerEvent): void {
     case 'validation-failed':
       onValidationFailed(turn, event.version, event.reason)
       return afterValidation(turn)
+    case 'parent-round':
+      return onParentRound(turn, event)
+    case 'parent-finished':
+      return onParentFinished(turn, event.reason, event.ok)
+    case 'report-made':
+      return onReportMade(turn, event.manifest)
+    case 'report-failed':
+      return onReportFailed(turn, event.round, event.reason)
     case 'stop-requested':
       return onStopRequested(turn)
     default:

@@ -1,7 +1,7 @@
 // A replica takes committed entries in order and the outer step of every `apply`, one at a time.
 import { admitted, getToKnow, getToKnowAll } from './acquaintance.js'
 import { donorsOf } from './donors.js'
-import { type Entry, isVerdict } from './entries.js'
+import { changesTheta, type Entry, isVerdict, payloadsOf } from './entries.js'
 import type { Hash, Version } from './ids.js'
 import { applyEntry, type LedgerState } from './ledger.js'
 import { compacted, configurationOf, entriesFrom, lastPoint, termAt } from './log.js'
@@ -70,7 +70,7 @@ export function commitToReplica(turn: Turn, entry: Entry): void {
   changeReplica(turn, { ledger })
   if (isVerdict(entry)) settleArrival(turn, entry)
   if (entry.kind === 'admit') getToKnow(turn, admitted(entry))
-  if (entry.kind === 'apply') {
+  if (changesTheta(entry)) {
     changeReplica(turn, { queue: [...replica.queue, { entry, ledger }] })
     if (replica.queue.length >= mostQueued && turn.state.lead === null)
       return startAfresh(turn, `it is ${replica.queue.length} versions behind`)
@@ -85,7 +85,7 @@ function settleArrival(turn: Turn, entry: Entry & { assignment: keyof Replica['a
   const arrival = replica?.arrived[entry.assignment]
   if (replica === null || arrival === undefined) return
   changeReplica(turn, { arrived: filterKeys(replica.arrived, (id) => id !== entry.assignment) })
-  if (entry.kind === 'apply' && entry.payload === arrival.manifest.payload) return
+  if (payloadsOf(entry).includes(arrival.manifest.payload)) return
   dropPayloads(turn, [arrival.manifest.payload])
 }
 
@@ -100,11 +100,13 @@ export function dropPayloads(turn: Turn, payloads: readonly Hash[]): void {
   emit(turn, { type: 'drop-payloads', payloads: dropped })
 }
 
-function payloadsNamed({ log, queue, waiting, arrived }: Replica): ReadonlySet<Hash> {
+function payloadsNamed({ log, queue, waiting, arrived, ledger }: Replica): ReadonlySet<Hash> {
   const entries = [...log, ...queue.map(({ entry }) => entry), ...(waiting?.entries ?? [])]
+  const report = ledger.parent?.report ?? null
   return new Set([
-    ...entries.flatMap((entry) => (entry.kind === 'apply' ? [entry.payload] : [])),
+    ...entries.flatMap(payloadsOf),
     ...Object.values(arrived).map(({ manifest }) => manifest.payload),
+    ...(report === null ? [] : [report.payload]),
   ])
 }
 
@@ -169,10 +171,7 @@ export function onSnapshotSaved(turn: Turn, point: LogPoint): void {
   const covered = entriesFrom(replica, replica.base.index + 1, newest.index - replica.base.index)
   changeReplica(turn, compacted(replica, newest))
   emit(turn, { type: 'compact', base: newest })
-  dropPayloads(
-    turn,
-    covered.flatMap((entry) => (entry.kind === 'apply' ? [entry.payload] : [])),
-  )
+  dropPayloads(turn, covered.flatMap(payloadsOf))
 }
 
 /**
@@ -226,7 +225,7 @@ export function pump(turn: Turn): void {
   if (next === undefined) return
   changeReplica(turn, { busy: true })
   const { entry, ledger } = next
-  const donors = donorsOf(turn, entry.worker)
+  const donors = donorsOf(turn, entry.kind === 'apply' ? entry.worker : null)
   emit(turn, { type: 'apply-outer', entry, ledger, version: ledger.version, donors })
 }
 

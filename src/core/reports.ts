@@ -103,6 +103,22 @@ export type Report =
       readonly loss: number
       readonly speed: number
     }
+  /** A cluster reported to the swarm above what it has moved, */
+  | {
+      readonly type: 'reported'
+      readonly round: AssignmentId
+      readonly contributions: number
+      readonly bytes: number
+      readonly norm: number
+    }
+  /** and took up another round there. */
+  | {
+      readonly type: 'merged'
+      readonly version: Version
+      readonly round: AssignmentId
+      /** Version of the swarm above whose theta was taken in; null if there was no newer one. */
+      readonly above: Version | null
+    }
   | {
       readonly type: 'expired'
       readonly assignment: AssignmentId

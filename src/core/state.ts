@@ -1,6 +1,6 @@
 // The state of one peer, and the turn in which `step` moves it on.
 import type { RunConfig, StopConfig } from '../swarmfile/schema.js'
-import type { ApplyEntry, Assignment, Entry } from './entries.js'
+import type { Assignment, Entry, OuterEntry, ParentRound, Verdict } from './entries.js'
 import type { Effect, HardState } from './events.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 import type { Configuration, LedgerState } from './ledger.js'
@@ -14,6 +14,10 @@ export interface PeerSetup {
     readonly id: PeerId
     readonly name: string
     readonly cluster: string
+    /** Whether it takes local steps; else it is there to hold the outer state. */
+    readonly trains: boolean
+    /** Whether it may be made a replica; else it only trains. */
+    readonly mayHold: boolean
     /** Multiaddrs at which others reach it. */
     readonly addresses: readonly string[]
   }
@@ -51,9 +55,9 @@ export interface Arrival {
   readonly problem: string | null
 }
 
-/** An outer step to take: a committed apply, with the ledger's state after it. */
+/** An outer step to take: a committed entry that changes theta, with the ledger's state after it. */
 export interface OuterStep {
-  readonly entry: ApplyEntry & { index: Index; term: Term }
+  readonly entry: OuterEntry
   readonly ledger: LedgerState
 }
 
@@ -147,6 +151,18 @@ export interface Inquiry {
   readonly since: number
 }
 
+/** A round that the swarm above gives the cluster. */
+export interface ParentOffer {
+  readonly round: ParentRound
+  /** Of the theta that it starts from. */
+  readonly digest: Hash
+  /** How the cluster's contribution before it ended; null if there was none, as far as its worker knows. */
+  readonly verdict: {
+    readonly assignment: AssignmentId
+    readonly outcome: Verdict['kind'] | null
+  } | null
+}
+
 /** What only a leader keeps; a successor starts it afresh from the ledger. */
 export interface Lead {
   readonly term: Term
@@ -179,6 +195,12 @@ export interface Lead {
   /** Assignments whose payload is being pulled. */
   readonly pulling: readonly AssignmentId[]
   readonly farewells: Readonly<Record<PeerId, Farewell>>
+  /** Of the swarm above: a round to take up, and when the latest was; the one whose report is being made. */
+  readonly offer: ParentOffer | null
+  readonly roundAt: number | null
+  readonly reporting: AssignmentId | null
+  /** Why the swarm above is at its end, once it is. */
+  readonly over: { readonly reason: string; readonly ok: boolean } | null
 }
 
 export interface Validation {

@@ -43,6 +43,8 @@ export function workerOnEntry(turn: Turn, entry: Entry): void {
     case 'configure':
     case 'admit':
     case 'validate':
+    case 'report':
+    case 'merge':
     case 'finish':
       break
     default:
@@ -50,7 +52,10 @@ export function workerOnEntry(turn: Turn, entry: Entry): void {
   }
 }
 
-/** A round that continues another waits until that one is trained; any other takes the place of all there is. */
+/**
+ * A round that continues another waits until that one is trained; any other takes the place of all there is. How
+ * contributions before it ended is asked first, if that was not heard: what was sent counts on it.
+ */
 function takeUp(turn: Turn, assignment: Assignment): void {
   const { worker, finishing, leaving } = turn.state
   if (finishing !== null || leaving) return
@@ -58,8 +63,10 @@ function takeUp(turn: Turn, assignment: Assignment): void {
   if (worker.over.includes(assignment.id) || assignmentsOf(turn.state).includes(assignment.id)) return
   if (assignment.after === null) {
     if (worker.now.phase === 'training') emit(turn, { type: 'abort-training' })
-    for (const { manifest } of worker.pending) forget(turn, manifest.assignment, null)
-    changeWorker(turn, { now: { phase: 'idle' }, pending: [], ahead: [assignment] })
+    for (const { manifest, version } of worker.pending)
+      if (version !== null) forget(turn, manifest.assignment, 'apply')
+    changeWorker(turn, { now: { phase: 'idle' }, ahead: [assignment] })
+    offerSoon(turn)
   } else changeWorker(turn, { ahead: [...worker.ahead, assignment].sort(byAge) })
   beginNext(turn)
 }
@@ -70,6 +77,7 @@ function beginNext(turn: Turn): void {
   const { now, ahead } = turn.state.worker
   const [assignment, ...rest] = ahead
   if (now.phase !== 'idle' || assignment === undefined) return
+  if (assignment.after === null && unsettled(turn.state).length > 0) return
   changeWorker(turn, { now: { phase: 'fetching', assignment, asked: false }, ahead: rest })
   getBase(turn)
 }
@@ -246,7 +254,9 @@ function onVerdict(
     })
   else forget(turn, id, outcome)
   letGoOfApplied(turn, turn.state.replica?.applied ?? null)
-  if (unsettled(turn.state).length === 0) emit(turn, { type: 'cancel-timer', name: 'reoffer' })
+  if (unsettled(turn.state).length > 0) return
+  emit(turn, { type: 'cancel-timer', name: 'reoffer' })
+  beginNext(turn)
 }
 
 /**
@@ -263,14 +273,13 @@ export function letGoOfApplied(turn: Turn, held: Version | null): void {
       forget(turn, manifest.assignment, 'apply')
 }
 
-/** @param outcome null if it came to be without this worker's hearing of it */
+/** @param outcome null if the leader knows it no more */
 function forget(turn: Turn, assignment: AssignmentId, outcome: Verdict['kind'] | null): void {
   const { pending } = turn.state.worker
   const one = pending.find(({ manifest }) => manifest.assignment === assignment)
   if (one === undefined) return
   changeWorker(turn, { pending: pending.filter((other) => other !== one) })
-  const known = outcome ?? (one.version === null ? null : 'apply')
-  emit(turn, { type: 'forget-contribution', assignment, outcome: known })
+  emit(turn, { type: 'forget-contribution', assignment, outcome })
 }
 
 /** How a round ended whose entry the leader has no longer. */

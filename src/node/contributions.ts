@@ -93,6 +93,12 @@ export class Contributions {
     return this.#tellDurable(payload, bytes, { type: 'payload-held', payload })
   }
 
+  /** What this peer itself made of the outer state: durable here when it resolves. */
+  own(payload: Hash, bytes: Uint8Array): Promise<void> {
+    this.#keep(payload, bytes)
+    return this.#tellDurable(payload, bytes, { type: 'payload-held', payload })
+  }
+
   /** What is dropped meanwhile stays: the core hears only now that it is here, and drops it again. */
   async #tellDurable(hash: Hash, bytes: Uint8Array, event: NewEvent): Promise<void> {
     this.#writing.set(hash, (this.#writing.get(hash) ?? 0) + 1)

@@ -76,6 +76,8 @@ export class Executor {
         return this.#train(effect)
       case 'abort-training':
         return rounds.abort()
+      case 'make-report':
+        return duties.makeReport(effect)
       case 'publish-contribution':
         return this.#publishContribution(effect)
       case 'forget-contribution':

@@ -53,6 +53,13 @@ export interface Calls {
     }
     gives: MadeVersion
   }
+  /** Takes in the theta of a swarm above. */
+  merge: {
+    takes: { readonly version: Version; readonly above: OwnVector; readonly sent: OwnVector | null }
+    gives: MadeVersion
+  }
+  /** What a cluster has moved and not reported there. */
+  unreported: { takes: Record<string, never>; gives: OwnVector }
   /** Copies. */
   slots: { takes: { readonly stateDigest: Hash }; gives: OwnState['slots'] | null }
   /** A snapshot's bytes but for those of theta, which the caller has. */

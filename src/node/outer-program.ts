@@ -1,14 +1,14 @@
 // The program of the thread of the outer state: it runs no native engine, whose arithmetic flushes small numbers.
 import { parentPort, workerData } from 'node:worker_threads'
+import type { OuterRules } from '../outer/snapshot.js'
 import { decodeSnapshot, encodeSnapshot } from '../store/snapshot.js'
-import type { OuterConfig } from '../swarmfile/schema.js'
 import { type Answer, type Call, type Calls, type OwnState, toWords } from './outer-calls.js'
 import { compileOuterKernels } from './outer-kernels.js'
 import { OuterSteps } from './outer-steps.js'
 
 const port = parentPort
 if (port === null) throw new Error('This program is for a worker thread.')
-const steps = compileOuterKernels().then((compiled) => new OuterSteps(workerData as OuterConfig, compiled))
+const steps = compileOuterKernels().then((compiled) => new OuterSteps(workerData as OuterRules, compiled))
 
 let previous: Promise<unknown> = Promise.resolve()
 port.on('message', (call: Call) => {
@@ -46,6 +46,14 @@ function perform(steps: OuterSteps, { name, takes }: Call): Outcome {
     case 'apply': {
       const made = steps.apply(takes.version, takes.payload, takes.weight, takes.spare)
       return { gives: made, transfer: [made.theta.buffer] }
+    }
+    case 'merge': {
+      const made = steps.merge(takes.version, takes.above, takes.sent)
+      return { gives: made, transfer: [made.theta.buffer] }
+    }
+    case 'unreported': {
+      const moved = steps.unreported()
+      return { gives: moved, transfer: [moved.buffer] }
     }
     case 'slots': {
       const slots = steps.slotsOf(takes.stateDigest)

@@ -3,9 +3,9 @@
 import type { ApplyEntry } from '../core/entries.js'
 import type { Hash, Version } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
-import type { Snapshot, StateDigests } from '../outer/snapshot.js'
+import { mergedSlot } from '../outer/merge.js'
+import type { OuterRules, Snapshot, StateDigests } from '../outer/snapshot.js'
 import { bytesUnder } from '../store/safetensors.js'
-import type { OuterConfig } from '../swarmfile/schema.js'
 import { type Installed, type MadeVersion, notHeld, type OwnVector, statesKept } from './outer-calls.js'
 import { OuterThread, outerProgram } from './outer-thread.js'
 import { copiedBytes, copiedVector, copyInSlices } from './slices.js'
@@ -41,13 +41,15 @@ export class OuterStates {
 
   /** @param entry what the thread runs; a parameter so that tests can run one that dies */
   constructor(
-    readonly config: OuterConfig,
+    readonly rules: OuterRules,
     private readonly entry: URL = outerProgram,
   ) {}
 
   /** The state of a new run. */
   found(theta: Float32Array, ledger: LedgerState): Promise<StateDigests> {
-    return this.#inTurn(() => this.#install({ theta, slots: {}, phase: 0 }, ledger, null))
+    const slots: Snapshot['outer']['slots'] =
+      this.rules.hierarchy === undefined ? {} : { [mergedSlot]: theta }
+    return this.#inTurn(() => this.#install({ theta, slots, phase: 0 }, ledger, null))
   }
 
   /**
@@ -99,6 +101,33 @@ export class OuterStates {
     })
   }
 
+  /**
+   * Takes in the theta of a swarm above.
+   *
+   * @param ledger after the entry
+   * @param above bytes of that theta, fp32
+   * @param sent of what was reported and applied there since the last time; null if nothing was
+   * @throws as `apply`
+   */
+  merge(ledger: LedgerState, above: Uint8Array, sent: Uint8Array | null): Promise<StateDigests> {
+    return this.#inTurn(async () => {
+      const { version } = ledger
+      if (this.#newest !== version - 1) throw notHeld(version - 1)
+      const takes = {
+        version,
+        above: await vectorOf(above),
+        sent: sent === null ? null : await vectorOf(sent),
+      }
+      const transfer = [takes.above, takes.sent].flatMap((vector) => vector?.buffer ?? [])
+      return this.#hold(await this.#running().call('merge', takes, transfer), ledger)
+    })
+  }
+
+  /** What a cluster has moved by the newest version and not reported. */
+  unreported(): Promise<Float32Array> {
+    return this.#inTurn(() => this.#running().call('unreported', {}))
+  }
+
   /** A fetched theta without the rest of the outer state, as a pure worker holds it. */
   holdTheta(version: Version, values: Float32Array): void {
     this.#keepTheta(version, { values, own: null })
@@ -142,7 +171,7 @@ export class OuterStates {
   /** Workers that only train need no thread. */
   #running(): OuterThread {
     if (this.#closed) throw new Error('the outer states were closed')
-    this.#thread ??= new OuterThread(this.config, this.entry)
+    this.#thread ??= new OuterThread(this.rules, this.entry)
     return this.#thread
   }
 
@@ -193,6 +222,10 @@ export class OuterStates {
     }
   }
 }
+
+/** Bytes may begin anywhere in their buffer; values begin at multiples of four. */
+const vectorOf = async (bytes: Uint8Array): Promise<OwnVector> =>
+  new Float32Array((await copiedBytes(bytes)).buffer)
 
 async function copyToParts(payload: Uint8Array, parts: readonly Uint8Array[]): Promise<void> {
   const bytes = parts.reduce((sum, { length }) => sum + length, 0)

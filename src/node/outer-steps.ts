@@ -1,10 +1,10 @@
 // The outer state as its thread holds it: takes steps on it, digests it, and keeps the slots of recent versions.
 import type { Hash, Version } from '../core/ids.js'
-import { type OuterOptimizer, type OuterStep, outerOptimizer } from '../outer/optimizer.js'
-import { checkFinite, digestsOf, type StateDigests } from '../outer/snapshot.js'
+import { merge, mergedSlot, unreported } from '../outer/merge.js'
+import { type OuterOptimizer, type OuterState, type OuterStep, outerOptimizer } from '../outer/optimizer.js'
+import { checkFinite, digestsOf, type OuterRules, type StateDigests } from '../outer/snapshot.js'
 import { sha256 } from '../platform/sha256.js'
 import { bytesUnder } from '../store/safetensors.js'
-import type { OuterConfig } from '../swarmfile/schema.js'
 import { type MadeVersion, notHeld, type OwnState, type OwnVector, statesKept } from './outer-calls.js'
 import { OuterVectors, type Place } from './outer-vectors.js'
 
@@ -40,6 +40,7 @@ interface Held {
 
 export class OuterSteps {
   readonly #optimizer: OuterOptimizer
+  readonly #slotNames: readonly string[]
   #held: Held | null = null
   /** Of recent versions, oldest first, by their state digest: a version may come again in another history. */
   readonly #slots = new Map<Hash, Slots>()
@@ -51,11 +52,13 @@ export class OuterSteps {
    * @param partLength of OuterVectors; a parameter so that tests can make it small
    */
   constructor(
-    private readonly config: OuterConfig,
+    private readonly rules: OuterRules,
     private readonly compiled: WebAssembly.Module,
     private readonly partLength?: number,
   ) {
-    this.#optimizer = outerOptimizer(config.method)
+    this.#optimizer = outerOptimizer(rules.outer.method)
+    const { slots } = this.#optimizer
+    this.#slotNames = rules.hierarchy === undefined ? slots : [...slots, mergedSlot]
   }
 
   /** Where the next pseudo-gradient is to be written, part by part, fp32 as it lies in memory. */
@@ -80,7 +83,7 @@ export class OuterSteps {
       name,
       { place: fixedPlaces.length + 1 + i, digest: digestOf(values) },
     ])
-    const unset = this.#optimizer.slots.map((name): [string, Vector] => [name, zeros])
+    const unset = this.#slotNames.map((name): [string, Vector] => [name, zeros])
     const newest: State = {
       version,
       theta: { place: fixedPlaces.length, digest: digestOf(theta) },
@@ -113,10 +116,10 @@ export class OuterSteps {
     if (vectors.digest(inboxPlace) !== payload)
       throw new Error(`the payload does not match its hash ${payload}`)
 
-    const step = this.#optimizer.step(newest.slots.phase, weight, this.config)
+    const step = this.#optimizer.step(newest.slots.phase, weight, this.rules.outer)
     const [theta, written] = this.#free(newest).map((place): Vector => ({ place, digest: null }))
     const { momentum, buffer } = { momentum: zeros, buffer: zeros, ...newest.slots.vectors }
-    const next = { version, theta, slots: slotsAfter(step, newest.slots, written, zeros) }
+    const next: State = { version, theta, slots: slotsAfter(step, newest.slots, written, zeros) }
     const finite = vectors.take(step, {
       theta: newest.theta.place,
       g: inboxPlace,
@@ -130,6 +133,49 @@ export class OuterSteps {
     const digests = digestsIn(vectors, next)
     this.#hold({ vectors, zeros, newest: next }, digests)
     return { theta: values, phase: next.slots.phase, ...digests }
+  }
+
+  /**
+   * Takes in the theta of a swarm above, by the plain rule: it is rare.
+   *
+   * @param sent what was reported and applied there since the last time; null if nothing was
+   * @throws as `apply`
+   */
+  merge(version: Version, above: Float32Array, sent: Float32Array | null): MadeVersion {
+    const { vectors, zeros, newest } = this.#installed()
+    const { hierarchy } = this.rules
+    if (newest.version !== version - 1) throw notHeld(version - 1)
+    if (hierarchy === undefined) throw new Error('there is no swarm above')
+    for (const { length } of [above, sent ?? above])
+      if (length !== vectors.length) throw new Error(`it has ${length} values, theta ${vectors.length}`)
+    const next = merge(this.#reckoned(), above, sent, hierarchy)
+    checkFinite(next, version)
+    const [theta, merged] = this.#free(newest).map((place): Vector => ({ place, digest: null }))
+    vectors.write(theta.place, next.theta)
+    vectors.write(merged.place, next.slots[mergedSlot])
+    const { phase, vectors: others } = newest.slots
+    const made: State = { version, theta, slots: { phase, vectors: { ...others, [mergedSlot]: merged } } }
+    const digests = digestsIn(vectors, made)
+    this.#hold({ vectors, zeros, newest: made }, digests)
+    return { theta: copyAt(vectors, theta.place), phase, ...digests }
+  }
+
+  /** What the cluster has moved by the newest version and not reported. */
+  unreported(): OwnVector {
+    return unreported(this.#reckoned()) as OwnVector
+  }
+
+  /** Copies of theta and of where the cluster counts from. */
+  #reckoned(): OuterState {
+    const { vectors, newest } = this.#installed()
+    const { phase, vectors: slots } = newest.slots
+    const merged = slots[mergedSlot]
+    if (merged === undefined) throw new Error('there is no swarm above')
+    return {
+      theta: copyAt(vectors, newest.theta.place),
+      slots: { [mergedSlot]: copyAt(vectors, merged.place) },
+      phase,
+    }
   }
 
   /** Floats of theta. */
@@ -157,7 +203,7 @@ export class OuterSteps {
 
   #open(length: number): Omit<Held, 'newest'> {
     // Of the states kept the oldest may have all its slots for itself, every later one has the one it wrote.
-    const slots = this.#optimizer.slots.length + statesKept - 1
+    const slots = this.#slotNames.length + statesKept - 1
     const places = fixedPlaces.length + 1 + slots + writtenPlaces
     this.#spare = []
     const vectors = new OuterVectors(length, places, this.compiled, this.partLength)
@@ -166,8 +212,7 @@ export class OuterSteps {
 
   #checkSlots({ theta, slots }: OwnState): void {
     for (const [name, { length }] of Object.entries(slots)) {
-      if (!this.#optimizer.slots.includes(name))
-        throw new Error(`${this.#optimizer.name} has no slot ${name}`)
+      if (!this.#slotNames.includes(name)) throw new Error(`${this.#optimizer.name} has no slot ${name}`)
       if (length !== theta.length)
         throw new Error(`the slot ${name} has ${length} values, theta ${theta.length}`)
     }
@@ -193,17 +238,17 @@ export class OuterSteps {
   }
 }
 
-/** What a step makes of the slots: `written` is the one that its kernel writes. */
+/** What a step makes of the slots: `written` is the one that its kernel writes. Others stay as they are. */
 function slotsAfter(step: OuterStep, { phase, vectors }: Slots, written: Vector, zeros: Vector): Slots {
   switch (step.rule) {
     case 'sgd':
-      return { phase: 0, vectors: {} }
+      return { phase: 0, vectors }
     case 'nesterov':
-      return { phase: 0, vectors: { momentum: written } }
+      return { phase: 0, vectors: { ...vectors, momentum: written } }
     case 'between-milestones':
       return { phase: phase + 1, vectors: { ...vectors, buffer: written } }
     case 'milestone':
-      return { phase: 0, vectors: { momentum: written, buffer: zeros } }
+      return { phase: 0, vectors: { ...vectors, momentum: written, buffer: zeros } }
   }
 }
 

@@ -1,7 +1,7 @@
 // The thread of the outer state, as the main thread holds it: calls are carried out one after another.
 import { Worker } from 'node:worker_threads'
 import { UserError } from '../core/user-error.js'
-import type { OuterConfig } from '../swarmfile/schema.js'
+import type { OuterRules } from '../outer/snapshot.js'
 import { type Answer, type Call, type CallName, type Calls, fromWords } from './outer-calls.js'
 
 /** The thread's program. */
@@ -32,8 +32,8 @@ export class OuterThread {
   #ended: Error | null = null
 
   /** @param entry what the thread runs */
-  constructor(config: OuterConfig, entry: URL) {
-    this.#worker = new Worker(entry, { workerData: config })
+  constructor({ outer, hierarchy }: OuterRules, entry: URL) {
+    this.#worker = new Worker(entry, { workerData: { outer, hierarchy } satisfies OuterRules })
     this.#worker.on('message', (answer: Answer) => this.#receive(answer))
     this.#worker.on('error', (error) => this.#end(new OuterThreadDied(error.message, error)))
     this.#worker.on('exit', (code) => this.#end(new OuterThreadDied(`it ended with code ${code}`)))

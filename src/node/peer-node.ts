@@ -60,7 +60,7 @@ export class PeerNode {
   private constructor(private readonly parts: NodeParts) {
     const { inForce, dataset, founds, isKept } = parts.entered
     this.#figures = runFigures(inForce, dataset)
-    this.#states = new OuterStates(inForce.run.outer)
+    this.#states = new OuterStates(inForce.run)
     this.#snapshots = new SnapshotFiles(parts.disk.paths.snapshots)
     this.#keepsGenesis = isKept || founds
     this.#broken.catch(() => {})

@@ -1,11 +1,16 @@
 // What a replica does for the core: its log, payloads, outer steps and snapshots, each durable before it is told.
+import { payloadsOf } from '../core/entries.js'
 import type { Effect } from '../core/events.js'
 import type { Hash, Index, PeerId, Version } from '../core/ids.js'
 import type { Message } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
 import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
+import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import { StoreError } from '../store/store-error.js'
+import { codecs } from '../tensor/codec.js'
+import { firstNonFinite, norm } from '../tensor/vector.js'
+import { manifestOf } from '../wire/chunks.js'
 import type { Contributions } from './contributions.js'
 import type { Dispatch } from './driver.js'
 import type { DurableLog } from './durable-log.js'
@@ -94,9 +99,29 @@ export class ReplicaDuties {
   /** Null where a snapshot took the place of what the step begins from. */
   async #apply({ entry, ledger, donors }: Of<'apply-outer'>, installs: number) {
     const { contributions, states } = this.parts
-    const payload = await contributions.payload(entry.payload, donors)
+    const [payload, sent = null] = await Promise.all(
+      payloadsOf(entry).map((name) => contributions.payload(name, donors)),
+    )
     await this.#installing
-    return installs === this.#installs ? states.apply(entry, ledger, payload) : null
+    if (installs !== this.#installs) return null
+    return entry.kind === 'apply' ? states.apply(entry, ledger, payload) : states.merge(ledger, payload, sent)
+  }
+
+  /** What the cluster has moved, as a contribution to the swarm above: durable before it is told. */
+  makeReport({ round, speed, loss }: Of<'make-report'>): void {
+    const { states, contributions, dispatch } = this.parts
+    const make = async () => {
+      const moved = await states.unreported()
+      const bad = firstNonFinite(moved)
+      if (bad >= 0) throw new Error(`what the cluster moved is ${moved[bad]} at parameter ${bad}`)
+      const payload = codecs.fp32.encode(moved)
+      const { id: assignment, base, steps } = round
+      const about = { assignment, base, steps, codec: 'fp32', norm: norm(moved), speed, loss } as const
+      const manifest = manifestOf(about, payload, sha256)
+      await contributions.own(manifest.payload, payload)
+      dispatch({ type: 'report-made', manifest })
+    }
+    make().catch((error) => dispatch({ type: 'report-failed', round: round.id, reason: reasonOf(error) }))
   }
 
   saveSnapshot({ version, ledger }: Of<'save-snapshot'>): void {

@@ -78,6 +78,12 @@ export class PlainView implements View {
         return this.#stepLine(record)
       case 'applied':
         return this.#once(`applied ${record.version}`, () => appliedLine(state, record))
+      case 'reported':
+        return `reports ${record.contributions} contributions to the swarm above (${bytes(record.bytes)})`
+      case 'merged':
+        return record.above === null
+          ? `takes up round ${record.round} of the swarm above`
+          : `takes in version ${record.above} of the swarm above, as version ${record.version}`
       case 'expired':
         return this.#once(
           `expired ${record.assignment}`,

@@ -202,6 +202,8 @@ export function afterRecord(before: SwarmState, record: RunRecord): SwarmState {
       })
     case 'run-finished':
       return { ...state, finished: record, version: Math.max(state.version, record.versions) }
+    case 'reported':
+    case 'merged':
     case 'expired':
     case 'warning':
       return state

@@ -1,12 +1,16 @@
 // A snapshot: the whole outer state at a version, vectors and ledger; and the outer step from one to the next.
-import type { ApplyEntry } from '../core/entries.js'
+import type { OuterBody } from '../core/entries.js'
 import type { Hash, Sha256, Version } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
 import { UserError } from '../core/user-error.js'
-import type { OuterConfig } from '../swarmfile/schema.js'
+import type { RunConfig } from '../swarmfile/schema.js'
 import { digestVector } from '../tensor/digest.js'
 import { firstNonFinite } from '../tensor/vector.js'
+import { merge, mergedSlot } from './merge.js'
 import { initialState, type OuterState, outerOptimizer } from './optimizer.js'
+
+/** What outer steps go by. */
+export type OuterRules = Pick<RunConfig, 'outer' | 'hierarchy'>
 
 /** By which peers compare what they hold at a version. */
 export interface StateDigests {
@@ -70,30 +74,50 @@ export function digestsOf(
 export function firstSnapshot(
   theta: Float32Array,
   ledger: LedgerState,
-  config: OuterConfig,
+  { outer, hierarchy }: OuterRules,
   sha256: Sha256,
 ): Snapshot {
-  return snapshotOf(initialState(theta, outerOptimizer(config.method)), ledger, sha256)
+  const { slots, ...rest } = initialState(theta, outerOptimizer(outer.method))
+  const all = hierarchy === undefined ? slots : { ...slots, [mergedSlot]: theta.slice() }
+  return snapshotOf({ ...rest, slots: all }, ledger, sha256)
 }
 
 /**
  * The outer step of a committed entry.
  *
  * @param ledger after the entry
- * @param g the entry's pseudo-gradient, flat
+ * @param vectors what its payloads hold, in their order, flat: of `apply` the pseudo-gradient
  * @throws VersionBroken if the step leads to values that are no finite numbers
  */
 export function nextSnapshot(
   before: Snapshot,
-  { weight }: ApplyEntry,
+  entry: OuterBody,
   ledger: LedgerState,
-  g: Float32Array,
-  config: OuterConfig,
+  vectors: readonly Float32Array[],
+  rules: OuterRules,
   sha256: Sha256,
 ): Snapshot {
-  const outer = outerOptimizer(config.method).apply(before.outer, g, weight, config)
+  const outer = outerStep(before.outer, entry, vectors, rules)
   checkFinite(outer, ledger.version)
   return snapshotOf(outer, ledger, sha256)
+}
+
+function outerStep(
+  state: OuterState,
+  entry: OuterBody,
+  [first, sent = null]: readonly (Float32Array | null)[],
+  { outer, hierarchy }: OuterRules,
+): OuterState {
+  if (first === null || first === undefined)
+    throw new Error(`version ${entry.version} comes without its payload`)
+  if (entry.kind === 'apply') {
+    const { slots, ...next } = outerOptimizer(outer.method).apply(state, first, entry.weight, outer)
+    // Slots that the method does not know are left as they are.
+    return { ...next, slots: { ...state.slots, ...slots } }
+  }
+  if (hierarchy === undefined)
+    throw new Error(`version ${entry.version} is a merge, but there is no swarm above`)
+  return merge(state, first, sent, hierarchy)
 }
 
 /** @throws VersionBroken naming the first value that is no finite number, of theta and then of the slots */

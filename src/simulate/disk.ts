@@ -127,6 +127,12 @@ export class VirtualDisk {
     this.#write(done, ({ records }) => records.set(record.manifest.assignment, record))
   }
 
+  /** The worker begins anew on another machine, which has these contributions and nothing else. */
+  beginWith(records: readonly Record[]): void {
+    this.wipe()
+    for (const record of records) this.#content.records.set(record.manifest.assignment, record)
+  }
+
   settleRecord(assignment: AssignmentId): void {
     this.#write(
       () => {},

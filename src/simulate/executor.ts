@@ -1,9 +1,10 @@
 // Carries out what the core decides, in virtual time: disk, outer step, transfers and training of every peer.
-import type { Assignment } from '../core/entries.js'
+import { type Assignment, payloadsOf, type Verdict } from '../core/entries.js'
 import type { Effect, NewEvent } from '../core/events.js'
-import type { Hash, PeerId } from '../core/ids.js'
+import type { AssignmentId, Hash, PeerId } from '../core/ids.js'
 import type { Manifest, Message, Topic } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
+import { unreported } from '../outer/merge.js'
 import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
 import { checkContribution } from '../tensor/contribution.js'
 import type { VirtualClock } from './clock.js'
@@ -15,6 +16,16 @@ import type { SimulatedTask, TrainedRound } from './task.js'
 
 /** The engine fails; the pseudo-gradient is not a number; its norm is not the one its manifest states. */
 export type Sabotage = 'engine-fails' | 'not-finite' | 'wrong-norm'
+
+/** What becomes of the rounds of workers that are whole clusters. */
+export interface ClusterWorkers {
+  /** @returns false if this peer is no such worker: it trains itself */
+  begun(worker: SimulatedPeer, assignment: Assignment, theta: Float32Array): boolean
+  settled(worker: SimulatedPeer, assignment: AssignmentId, outcome: Verdict['kind'] | null): void
+  ended(worker: SimulatedPeer, outcome: string, reason: string): void
+  /** @returns whether its account is kept back until its cluster is at its end too */
+  keepsAccount(worker: SimulatedPeer, say: () => void): boolean
+}
 
 /** What the executor needs of the swarm around it. */
 export interface ExecutorParts {
@@ -28,6 +39,8 @@ export interface ExecutorParts {
   /** In [0, 1); each call is a new draw. */
   readonly roll: () => number
   readonly handle: (peer: SimulatedPeer, event: NewEvent) => void
+  /** In the swarm above others: the clusters that work there. */
+  readonly above: ClusterWorkers | null
   readonly report: (peer: SimulatedPeer, report: Report) => void
 }
 
@@ -84,10 +97,13 @@ export class VirtualExecutor {
         return this.#train(peer, memory, effect)
       case 'abort-training':
         return memory.cancelTraining?.()
+      case 'make-report':
+        return this.#makeReport(peer, memory, effect)
       case 'publish-contribution':
         return this.#publishContribution(peer, effect)
       case 'forget-contribution':
         if (effect.outcome !== null) this.parts.promises.forgotten(effect.assignment, effect.outcome)
+        this.parts.above?.settled(peer, effect.assignment, effect.outcome)
         return peer.disk.settleRecord(effect.assignment)
       case 'validate':
         return this.#validate(peer, effect)
@@ -97,6 +113,7 @@ export class VirtualExecutor {
         return this.parts.report(peer, effect.report)
       case 'end':
         peer.outcome = effect.outcome
+        this.parts.above?.ended(peer, effect.outcome, effect.reason)
         for (const cancel of memory.timers.values()) cancel()
         memory.cancelTraining?.()
         return
@@ -236,17 +253,20 @@ export class VirtualExecutor {
   ): void {
     const { network, outerSteps, clock } = this.parts
     const { snapshots, installs } = memory
-    const local = peer.disk.payloads.get(entry.payload)
-    const gradient = local ?? this.#payloadElsewhere(peer, entry.payload, donors)
+    const named = payloadsOf(entry)
+    const isLocal = named.every((payload) => peer.disk.payloads.has(payload))
+    const vectors = named.flatMap(
+      (payload) => peer.disk.payloads.get(payload) ?? this.#payloadElsewhere(peer, payload, donors) ?? [],
+    )
     const before = snapshots.get(version - 1)
-    if (gradient === undefined || before === undefined) {
+    if (vectors.length < named.length || before === undefined) {
       const reason = before === undefined ? `version ${version - 1} is not held` : 'nobody holds its payload'
       this.#later(peer, failureMs, { type: 'outer-failed', version, reason, lasting: false })
       return
     }
     let next: Snapshot
     try {
-      next = outerSteps.next(before, entry, ledger, gradient)
+      next = outerSteps.next(before, entry, ledger, vectors)
     } catch (error) {
       if (!(error instanceof VersionBroken)) throw error
       const { message: reason } = error
@@ -261,7 +281,7 @@ export class VirtualExecutor {
       const { digest, stateDigest } = next
       return { type: 'outer-applied', version, digest, stateDigest }
     })
-    clock.after(outerStepMs + (local === undefined ? network.model.betweenMs : 0), made)
+    clock.after(outerStepMs + (isLocal ? 0 : network.model.betweenMs), made)
   }
 
   #payloadElsewhere(peer: SimulatedPeer, payload: Hash, donors: readonly PeerId[]) {
@@ -331,6 +351,7 @@ export class VirtualExecutor {
       this.#later(peer, 0, { type: 'training-failed', assignment: assignment.id, reason })
       return
     }
+    if (this.parts.above?.begun(peer, { ...assignment, base: version }, base.outer.theta) === true) return
     const roundMs = assignment.steps * peer.device.secondsPerStep * 1000
     const own = without.map((id) => peer.disk.records.get(id)?.gradient)
     const theta = base.outer.theta.map((value, i) =>
@@ -338,6 +359,25 @@ export class VirtualExecutor {
     )
     const finish = this.#then(peer, () => this.#finishRound(peer, { ...assignment, base: version }, theta))
     memory.cancelTraining = this.parts.clock.after(roundMs, finish)
+  }
+
+  /** What the cluster has moved by now, durable here before it is told. */
+  #makeReport(peer: SimulatedPeer, { state, snapshots }: Memory, effect: Of<'make-report'>): void {
+    const { round, speed, loss } = effect
+    const held = snapshots.get(state.replica?.applied ?? -1)
+    if (held === undefined) {
+      const reason = 'the newest version is not held'
+      this.#later(peer, failureMs, { type: 'report-failed', round: round.id, reason })
+      return
+    }
+    const gradient = unreported(held.outer)
+    const manifest = contributionOf(round, gradient, speed, loss)
+    const { payload } = manifest
+    const made = this.#then(peer, () => {
+      this.parts.handle(peer, { type: 'payload-held', payload })
+      return { type: 'report-made', manifest }
+    })
+    peer.disk.putPayload(payload, gradient, made)
   }
 
   #finishRound(peer: SimulatedPeer, assignment: Assignment, theta: Float32Array): null {
@@ -389,8 +429,8 @@ export class VirtualExecutor {
   #farewell(peer: SimulatedPeer, to: PeerId): void {
     const account = { utilisation: 1, emulated: 0, bytesSent: {}, interClusterBytes: 0 }
     const message: Message = { type: 'farewell', ...account }
-    if (to === peer.id) this.#later(peer, 0, { type: 'message', from: peer.id, message })
-    else this.#send(peer, to, message)
+    const say = () => this.#send(peer, to, message)
+    if (this.parts.above?.keepsAccount(peer, say) !== true) say()
   }
 }
 

@@ -1,10 +1,9 @@
 // The outer steps of a swarm: every replica takes the same ones, so that each has to be computed once only.
-import type { ApplyEntry } from '../core/entries.js'
+import { type OuterBody, payloadsOf } from '../core/entries.js'
 import type { LedgerState } from '../core/ledger.js'
 import type { OuterState } from '../outer/optimizer.js'
-import { nextSnapshot, type Snapshot } from '../outer/snapshot.js'
+import { nextSnapshot, type OuterRules, type Snapshot } from '../outer/snapshot.js'
 import { sha256 } from '../platform/sha256.js'
-import type { OuterConfig } from '../swarmfile/schema.js'
 
 type Step = Omit<Snapshot, 'ledger'>
 
@@ -15,19 +14,20 @@ export class OuterSteps {
   readonly #wrong = new WeakSet<OuterState>()
   readonly #flipped = new WeakSet<OuterState>()
 
-  constructor(private readonly config: OuterConfig) {}
+  constructor(private readonly rules: OuterRules) {}
 
   /**
    * @param ledger after the entry
    * @throws VersionBroken if the step leads to values that are no finite numbers
    */
-  next(before: Snapshot, entry: ApplyEntry, ledger: LedgerState, gradient: Float32Array): Snapshot {
-    const key = `${ledger.version} ${entry.payload} ${entry.weight}`
+  next(before: Snapshot, entry: OuterBody, ledger: LedgerState, vectors: readonly Float32Array[]): Snapshot {
+    const weight = entry.kind === 'apply' ? entry.weight : null
+    const key = `${ledger.version} ${payloadsOf(entry).join()} ${weight}`
     const from = this.#taken.get(before.outer) ?? new Map<string, Step>()
     this.#taken.set(before.outer, from)
     const known = from.get(key)
     if (known !== undefined) return { ...known, ledger }
-    const next = nextSnapshot(before, entry, ledger, gradient, this.config, sha256)
+    const next = nextSnapshot(before, entry, ledger, vectors, this.rules, sha256)
     from.set(key, next)
     if (this.isWrong(before.outer)) this.#wrong.add(next.outer)
     return next

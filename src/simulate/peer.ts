@@ -15,6 +15,10 @@ export interface Device {
   readonly name: string
   readonly cluster: string
   readonly secondsPerStep: number
+  /** False of one that only holds the outer state; true unless given. */
+  readonly trains?: boolean
+  /** False of one that only trains; true unless given. */
+  readonly mayHold?: boolean
   /** Others of whom this is said cannot connect to it, nor it to them. */
   readonly behindNat?: boolean
   /** Its clock's speed; 1 is the true one. */

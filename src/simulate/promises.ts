@@ -1,6 +1,14 @@
 // The design's promises, checked after every event of a simulation. A broken one stops it at once.
 import { allVoters } from '../core/configuration.js'
-import { type ApplyEntry, type Assignment, type Entry, isVerdict, type Verdict } from '../core/entries.js'
+import {
+  type Assignment,
+  changesTheta,
+  type Entry,
+  isVerdict,
+  type OuterEntry,
+  payloadsOf,
+  type Verdict,
+} from '../core/entries.js'
 import type { AssignmentId, Hash, Index, PeerId, Term, Version } from '../core/ids.js'
 import { applyEntry, type Configuration, type LedgerState } from '../core/ledger.js'
 import { entryAt, lastPoint, termAt } from '../core/log.js'
@@ -168,7 +176,7 @@ export class Promises {
     const { log, payloads } = disk
     if (index > lastPoint(log).index) return false
     return log.log.every(
-      (entry) => entry.index > index || entry.kind !== 'apply' || payloads.has(entry.payload),
+      (entry) => entry.index > index || payloadsOf(entry).every((payload) => payloads.has(payload)),
     )
   }
 
@@ -249,25 +257,27 @@ export class Promises {
       broken(`entry ${index} (${entry.kind}) is committed by ${name}, but only ${holders.join(', ')} hold it`)
     this.#committed.push(entry)
     if (isVerdict(entry)) this.#settled(entry)
-    if (entry.kind === 'apply') this.#takeOuterStep(entry)
+    if (changesTheta(entry)) this.#takeOuterStep(entry)
     if (entry.kind === 'assign') this.#reserved(entry.assignment)
   }
 
   /** The vectors that the ledger leads to: whoever holds this version holds these. */
-  #takeOuterStep(entry: ApplyEntry): void {
+  #takeOuterStep(entry: OuterEntry): void {
     const before = this.#outer
     if (before === null) return
-    const gradient = [...this.peers.values()]
-      .map(({ disk }) => disk.payloads.get(entry.payload))
-      .find((payload) => payload !== undefined)
-    if (gradient === undefined) return broken(`nobody holds payload ${entry.payload} of ${entry.assignment}`)
+    const vectors = payloadsOf(entry).map((payload) => this.#payload(entry, payload))
     try {
-      this.#outer = this.outerSteps.next(before, entry, this.#ledger, gradient)
+      this.#outer = this.outerSteps.next(before, entry, this.#ledger, vectors)
       this.#digestOf.set(this.#ledger.version, this.#outer.stateDigest)
     } catch (error) {
       if (!(error instanceof VersionBroken)) throw error
       this.#outer = null
     }
+  }
+
+  #payload({ index }: Entry, payload: Hash): Float32Array {
+    const holder = [...this.peers.values()].find(({ disk }) => disk.payloads.has(payload))
+    return holder?.disk.payloads.get(payload) ?? broken(`nobody holds payload ${payload} of entry ${index}`)
   }
 
   #checkLead(name: string, state: PeerState, lead: Lead, before: PeerState | undefined): void {
@@ -374,7 +384,7 @@ const isMostOf = ({ voters, next }: Configuration, peers: readonly PeerId[]): bo
 function holdsEntry({ log, payloads }: Kept, entry: Entry): boolean {
   if (entry.index <= log.base.index) return true
   if (termAt(log, entry.index) !== entry.term) return false
-  return entry.kind !== 'apply' || payloads.has(entry.payload)
+  return payloadsOf(entry).every((payload) => payloads.has(payload))
 }
 
 const size = (record: object): number => Object.keys(record).length

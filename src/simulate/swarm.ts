@@ -6,7 +6,7 @@ import { emptyLedger } from '../core/ledger.js'
 import type { Manifest, Message } from '../core/messages.js'
 import { createPeer, step } from '../core/peer.js'
 import type { Report } from '../core/reports.js'
-import type { PeerSetup } from '../core/state.js'
+import type { PeerSetup, PeerState } from '../core/state.js'
 import { shardScheduleSteps } from '../outer/learning-rate.js'
 import { uniform } from '../outer/random.js'
 import { firstSnapshot, type Snapshot } from '../outer/snapshot.js'
@@ -14,7 +14,7 @@ import { sha256 } from '../platform/sha256.js'
 import type { RunConfig, StopConfig } from '../swarmfile/schema.js'
 import { VirtualClock } from './clock.js'
 import { VirtualDisk } from './disk.js'
-import { type Sabotage, VirtualExecutor } from './executor.js'
+import { type ClusterWorkers, type Sabotage, VirtualExecutor } from './executor.js'
 import { type NetworkModel, quietNetwork, VirtualNetwork } from './network.js'
 import { OuterSteps } from './outer-steps.js'
 import { type Device, heldOn, SimulatedPeer } from './peer.js'
@@ -33,6 +33,14 @@ export interface SimulationOptions {
   readonly scheduleSteps?: number
   /** What is trained, instead of the toy. */
   readonly task?: SimulatedTask
+  /** Of several swarms in one time. */
+  readonly clock?: VirtualClock
+  /** Sequences per shard. */
+  readonly shardSizes?: readonly number[]
+  /** The clusters that work in this swarm, if it is one above others. */
+  readonly above?: ClusterWorkers
+  /** Called after every event. */
+  readonly stepped?: (peer: SimulatedPeer, before: PeerState, after: PeerState) => void
   /** What goes wrong in a round; nothing unless given. */
   readonly sabotage?: (peer: string, assignment: Assignment) => Sabotage | null
   /** Called with everything that happens, for transcripts. */
@@ -52,7 +60,7 @@ export type SimulatedReport = Report & { readonly at: number; readonly peer: str
 const oneHourMs = 3_600_000
 
 export class SimulatedSwarm {
-  readonly clock = new VirtualClock()
+  readonly clock: VirtualClock
   readonly reports: SimulatedReport[] = []
   readonly peers = new Map<string, SimulatedPeer>()
   readonly task: SimulatedTask
@@ -74,8 +82,9 @@ export class SimulatedSwarm {
   constructor(readonly options: SimulationOptions) {
     const { run, devices, seed = 1, network = quietNetwork, dimensions = 8, scheduleSteps = 1_000 } = options
     this.#stop = run.stop
+    this.clock = options.clock ?? new VirtualClock()
     const roll = () => uniform(seed, this.#draws++)
-    this.#shardSizes = Array.from({ length: run.data.shards }, () => 1_000)
+    this.#shardSizes = options.shardSizes ?? Array.from({ length: run.data.shards }, () => 1_000)
     this.#scheduleSteps = shardScheduleSteps(scheduleSteps, this.#shardSizes)
     const { learningRate: peak, minLearningRate: min, warmupSteps } = run.inner
     const schedule = { peak, min, warmupSteps, totalSteps: this.#scheduleSteps }
@@ -87,14 +96,14 @@ export class SimulatedSwarm {
       this.peers.set(device.name, peer)
       this.#byId.set(peer.id, peer)
     }
-    this.#founder = this.#peer(devices[0].name).id
+    this.#founder = this.peer(devices[0].name).id
     const ledger = emptyLedger(this.#shardSizes, this.#founder)
-    this.#first = firstSnapshot(this.task.initial(), ledger, run.outer, sha256)
-    this.#outerSteps = new OuterSteps(run.outer)
+    this.#first = firstSnapshot(this.task.initial(), ledger, run, sha256)
+    this.#outerSteps = new OuterSteps(run)
     this.promises = new Promises(this.#first, this.#outerSteps, this.#byId)
     this.network = new VirtualNetwork(network, this.clock, roll, this.#byId, {
-      connected: (peer, other) => this.#handle(peer, { type: 'connected', peer: other.id }),
-      disconnected: (peer, other) => this.#handle(peer, { type: 'disconnected', peer: other }),
+      connected: (peer, other) => this.handle(peer, { type: 'connected', peer: other.id }),
+      disconnected: (peer, other) => this.handle(peer, { type: 'disconnected', peer: other }),
     })
     this.#executor = new VirtualExecutor({
       network: this.network,
@@ -105,14 +114,15 @@ export class SimulatedSwarm {
       clock: this.clock,
       peers: this.#byId,
       roll,
-      handle: (peer, event) => this.#handle(peer, event),
+      handle: (peer, event) => this.handle(peer, event),
+      above: options.above ?? null,
       report: (peer, report) => this.reports.push({ ...report, at: this.clock.now, peer: peer.name }),
     })
   }
 
   /** Starts a peer, for the first time or again from its disk. */
   start(name: string): void {
-    const peer = this.#peer(name)
+    const peer = this.peer(name)
     if (peer.memory !== null) this.crash(name)
     const setup = this.#setup(peer)
     const kept = heldOn(peer.disk, setup, this.#first)
@@ -131,7 +141,7 @@ export class SimulatedSwarm {
     }
     const speed = 1 / peer.device.secondsPerStep
     const holding = [...peer.disk.records.values()].map(({ manifest }) => manifest)
-    this.#handle(peer, { type: 'started', speed, holding })
+    this.handle(peer, { type: 'started', speed, holding })
     this.network.join(peer)
   }
 
@@ -142,7 +152,7 @@ export class SimulatedSwarm {
 
   /** The process dies: memory and timers are gone, the disk stays. */
   crash(name: string): void {
-    const peer = this.#peer(name)
+    const peer = this.peer(name)
     const { memory } = peer
     if (memory === null) return
     for (const cancel of memory.timers.values()) cancel()
@@ -155,7 +165,7 @@ export class SimulatedSwarm {
 
   /** The disk is lost too, and the key on it: the peer comes back as another. Only one that is not running can lose it. */
   wipe(name: string): void {
-    const peer = this.#peer(name)
+    const peer = this.peer(name)
     if (peer.memory !== null) throw new Error(`${name} is running.`)
     this.promises.wiped(peer)
     peer.disk.wipe()
@@ -166,7 +176,7 @@ export class SimulatedSwarm {
 
   /** A bit flips in the memory of a replica: what it makes from here on is not what the others make. */
   corrupt(name: string, parameter = 0): void {
-    const { memory } = this.#peer(name)
+    const { memory } = this.peer(name)
     const version = memory?.state.replica?.applied ?? 0
     const held = memory?.snapshots.get(version)
     if (memory === null || held === undefined) throw new Error(`${name} holds no outer state.`)
@@ -175,20 +185,20 @@ export class SimulatedSwarm {
 
   /** The process stands still: what happens to it waits. */
   pause(name: string): void {
-    const peer = this.#peer(name)
+    const peer = this.peer(name)
     if (peer.running) peer.paused ??= []
   }
 
   goOn(name: string): void {
-    const peer = this.#peer(name)
+    const peer = this.peer(name)
     const waiting = peer.paused
     peer.paused = null
-    for (const event of waiting ?? []) this.#handle(peer, event)
+    for (const event of waiting ?? []) this.handle(peer, event)
   }
 
   /** Nothing gets from or to this peer until it is mended. What is on its way already arrives. */
   cut(name: string): void {
-    const peer = this.#peer(name)
+    const peer = this.peer(name)
     for (const other of this.peers.values()) {
       if (other === peer) continue
       this.network.block(peer, other)
@@ -197,7 +207,7 @@ export class SimulatedSwarm {
   }
 
   mend(name: string): void {
-    const peer = this.#peer(name)
+    const peer = this.peer(name)
     for (const other of this.peers.values()) {
       if (other === peer) continue
       this.network.unblock(peer, other)
@@ -206,8 +216,8 @@ export class SimulatedSwarm {
   }
 
   stop(name: string): void {
-    const peer = this.#peer(name)
-    if (peer.memory !== null) this.#handle(peer, { type: 'stop-requested' })
+    const peer = this.peer(name)
+    if (peer.memory !== null) this.handle(peer, { type: 'stop-requested' })
   }
 
   /** Runs until virtual time is up, or the run is over and nothing is left to happen. */
@@ -236,7 +246,7 @@ export class SimulatedSwarm {
   }
 
   state(name: string) {
-    const { memory } = this.#peer(name)
+    const { memory } = this.peer(name)
     if (memory === null) throw new Error(`${name} is not running.`)
     return memory.state
   }
@@ -257,24 +267,25 @@ export class SimulatedSwarm {
 
   /** A message out of turn, as a hostile or confused peer would send it. */
   inject(from: string, to: string, message: Message): void {
-    const receiver = this.#peer(to)
+    const receiver = this.peer(to)
     const { memory } = receiver
-    const sender = this.#peer(from).id
+    const sender = this.peer(from).id
     this.clock.after(0, () => {
-      if (receiver.memory === memory) this.#handle(receiver, { type: 'message', from: sender, message })
+      if (receiver.memory === memory) this.handle(receiver, { type: 'message', from: sender, message })
     })
   }
 
   /** A contribution out of turn, as it comes by gossip from a hostile or confused worker. */
   injectContribution(from: string, to: string, manifest: Manifest, gradient: Float32Array): void {
-    const [sender, receiver] = [this.#peer(from), this.#peer(to)]
+    const [sender, receiver] = [this.peer(from), this.peer(to)]
     this.clock.after(0, () => this.#executor.receive(receiver, sender.id, manifest, gradient))
   }
 
   #setup(peer: SimulatedPeer): PeerSetup {
     const { run, devices } = this.options
+    const { cluster, trains = true, mayHold = true } = peer.device
     return {
-      self: { id: peer.id, name: peer.name, cluster: peer.device.cluster, addresses: [] },
+      self: { id: peer.id, name: peer.name, cluster, trains, mayHold, addresses: [] },
       run,
       stop: this.#stop,
       founder: this.#founder,
@@ -286,13 +297,15 @@ export class SimulatedSwarm {
     }
   }
 
-  #peer(name: string): SimulatedPeer {
+  /** @throws Error if there is none of this name */
+  peer(name: string): SimulatedPeer {
     const peer = this.peers.get(name)
     if (peer === undefined) throw new Error(`There is no simulated peer '${name}'.`)
     return peer
   }
 
-  #handle(peer: SimulatedPeer, news: NewEvent): void {
+  /** An event of one peer: now, or when it goes on if it stands still. */
+  handle(peer: SimulatedPeer, news: NewEvent): void {
     const { memory } = peer
     if (memory === null || peer.outcome !== null) return
     if (peer.paused !== null) {
@@ -301,10 +314,12 @@ export class SimulatedSwarm {
     }
     const event: PeerEvent = { ...news, at: this.clock.now * (peer.device.clockRate ?? 1) }
     const [state, effects] = step(memory.state, event)
+    const before = memory.state
     memory.state = state
     this.events++
     this.promises.check(peer, state)
     this.options.trace?.({ at: this.clock.now, peer: peer.name, event, effects })
     for (const effect of effects) this.#executor.carryOut(peer, effect)
+    this.options.stepped?.(peer, before, state)
   }
 }

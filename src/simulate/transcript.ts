@@ -1,5 +1,5 @@
 // A run as text: one line per event, its effects below it, in words that a reader of the protocol can follow.
-import type { Assignment, Entry } from '../core/entries.js'
+import type { Assignment, Entry, OuterBody } from '../core/entries.js'
 import type { Effect, PeerEvent } from '../core/events.js'
 import type { PeerId } from '../core/ids.js'
 import type { Message, Topic } from '../core/messages.js'
@@ -143,6 +143,14 @@ class Words {
         return `version ${event.version} is validated`
       case 'validation-failed':
         return `version ${event.version} could not be validated: ${event.reason}`
+      case 'parent-round':
+        return `round ${event.round.id} of the swarm above, from its version ${event.round.base}`
+      case 'parent-finished':
+        return `the swarm above is at its end: ${event.reason}`
+      case 'report-made':
+        return `the report of round ${event.manifest.assignment} above is made and durable`
+      case 'report-failed':
+        return `no report of round ${event.round} above: ${event.reason}`
       case 'stop-requested':
         return 'the user stops it'
       default:
@@ -182,7 +190,7 @@ class Words {
       case 'compact':
         return `forget the ledger up to entry ${effect.base.index}`
       case 'apply-outer':
-        return `take the outer step to version ${effect.version} with ${effect.entry.assignment}`
+        return `take the outer step to version ${effect.version} with ${namedBy(effect.entry)}`
       case 'fetch-snapshot':
         return `fetch the snapshot of version ${effect.version} from ${effect.donors.map(this.nameOf).join(', ')}`
       case 'fetch-theta':
@@ -193,6 +201,8 @@ class Words {
         return `train ${this.round(effect.assignment)}`
       case 'abort-training':
         return 'stop training'
+      case 'make-report':
+        return `make the report of round ${effect.round.id} above`
       case 'publish-contribution':
         return `publish contribution ${effect.manifest.assignment} on ${topicOf(effect.topic)}`
       case 'forget-contribution':
@@ -248,6 +258,10 @@ class Words {
       case 'refuse':
       case 'expire':
         return `${place} ${entry.kind} ${entry.assignment} of ${this.nameOf(entry.worker)} (${entry.reason})`
+      case 'report':
+        return `${place} report ${entry.manifest.assignment} to the swarm above`
+      case 'merge':
+        return `${place} merge ${entry.round.id} of the swarm above, version ${entry.version}`
       case 'finish':
         return `${place} finish (${entry.reason})`
       default:
@@ -336,3 +350,6 @@ const short = (hash: string): string => hash.slice(0, 8)
 
 const topicOf = (topic: Topic): string =>
   'cluster' in topic ? `${topic.kind} of ${topic.cluster}` : topic.kind
+
+const namedBy = (entry: OuterBody): string =>
+  entry.kind === 'apply' ? entry.assignment : `version ${entry.round.base} of the swarm above`

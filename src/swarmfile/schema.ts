@@ -62,6 +62,29 @@ export const outerSchema = z.strictObject({
   activation: z.number().nonnegative().default(0).describe('c of Alg. 3, in [0, 1/N].'),
 })
 
+/** Clusters as swarms of their own, each a worker of the swarm above (HALoS, arXiv 2506.04531). */
+export const hierarchySchema = z.strictObject({
+  contributions: count
+    .default(6)
+    .describe('K: contributions of its own that a cluster collects before it reports to the swarm above.'),
+  alpha: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(0.25)
+    .describe("Weight of the swarm's theta above when a cluster takes it in."),
+  carry: z
+    .boolean()
+    .default(true)
+    .describe(
+      'What a cluster moves while its report is on its way is reported with the next; `false` is the rule as published, which forgets it.',
+    ),
+  replicas: count.default(3).describe('Peers that hold the outer state of the swarm above; they vote there.'),
+  outer: outerSchema
+    .prefault({ momentum: 0.5 })
+    .describe('Outer optimizer of the swarm above: a contribution is the report of a cluster.'),
+})
+
 const validationSchema = z.strictObject({
   by: name.optional().describe('Name of the peer that validates; the leader unless given.'),
   everyVersions: count
@@ -99,6 +122,9 @@ export const runSchema = z.strictObject({
     .describe('Run folder or safetensors file whose parameters the run starts from.'),
   inner: innerSchema.prefault({}),
   outer: outerSchema.prefault({}),
+  hierarchy: hierarchySchema
+    .optional()
+    .describe('Every cluster is a swarm of its own under an upper one; one flat swarm unless given.'),
   localSteps: count.default(30).describe('H: local steps of the fastest worker per round.'),
   dylu: z.boolean().default(true).describe('Dynamic local updates, Eq. 6: slower workers take fewer steps.'),
   grace: z
@@ -188,6 +214,7 @@ export type ModelChoice = z.infer<typeof modelSchema>
 export type DataConfig = z.infer<typeof dataSchema>
 export type InnerConfig = z.infer<typeof innerSchema>
 export type OuterConfig = z.infer<typeof outerSchema>
+export type HierarchyConfig = z.infer<typeof hierarchySchema>
 export type StopConfig = z.infer<typeof stopSchema>
 export type RunConfig = z.infer<typeof runSchema>
 export type LinkConfig = z.infer<typeof linkSchema>

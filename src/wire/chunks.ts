@@ -1,7 +1,7 @@
 // A payload in chunks: cut and named by hashes, and put together again whatever the order, verified.
 import type { Sha256 } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
-import { MAX_CHUNK_BYTES, MAX_CHUNKS } from './schemas.js'
+import { MAX_CHUNK_BYTES, MAX_CHUNKS } from './manifest.js'
 
 /** Smallest chunk; 256 KiB to 1 MiB crossed a gossip mesh fastest. */
 export const CHUNK_BYTES = 256 * 1024

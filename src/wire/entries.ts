@@ -10,8 +10,10 @@ import type {
   EvictEntry,
   ExpireEntry,
   FinishEntry,
+  MergeEntry,
   NoopEntry,
   RefuseEntry,
+  ReportEntry,
   RevokeEntry,
   ValidateEntry,
 } from '../core/entries.js'
@@ -28,6 +30,7 @@ import {
   votersSchema,
   whole,
 } from './fields.js'
+import { manifestSchema } from './manifest.js'
 
 const assignmentSchema = exactly<Assignment>()(
   z.strictObject({
@@ -75,6 +78,7 @@ const entrySchemas = [
       name,
       cluster: name,
       replica: z.boolean(),
+      trains: z.boolean(),
       speed: speed.nullable(),
       addresses: addressesSchema,
     }),
@@ -120,6 +124,19 @@ const entrySchemas = [
   exactly<ExpireEntry & Place>()(z.strictObject({ ...place, kind: z.literal('expire'), ...settled })),
   exactly<ValidateEntry & Place>()(
     z.strictObject({ ...place, kind: z.literal('validate'), version: whole, loss: z.number() }),
+  ),
+  exactly<ReportEntry & Place>()(
+    z.strictObject({ ...place, kind: z.literal('report'), manifest: manifestSchema }),
+  ),
+  exactly<MergeEntry & Place>()(
+    z.strictObject({
+      ...place,
+      kind: z.literal('merge'),
+      round: z.strictObject({ id: assignmentIdSchema, base: whole, steps: z.int().positive() }),
+      payload: hashSchema.nullable(),
+      sent: hashSchema.nullable(),
+      version: whole,
+    }),
   ),
   exactly<FinishEntry & Place>()(
     z.strictObject({ ...place, kind: z.literal('finish'), reason: entryText, ok: z.boolean() }),

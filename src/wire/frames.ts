@@ -5,7 +5,8 @@ import type { Hash, PeerId, RunId } from '../core/ids.js'
 import type { Manifest, Message } from '../core/messages.js'
 import type { BulkName } from '../ports/mesh.js'
 import { hashSchema, peerIdSchema, runIdSchema } from './fields.js'
-import { bulkNameSchema, MAX_CHUNK_BYTES, MAX_CHUNKS, manifestSchema, messageSchema } from './schemas.js'
+import { MAX_CHUNK_BYTES, MAX_CHUNKS, manifestSchema } from './manifest.js'
+import { bulkNameSchema, messageSchema } from './schemas.js'
 
 /** Announces a contribution whose chunks follow. */
 export interface ContributionFrame {

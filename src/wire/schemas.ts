@@ -15,7 +15,6 @@ import type {
   Join,
   Leave,
   LogPoint,
-  Manifest,
   Message,
   Offer,
   Pulse,
@@ -44,11 +43,8 @@ import {
   text,
   whole,
 } from './fields.js'
+import { manifestSchema } from './manifest.js'
 
-/** Most chunks of one contribution: 66 bytes each, so that a manifest fits in a control message. */
-export const MAX_CHUNKS = 768
-/** Largest chunk: a gossip message over 4 MiB is lost, and its envelope and signature need room. */
-export const MAX_CHUNK_BYTES = 2 * 1024 * 1024
 /** Most ledger entries in one message; an entry takes 60 to 400 bytes. */
 const MAX_ENTRIES = 1024
 /** Most assignments of one worker: a few are given in advance. */
@@ -58,22 +54,6 @@ const MAX_REPLICAS = 64
 
 const longText = z.string().max(CONTROL_CAP_BYTES)
 const share = z.number().nonnegative()
-
-export const manifestSchema = exactly<Manifest>()(
-  z.strictObject({
-    assignment: assignmentIdSchema,
-    base: whole,
-    steps: whole,
-    codec: z.literal('fp32'),
-    payload: hashSchema,
-    bytes: z.int().positive(),
-    chunkBytes: z.int().positive().max(MAX_CHUNK_BYTES),
-    chunks: z.array(hashSchema).min(1).max(MAX_CHUNKS).readonly(),
-    norm: z.number().nonnegative(),
-    speed,
-    loss: z.number(),
-  }),
-)
 
 const fence = { epoch: whole, term: whole }
 const logPointSchema = exactly<LogPoint>()(z.strictObject({ index: whole, term: whole }))
@@ -161,6 +141,8 @@ const memberMessageSchemas = [
       type: z.literal('join'),
       name,
       cluster: name,
+      trains: z.boolean(),
+      mayHold: z.boolean(),
       speed: speed.nullable(),
       holding: assignmentsSchema,
       log: logPointSchema.nullable(),

@@ -29,7 +29,7 @@ export function setupOf(
     ...changes,
   })
   return {
-    self: { id: self, name: self.slice(3), cluster: 'lake', addresses: [] },
+    self: { id: self, name: self.slice(3), cluster: 'lake', trains: true, mayHold: true, addresses: [] },
     run,
     stop: run.stop,
     founder,
@@ -75,6 +75,7 @@ export const admission = (peer: PeerId, replica = true): Extract<EntryBody, { ki
   name: peer.slice(3),
   cluster: 'lake',
   replica,
+  trains: true,
   speed: 10,
   addresses: [],
 })
@@ -268,6 +269,8 @@ export function join(driven: Driven, peer: PeerId, changes: Partial<Join> = {}):
     type: 'join',
     name: peer.slice(3),
     cluster: 'lake',
+    trains: true,
+    mayHold: true,
     speed: 10,
     holding: [],
     log: null,

@@ -168,6 +168,8 @@ describe('A leader that hears of one who leaves', () => {
       type: 'join',
       name: 'third',
       cluster: 'lake',
+      trains: true,
+      mayHold: true,
       speed: 10,
       holding: [],
       log: { index: start, term: 1 },

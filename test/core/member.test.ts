@@ -106,6 +106,8 @@ describe('Whoever looks for the leader', () => {
       type: 'join',
       name: 'late',
       cluster: 'lake',
+      trains: true,
+      mayHold: true,
       speed: 1,
       holding: [],
       log: null,

@@ -29,7 +29,7 @@ function executorOver(methods: Partial<Mesh>) {
   const contributions = new Contributions(mesh, 2, new MemoryPayloads(), events.dispatch, unexpected)
   const executor = new Executor({
     mesh,
-    states: new OuterStates(outerOptions({})),
+    states: new OuterStates({ outer: outerOptions({}) }),
     contributions,
     rounds,
     duties: {} as ReplicaDuties,

@@ -49,15 +49,15 @@ function contributionOf(g: Float32Array): Contribution {
 const made = Array.from({ length: 9 }, () => contributionOf(vector(parameters, 1 / 4)))
 
 /** The snapshots of a run that takes the made contributions, by the plain rule. */
-const expected: Snapshot[] = [firstSnapshot(theta, ledgerAt(0), config, sha256)]
+const expected: Snapshot[] = [firstSnapshot(theta, ledgerAt(0), { outer: config }, sha256)]
 for (const [at, { entry, g }] of made.entries())
-  expected.push(nextSnapshot(expected[at], entry, ledgerAt(at + 1), g, config, sha256))
+  expected.push(nextSnapshot(expected[at], entry, ledgerAt(at + 1), [g], { outer: config }, sha256))
 const digestsOf = ({ digest, stateDigest }: Snapshot) => ({ digest, stateDigest })
 
 describe('Outer states', () => {
   const open: OuterStates[] = []
   function opened(options = config, entry?: URL): OuterStates {
-    const states = new OuterStates(options, entry)
+    const states = new OuterStates({ outer: options }, entry)
     open.push(states)
     return states
   }

@@ -6,10 +6,17 @@ import { emptyLedger, type LedgerState } from '../../src/core/ledger.js'
 import type { OwnState, OwnVector } from '../../src/node/outer-calls.js'
 import { compileOuterKernels } from '../../src/node/outer-kernels.js'
 import { OuterSteps } from '../../src/node/outer-steps.js'
+import { unreported } from '../../src/outer/merge.js'
 import { initialState, outerOptimizer, outerOptimizerNames } from '../../src/outer/optimizer.js'
-import { digestState, nextSnapshot, type Snapshot, snapshotOf } from '../../src/outer/snapshot.js'
+import {
+  digestState,
+  firstSnapshot,
+  nextSnapshot,
+  type Snapshot,
+  snapshotOf,
+} from '../../src/outer/snapshot.js'
 import { sha256 } from '../../src/platform/sha256.js'
-import type { OuterConfig } from '../../src/swarmfile/schema.js'
+import { hierarchySchema, type OuterConfig } from '../../src/swarmfile/schema.js'
 import { codecs } from '../../src/tensor/codec.js'
 import { madeVectors, outerOptions } from '../paper/made.js'
 import { alice } from './fakes.js'
@@ -78,13 +85,13 @@ function applyTo(steps: OuterSteps, version: number, g: Float32Array, weight: nu
 
 /** Every step of the kernels beside the same of the plain rule. */
 function assertSameBits(config: OuterConfig, start: Snapshot, gs: readonly Float32Array[], weight: number) {
-  const steps = new OuterSteps(config, compiled, partLength)
+  const steps = new OuterSteps({ outer: config }, compiled, partLength)
   steps.install(structuredClone(start.outer) as OwnState, start.ledger.version, start.stateDigest)
   let plain = start
   for (const g of gs) {
     const version = plain.ledger.version + 1
     const expected = outcomeOf(() => {
-      plain = nextSnapshot(plain, applied(weight), ledgerAt(version), g, config, sha256)
+      plain = nextSnapshot(plain, applied(weight), ledgerAt(version), [g], { outer: config }, sha256)
       return plain
     })
     assert.equal(
@@ -137,7 +144,7 @@ describe('A step of the kernels', () => {
         const g = Float32Array.from(theta, () => largest)
         if (
           /cannot be taken/.test(
-            outcomeOf(() => nextSnapshot(start, applied(1), ledgerAt(8), g, config, sha256)),
+            outcomeOf(() => nextSnapshot(start, applied(1), ledgerAt(8), [g], { outer: config }, sha256)),
           )
         )
           broken += 1
@@ -154,7 +161,7 @@ describe('The steps of the outer state', () => {
   const config = outerOptions({ bufferSize: 3, activation: 0.2 })
   const theta = vector(5, 1)
   const begun = () => {
-    const steps = new OuterSteps(config, compiled)
+    const steps = new OuterSteps({ outer: config }, compiled)
     steps.install({ theta, slots: {}, phase: 0 }, 0, null)
     return steps
   }
@@ -206,5 +213,51 @@ describe('The steps of the outer state', () => {
     deliver(steps, vector(5, 1))
     assert.throws(() => steps.apply(1, payload, 1, null), /does not match its hash/)
     assert.equal(applyTo(steps, 1, g, 1).phase, 1)
+  })
+})
+
+describe('A merge with the theta of a swarm above', () => {
+  const hierarchy = hierarchySchema.parse({ alpha: 0.3 })
+  const merged = { kind: 'merge' } as Parameters<typeof nextSnapshot>[1]
+
+  it('has the bits of the plain rule, between outer steps of every method', () => {
+    const cases = fc.integer({ min: 1, max: 19 }).chain((length) => {
+      const vector = vectorOf(length, finite)
+      return fc.tuple(
+        configs,
+        vector,
+        fc.array(fc.tuple(vector, vector, fc.constantFrom('apply', 'merge', 'merge and sent')), {
+          maxLength: 9,
+        }),
+      )
+    })
+    fc.assert(
+      fc.property(cases, ([outer, theta, taken]) => {
+        const rules = { outer, hierarchy }
+        const steps = new OuterSteps(rules, compiled, partLength)
+        let plain = firstSnapshot(theta, ledgerAt(0), rules, sha256)
+        steps.install(structuredClone(plain.outer) as OwnState, 0, plain.stateDigest)
+        for (const [first, second, what] of taken) {
+          const version = plain.ledger.version + 1
+          const vectors = what === 'merge and sent' ? [first, second] : [first]
+          const entry = what === 'apply' ? applied(1) : merged
+          plain = nextSnapshot(plain, entry, ledgerAt(version), vectors, rules, sha256)
+          const made =
+            what === 'apply'
+              ? applyTo(steps, version, first, 1)
+              : steps.merge(version, first, what === 'merge' ? null : second)
+          assert.equal(made.stateDigest, plain.stateDigest)
+          assert.deepEqual(steps.unreported(), unreported(plain.outer))
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('is refused where there is no swarm above', () => {
+    const steps = new OuterSteps({ outer: outerOptions({}) }, compiled)
+    const start = snapshotOf(initialState(Float32Array.of(1), outerOptimizer('sgd')), ledgerAt(0), sha256)
+    steps.install(start.outer as OwnState, 0, null)
+    assert.throws(() => steps.merge(1, Float32Array.of(1), null), /no swarm above/)
   })
 })

@@ -29,7 +29,7 @@ const genesis: Genesis = {
   nonce: '1',
 }
 const hard: HardState = { term: 3, vote: null, epoch: 0 }
-const states = new OuterStates(outerOptions({}))
+const states = new OuterStates({ outer: outerOptions({}) })
 
 describe('A peer that starts', () => {
   let root = ''

@@ -70,7 +70,7 @@ async function dutiesOver(methods: Partial<Mesh>, learningRate = 0.5) {
   const reports: Report[] = []
   const sent: unknown[] = []
   const mesh = fakeMesh({ self: alice, ...methods })
-  const states = new OuterStates(outerOptions({ learningRate, bufferSize: 1 }))
+  const states = new OuterStates({ outer: outerOptions({ learningRate, bufferSize: 1 }) })
   open.push(states)
   await states.found(theta, first)
   const log = new FakeLog()
@@ -91,7 +91,7 @@ async function dutiesOver(methods: Partial<Mesh>, learningRate = 0.5) {
 
 /** The bytes of a state that another peer made, and its digest. */
 async function snapshotElsewhere(version: number) {
-  const states = new OuterStates(outerOptions({ learningRate: 0.5, bufferSize: 1 }))
+  const states = new OuterStates({ outer: outerOptions({ learningRate: 0.5, bufferSize: 1 }) })
   open.push(states)
   const { stateDigest } = await states.found(Float32Array.of(7, 8), ledgerAt(version))
   const bytes = await states.encoded(version)

@@ -244,6 +244,8 @@ describe('A worker', () => {
       type: 'join',
       name: 'bob',
       cluster: 'lake',
+      trains: true,
+      mayHold: true,
       speed: 7,
       holding: [],
       log: null,

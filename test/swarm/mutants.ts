@@ -73,7 +73,7 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 'a payload is durable before the entry that names it is acknowledged',
     file: 'following.js',
-    code: "entries.findIndex((entry) => entry.kind === 'apply' && !replica.payloads[entry.payload])",
+    code: 'entries.findIndex((entry) => missingOf(replica, entry) !== undefined)',
     instead: '-1',
   },
   {

@@ -5,7 +5,7 @@ import { assignmentId, hash } from '../../src/core/ids.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { Assembly, CHUNK_BYTES, chunkBytesFor, cut, flawOf, manifestOf } from '../../src/wire/chunks.js'
 import { CONTROL_CAP_BYTES, encode } from '../../src/wire/codec.js'
-import { MAX_CHUNKS, manifestSchema } from '../../src/wire/schemas.js'
+import { MAX_CHUNKS, manifestSchema } from '../../src/wire/manifest.js'
 
 const round = {
   assignment: assignmentId(7),

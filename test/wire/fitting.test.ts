@@ -23,6 +23,7 @@ const admission = (index: number): AdmitEntry & Pick<Entry, 'index' | 'term'> =>
   name: 'n'.repeat(64),
   cluster: 'c'.repeat(64),
   replica: true,
+  trains: true,
   speed: 1.5,
   addresses,
 })

@@ -72,6 +72,7 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
     name: names,
     cluster: names,
     replica: fc.boolean(),
+    trains: fc.boolean(),
     speed: fc.option(positive),
     addresses,
   }),
@@ -117,6 +118,15 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
   record({ ...place, kind: fc.constant('refuse' as const), ...settled }),
   record({ ...place, kind: fc.constant('expire' as const), ...settled }),
   record({ ...place, kind: fc.constant('validate' as const), version: whole, loss: number }),
+  record({ ...place, kind: fc.constant('report' as const), manifest: manifests }),
+  record({
+    ...place,
+    kind: fc.constant('merge' as const),
+    round: record({ id: assignments, base: whole, steps: fc.integer({ min: 1, max: 1e6 }) }),
+    payload: fc.option(hashes),
+    sent: fc.option(hashes),
+    version: whole,
+  }),
   record({ ...place, kind: fc.constant('finish' as const), reason: text, ok: fc.boolean() }),
 )
 
@@ -184,6 +194,8 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
     type: fc.constant('join' as const),
     name: names,
     cluster: names,
+    trains: fc.boolean(),
+    mayHold: fc.boolean(),
     speed: fc.option(positive),
     holding: someAssignments,
     log: fc.option(point),

@@ -1,0 +1,35 @@
+// Who speaks for a cluster in the swarm above: the leader of the cluster, as long as it leads.
+import type { Manifest } from './messages.js'
+import type { PeerState } from './state.js'
+
+/** What is to be done about the cluster's worker above, which lives beside the peer that leads the cluster. */
+export type Representation =
+  /** Start it; it holds what was reported and not settled. */
+  | { readonly type: 'begin'; readonly holding: readonly Manifest[] }
+  /** The cluster's report is committed: the round is done. */
+  | { readonly type: 'contribute'; readonly manifest: Manifest }
+  /** The end of the run is committed in the cluster too: its account goes up, and the swarm above need not wait for it. */
+  | { readonly type: 'conclude' }
+  /** Somebody else speaks for the cluster, or nobody. */
+  | { readonly type: 'end' }
+
+/** What follows for the cluster's worker from what happened to the peer that may lead it. */
+export function representation(before: PeerState, after: PeerState): readonly Representation[] {
+  const [spoke, speaks] = [speaksFor(before), speaksFor(after)]
+  const report = reportOf(after)
+  if (!speaks) return spoke ? [{ type: 'end' }] : []
+  if (!spoke) return [{ type: 'begin', holding: report === null ? [] : [report] }]
+  const news: Representation[] = []
+  if (report !== null && reportOf(before)?.payload !== report.payload)
+    news.push({ type: 'contribute', manifest: report })
+  if (isOver(after) && !isOver(before)) news.push({ type: 'conclude' })
+  return news
+}
+
+/** A leader that has made sure of what earlier terms left. */
+const speaksFor = ({ lead, ended }: PeerState): boolean => lead?.ready === true && !ended
+
+const isOver = ({ replica }: PeerState): boolean => replica?.ledger.finished != null
+
+/** Committed and on its way. */
+const reportOf = ({ replica }: PeerState): Manifest | null => replica?.ledger.parent?.report ?? null

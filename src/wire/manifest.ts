@@ -1,0 +1,24 @@
+// What the manifest of a contribution looks like, in messages and in entries.
+import { z } from 'zod'
+import type { Manifest } from '../core/messages.js'
+import { assignmentIdSchema, exactly, hashSchema, speed, whole } from './fields.js'
+
+/** Most chunks of one contribution: 66 bytes each, so that a manifest fits in a control message. */
+export const MAX_CHUNKS = 768
+/** Largest chunk: a gossip message over 4 MiB is lost, and its envelope and signature need room. */
+export const MAX_CHUNK_BYTES = 2 * 1024 * 1024
+export const manifestSchema = exactly<Manifest>()(
+  z.strictObject({
+    assignment: assignmentIdSchema,
+    base: whole,
+    steps: whole,
+    codec: z.literal('fp32'),
+    payload: hashSchema,
+    bytes: z.int().positive(),
+    chunkBytes: z.int().positive().max(MAX_CHUNK_BYTES),
+    chunks: z.array(hashSchema).min(1).max(MAX_CHUNKS).readonly(),
+    norm: z.number().nonnegative(),
+    speed,
+    loss: z.number(),
+  }),
+)

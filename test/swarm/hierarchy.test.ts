@@ -1,0 +1,173 @@
+// Clusters as swarms under a swarm: what a cluster moves is reported, applied above, and counted once, whoever is lost.
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import type { SimulatedHierarchy } from '../../src/simulate/hierarchy.js'
+import {
+  accounts,
+  assertAllAgree,
+  assertAllFinished,
+  assertNothingLostOrTwice,
+  hierarchy,
+} from './hierarchies.js'
+
+const latestMs = 600_000
+
+function assertWholeRun(run: SimulatedHierarchy, versions = 30): void {
+  assertAllFinished(run)
+  assertNothingLostOrTwice(run)
+  assertAllAgree(run)
+  // A leader that dies when the last version is made may leave one more to its successor.
+  assert.ok(run.above.promises.ledger.version >= versions)
+}
+
+/** Long enough for three voters in each cluster and above. */
+const settledMs = 8_000
+
+/** Runs until the cluster is at a point of a round, and then its leader dies and is started again. */
+function losingTheSpeaker(point: (run: SimulatedHierarchy) => boolean): SimulatedHierarchy {
+  const run = hierarchy({ changes: { stop: { versions: 60 } } }).startAll()
+  run.run(settledMs).runUntil(() => point(run))
+  const lost = run.speaker('south')
+  assert.ok(lost !== null, 'somebody speaks for the cluster')
+  run.crash(lost)
+  run.runUntil(() => run.speaker('south') !== null)
+  assert.notEqual(run.speaker('south'), lost)
+  run.start(lost)
+  return run.run(latestMs)
+}
+
+const parentOf = (run: SimulatedHierarchy) => run.cluster('south').promises.ledger.parent
+
+describe('A hierarchical run', () => {
+  it('ends everywhere once the swarm above has reached its end, with every report counted once', () => {
+    const run = hierarchy().startAll().run(latestMs)
+    assertWholeRun(run)
+    for (const cluster of run.clusters.keys()) assert.ok(accounts(run, cluster).applied.length >= 3, cluster)
+  })
+
+  it('lowers the loss of the swarm above', () => {
+    const outer = { method: 'sgd', learningRate: 0.3 }
+    const changes = { hierarchy: { contributions: 4, outer }, stop: { versions: 60 } }
+    const run = hierarchy({ changes }).startAll().run(latestMs)
+    const losses = run.above.of('validated').map(({ loss }) => loss)
+    assert.ok((losses.at(-1) ?? 1) < losses[0] / 10, losses.join())
+  })
+
+  it('gives faster clusters more contributions to collect than slower ones', () => {
+    const run = hierarchy({ changes: { stop: { versions: 60 } } })
+      .startAll()
+      .run(latestMs)
+    const steps = (cluster: string) =>
+      run.above.of('applied').flatMap((entry) => (entry.worker === cluster ? [entry.steps] : []))
+    const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+    assert.ok(mean(steps('north')) > mean(steps('east')))
+  })
+
+  it('lets no two clusters train on the same shard', () => {
+    const run = hierarchy().startAll().run(latestMs)
+    const shards = [...run.clusters.values()].map(
+      (swarm) => new Set(swarm.of('assigned').map(({ shard }) => shard)),
+    )
+    assert.equal(
+      shards.reduce((sum, { size }) => sum + size, 0),
+      new Set(shards.flatMap((set) => [...set])).size,
+    )
+  })
+
+  it('goes on training in a cluster that is cut off from the swarm above', () => {
+    const run = hierarchy({ changes: { stop: { versions: 60 } } }).startAll()
+    run.run(settledMs)
+    for (const name of ['north-1', 'south-1', 'east-1']) if (name !== 'south-1') run.above.crash(name)
+    const before = run.cluster('south').promises.ledger.version
+    run.run(run.clock.now + 20_000)
+    assert.ok(run.cluster('south').promises.ledger.version > before + 10)
+    for (const name of ['north-1', 'east-1']) run.above.start(name)
+    assertWholeRun(run.run(latestMs), 60)
+  })
+
+  it('gives its members above no rounds of their own', () => {
+    const run = hierarchy().startAll().run(latestMs)
+    assert.deepEqual([...new Set(run.above.of('assigned').map(({ worker }) => worker))].sort(), [
+      'east',
+      'north',
+      'south',
+    ])
+  })
+})
+
+describe('A cluster whose leader is lost', () => {
+  it('before it reports has its successor go on with the same round', () => {
+    const run = losingTheSpeaker(
+      (at) => (parentOf(at)?.contributions ?? 0) >= 2 && parentOf(at)?.report === null,
+    )
+    assertWholeRun(run, 60)
+  })
+
+  it('while its report is on its way has the identical bytes sent again', () => {
+    let payload: string | undefined
+    const run = losingTheSpeaker((at) => {
+      payload = parentOf(at)?.report?.payload
+      return payload !== undefined
+    })
+    assertWholeRun(run, 60)
+    assert.ok(accounts(run, 'south').applied.some((applied) => applied === payload))
+  })
+
+  it('before it takes in what was made of its report has its successor take it in, once', () => {
+    const run = losingTheSpeaker((at) => {
+      const report = parentOf(at)?.report ?? null
+      return report !== null && accounts(at, 'south').applied.includes(report.payload)
+    })
+    assertWholeRun(run, 60)
+  })
+})
+
+describe('A swarm above whose leader is lost', () => {
+  it('elects another, and every cluster goes on with it', () => {
+    const run = hierarchy({ changes: { stop: { versions: 60 } } }).startAll()
+    run.run(settledMs)
+    const lost = run.above.leader()
+    assert.ok(lost !== null)
+    run.crash(lost)
+    run.runUntil(() => run.above.leader() !== null && run.above.leader() !== lost)
+    run.run(run.clock.now + 10_000)
+    run.start(lost)
+    assertWholeRun(run.run(latestMs), 60)
+  })
+})
+
+describe('Whoever is lost and comes back, whenever', () => {
+  it('nothing that a cluster reported is lost or counted twice', () => {
+    const kill = fc.record({
+      atMs: fc.integer({ min: 3_000, max: 15_000 }),
+      backMs: fc.integer({ min: 100, max: 5_000 }),
+      whom: fc.constantFrom('north', 'south', 'east', 'above'),
+    })
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2 ** 20 }), fc.array(kill, { maxLength: 6 }), (seed, kills) => {
+        const run = hierarchy({
+          seed,
+          network: {
+            latencyMs: 1,
+            betweenMs: 60,
+            jitterMs: 20,
+            loss: 0.02,
+            duplication: 0.02,
+            bytesPerSecond: Number.POSITIVE_INFINITY,
+          },
+          changes: { stop: { versions: 60 } },
+        }).startAll()
+        for (const { atMs, backMs, whom } of kills) {
+          run.clock.after(atMs, () => {
+            const lost = whom === 'above' ? run.above.leader() : run.speaker(whom)
+            if (lost === null) return
+            run.crash(lost)
+            run.clock.after(backMs, () => run.start(lost))
+          })
+        }
+        assertWholeRun(run.run(latestMs), 60)
+      }),
+      { numRuns: 40 },
+    )
+  })
+})
