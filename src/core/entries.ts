@@ -1,7 +1,7 @@
 // The ledger's entries: everything that changes the outer state, in order. What depends on time, on
 // randomness or on a local check enters the state only as data in an entry.
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
-import type { Manifest } from './messages.js'
+import type { Manifest } from './manifest.js'
 
 /** Local work given to one worker. */
 export interface Assignment {

@@ -4,7 +4,6 @@ import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './
 import type { LedgerState } from './ledger.js'
 import type { LogPoint, Manifest, Message, Topic } from './messages.js'
 import type { Report } from './reports.js'
-import type { ParentOffer } from './state.js'
 
 /** Named so that setting a timer again moves it. */
 export type TimerName =
@@ -18,6 +17,18 @@ export type TimerName =
   | 'retry-apply'
   | 'time-limit'
   | 'farewell'
+
+/** A round that the swarm above gives the cluster. */
+export interface ParentOffer {
+  readonly round: ParentRound
+  /** Of the theta that it starts from. */
+  readonly digest: Hash
+  /** How the cluster's contribution before it ended; null if there was none, as far as its worker knows. */
+  readonly verdict: {
+    readonly assignment: AssignmentId
+    readonly outcome: Verdict['kind'] | null
+  } | null
+}
 
 /** What happens to a peer, as its source knows it. */
 export type NewEvent =

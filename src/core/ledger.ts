@@ -2,7 +2,7 @@
 // Everything in it is plain data, so that a snapshot is its JSON.
 import { type Assignment, changesTheta, type Entry, type ParentRound, type Verdict } from './entries.js'
 import type { AssignmentId, Epoch, Index, PeerId, Term, Version } from './ids.js'
-import type { Manifest } from './messages.js'
+import type { Manifest } from './manifest.js'
 
 /** Rehearsals that differ by more are of another engine or device: a busy machine does not change them so much. */
 const likeSpeeds = 2

@@ -2,25 +2,9 @@
 // Tensors never ride in a message: they are named by hash and travel in chunks.
 import type { Entry, Verdict } from './entries.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
+import type { Manifest } from './manifest.js'
 
-/** What a contribution is, without its bytes. */
-export interface Manifest {
-  readonly assignment: AssignmentId
-  readonly base: Version
-  readonly steps: number
-  /** How the payload codes the pseudo-gradient. */
-  readonly codec: 'fp32'
-  readonly payload: Hash
-  readonly bytes: number
-  readonly chunkBytes: number
-  readonly chunks: readonly Hash[]
-  /** Euclidean norm of the pseudo-gradient. */
-  readonly norm: number
-  /** Measured local steps per second, emulated slowdown included. */
-  readonly speed: number
-  /** Mean training loss over the round, nats per token. */
-  readonly loss: number
-}
+export type { Manifest }
 
 /** What every message of a leader or candidate begins with: whatever is older than what the receiver knows is void. */
 interface Fenced {

@@ -1,10 +1,11 @@
 // A cluster as a worker of the swarm above it: its leader takes up that swarm's rounds, reports what the cluster has
 // moved, and takes in theta. What a successor needs to go on is in the ledger.
+import type { ParentOffer } from './events.js'
 import type { AssignmentId, Hash } from './ids.js'
 import type { LedgerState } from './ledger.js'
 import type { Manifest } from './messages.js'
 import { holdsLease, propose } from './proposals.js'
-import { changeLead, emit, type ParentOffer, refuse, type Turn } from './state.js'
+import { changeLead, emit, refuse, type Turn } from './state.js'
 
 /** The swarm above gave the cluster a round; its theta is here and durable under its digest. */
 export function onParentRound(turn: Turn, offer: ParentOffer): void {

@@ -1,7 +1,7 @@
 // The state of one peer, and the turn in which `step` moves it on.
 import type { RunConfig, StopConfig } from '../swarmfile/schema.js'
-import type { Assignment, Entry, OuterEntry, ParentRound, Verdict } from './entries.js'
-import type { Effect, HardState } from './events.js'
+import type { Assignment, Entry, OuterEntry } from './entries.js'
+import type { Effect, HardState, ParentOffer } from './events.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 import type { Configuration, LedgerState } from './ledger.js'
 import type { Log } from './log.js'
@@ -149,18 +149,6 @@ export interface Inquiry {
   readonly version: Version
   readonly answers: Readonly<Record<PeerId, Hash | null>>
   readonly since: number
-}
-
-/** A round that the swarm above gives the cluster. */
-export interface ParentOffer {
-  readonly round: ParentRound
-  /** Of the theta that it starts from. */
-  readonly digest: Hash
-  /** How the cluster's contribution before it ended; null if there was none, as far as its worker knows. */
-  readonly verdict: {
-    readonly assignment: AssignmentId
-    readonly outcome: Verdict['kind'] | null
-  } | null
 }
 
 /** What only a leader keeps; a successor starts it afresh from the ledger. */
