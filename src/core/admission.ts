@@ -52,10 +52,10 @@ function whyNot(turn: Turn, head: LedgerState, from: PeerId, { cluster, name }: 
 const namesakeOf = (head: LedgerState, from: PeerId, called: string): Member | undefined =>
   presentMembers(head).find(({ id, name }) => name === called && id !== from)
 
-const isAsBefore = (member: Member, { name, cluster, trains, addresses }: Join): boolean =>
+const isAsBefore = (member: Member, { name, cluster, role, addresses }: Join): boolean =>
   member.name === name &&
   member.cluster === cluster &&
-  member.trains === trains &&
+  member.role === role &&
   member.addresses.join() === addresses.join()
 
 /** Whoever does not lead says who does, as far as it knows. */
@@ -123,14 +123,15 @@ export function remind(turn: Turn, worker: PeerId, { id }: Assignment): void {
   else sendEntries(turn, worker, [entry])
 }
 
-function admit(turn: Turn, peer: PeerId, { name, cluster, trains, mayHold, speed, addresses }: Join): void {
+function admit(turn: Turn, peer: PeerId, { name, cluster, role, speed, addresses }: Join): void {
   const { lead, setup } = turn.state
   if (lead === null) return
   const replicas = presentMembers(lead.head).filter((member) => member.replica && member.id !== peer)
   const votes = allVoters(lead.head.configuration).includes(peer)
-  const isWanted = replicas.length < setup.run.replicas || name === setup.run.validation.by
-  const replica = votes || (mayHold && isWanted)
-  propose(turn, { kind: 'admit', peer, name, cluster, replica, trains, speed, addresses })
+  // A voter stays one until the voters change, and validation needs the outer state.
+  const isNeeded = votes || name === setup.run.validation.by
+  const replica = isNeeded || (role !== 'worker' && replicas.length < setup.run.replicas)
+  propose(turn, { kind: 'admit', peer, name, cluster, replica, role, speed, addresses })
 }
 
 /** Says where to begin. A replica whose log this one's continues needs no snapshot. */

@@ -43,7 +43,8 @@ export function enlist(turn: Turn, worker: PeerId): void {
   const { lead } = turn.state
   if (lead === null || lead.idle.includes(worker) || lead.resting[worker] !== undefined) return
   const member = lead.head.members[worker]
-  if (member?.present !== true || !member.trains || openAssignmentsOf(lead.head, worker).length > 0) return
+  if (member?.present !== true || member.role === 'holder' || openAssignmentsOf(lead.head, worker).length > 0)
+    return
   changeLead(turn, { idle: [...lead.idle, worker], closing: lead.closing || lead.window === null })
   assignIfDue(turn)
 }

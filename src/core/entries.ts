@@ -42,6 +42,12 @@ export interface ConfigureEntry {
   readonly epoch: Epoch
   readonly reason: string
 }
+/**
+ * What a peer is there for: a `worker` trains and is made no replica, a `replica` trains and holds the outer state where
+ * needed, a `holder` holds it and does not train.
+ */
+export type Role = 'worker' | 'replica' | 'holder'
+
 /** Takes a peer into the run. */
 export interface AdmitEntry {
   readonly kind: 'admit'
@@ -49,8 +55,7 @@ export interface AdmitEntry {
   readonly name: string
   readonly cluster: string
   readonly replica: boolean
-  /** Whether it takes local steps; one that does not is there to hold the outer state. */
-  readonly trains: boolean
+  readonly role: Role
   /** Local steps per second in the peer's rehearsal; null when it was not measured. */
   readonly speed: number | null
   /** Multiaddrs at which it can be reached: whoever follows the ledger can call it. */

@@ -1,6 +1,13 @@
 // The part of the outer state that is not a vector: a deterministic function of the ledger's entries.
 // Everything in it is plain data, so that a snapshot is its JSON.
-import { type Assignment, changesTheta, type Entry, type ParentRound, type Verdict } from './entries.js'
+import {
+  type Assignment,
+  changesTheta,
+  type Entry,
+  type ParentRound,
+  type Role,
+  type Verdict,
+} from './entries.js'
 import type { AssignmentId, Epoch, Index, PeerId, Term, Version } from './ids.js'
 import type { Manifest } from './manifest.js'
 
@@ -19,7 +26,7 @@ export interface Member {
   readonly cluster: string
   readonly addresses: readonly string[]
   readonly replica: boolean
-  readonly trains: boolean
+  readonly role: Role
   /** False after an eviction, until admitted again. */
   readonly present: boolean
   /** It went by its own word. */
@@ -172,7 +179,7 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
           cluster: entry.cluster,
           addresses: entry.addresses,
           replica: entry.replica,
-          trains: entry.trains,
+          role: entry.role,
           present: true,
           left: false,
           revoked: known?.revoked ?? null,
@@ -287,7 +294,7 @@ export function openAssignmentsOf(state: LedgerState, worker: PeerId): readonly 
 
 /** Those who are given rounds. */
 export function presentWorkers(state: LedgerState): readonly Member[] {
-  return presentMembers(state).filter(({ trains }) => trains)
+  return presentMembers(state).filter(({ role }) => role !== 'holder')
 }
 
 export function presentMembers(state: LedgerState): readonly Member[] {

@@ -49,12 +49,12 @@ export function askToJoin(turn: Turn, others = turn.state.connected): void {
 
 function joinOf(state: PeerState): Join {
   const { setup, worker, replica } = state
-  const { name, cluster, trains, mayHold, addresses } = setup.self
+  const { name, cluster, role, addresses } = setup.self
   const holding = assignmentsOf(state)
   // Vectors that are not to be used count for nothing: a snapshot takes their place.
   const log = replica?.healing == null ? logEnd(state) : null
   const { speed } = worker
-  return { type: 'join', name, cluster, trains, mayHold, speed, holding, log, addresses }
+  return { type: 'join', name, cluster, role, speed, holding, log, addresses }
 }
 
 /** Runs with the rejoin timer: a leader not heard for twenty heartbeats has forgotten this peer, or is gone. */

@@ -1,6 +1,6 @@
 // What peers say to each other. Control messages travel on direct streams; `publish` ones on gossip topics.
 // Tensors never ride in a message: they are named by hash and travel in chunks.
-import type { Entry, Verdict } from './entries.js'
+import type { Entry, Role, Verdict } from './entries.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 import type { Manifest } from './manifest.js'
 
@@ -48,10 +48,7 @@ export interface Join {
   readonly type: 'join'
   readonly name: string
   readonly cluster: string
-  /** False from a peer that only holds the outer state. */
-  readonly trains: boolean
-  /** False from a peer that only trains. */
-  readonly mayHold: boolean
+  readonly role: Role
   /** Local steps per second measured by a short rehearsal; null when it was not measured. */
   readonly speed: number | null
   /** The assignments it is at: those that a restart left it, or that it went on with while no leader was there. */

@@ -1,6 +1,6 @@
 // The state of one peer, and the turn in which `step` moves it on.
 import type { RunConfig, StopConfig } from '../swarmfile/schema.js'
-import type { Assignment, Entry, OuterEntry } from './entries.js'
+import type { Assignment, Entry, OuterEntry, Role } from './entries.js'
 import type { Effect, HardState, ParentOffer } from './events.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 import type { Configuration, LedgerState } from './ledger.js'
@@ -14,10 +14,7 @@ export interface PeerSetup {
     readonly id: PeerId
     readonly name: string
     readonly cluster: string
-    /** Whether it takes local steps; else it is there to hold the outer state. */
-    readonly trains: boolean
-    /** Whether it may be made a replica; else it only trains. */
-    readonly mayHold: boolean
+    readonly role: Role
     /** Multiaddrs at which others reach it. */
     readonly addresses: readonly string[]
   }

@@ -73,7 +73,7 @@ export function peerSetup(
 ): PeerSetup {
   const { shardSizes: sizes, scheduleSteps, tokensPerStep } = figures
   return {
-    self: { ...self, name: options.name, cluster: clusterOf(options, clusters), trains: true, mayHold: true },
+    self: { ...self, name: options.name, cluster: clusterOf(options, clusters), role: 'replica' },
     run,
     stop: stopRule(run.stop, options.stopAfter),
     founder,

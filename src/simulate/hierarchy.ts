@@ -67,11 +67,11 @@ export class SimulatedHierarchy {
     }
     const first = names.map((cluster) => devices.find((device) => device.cluster === cluster)?.name)
     const holders = devices.filter(({ name }) => (above ?? first).includes(name))
-    const workers = names.map((name) => ({ name, cluster: name, secondsPerStep: 1, mayHold: false }))
+    const workers = names.map((name) => ({ name, cluster: name, secondsPerStep: 1, role: 'worker' as const }))
     this.above = new SimulatedSwarm({
       ...common,
       run: upperRun(run, hierarchy, names.length),
-      devices: [...holders.map((device) => ({ ...device, trains: false })), ...workers],
+      devices: [...holders.map((device) => ({ ...device, role: 'holder' as const })), ...workers],
       seed: seed + 1_000_000,
       clock: this.clock,
       above: this.#workers,

@@ -1,5 +1,5 @@
 // One simulated peer: the production state machine, a disk that survives crashes, and vectors in memory.
-import type { Assignment } from '../core/entries.js'
+import type { Assignment, Role } from '../core/entries.js'
 import type { NewEvent } from '../core/events.js'
 import type { PeerId, Version } from '../core/ids.js'
 import { termAt } from '../core/log.js'
@@ -15,10 +15,8 @@ export interface Device {
   readonly name: string
   readonly cluster: string
   readonly secondsPerStep: number
-  /** False of one that only holds the outer state; true unless given. */
-  readonly trains?: boolean
-  /** False of one that only trains; true unless given. */
-  readonly mayHold?: boolean
+  /** `replica` unless given. */
+  readonly role?: Role
   /** Others of whom this is said cannot connect to it, nor it to them. */
   readonly behindNat?: boolean
   /** Its clock's speed; 1 is the true one. */

@@ -283,9 +283,9 @@ export class SimulatedSwarm {
 
   #setup(peer: SimulatedPeer): PeerSetup {
     const { run, devices } = this.options
-    const { cluster, trains = true, mayHold = true } = peer.device
+    const { cluster, role = 'replica' } = peer.device
     return {
-      self: { id: peer.id, name: peer.name, cluster, trains, mayHold, addresses: [] },
+      self: { id: peer.id, name: peer.name, cluster, role, addresses: [] },
       run,
       stop: this.#stop,
       founder: this.#founder,

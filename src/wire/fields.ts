@@ -1,5 +1,6 @@
 // The fields that entries and messages are made of, with the bounds that hold everywhere.
 import { z } from 'zod'
+import type { Role } from '../core/entries.js'
 import type { AssignmentId, Hash, PeerId, RunId } from '../core/ids.js'
 
 /** Accepts a schema only if its output is exactly `T`. */
@@ -37,3 +38,4 @@ export const assignmentIdSchema = z
 
 export const votersSchema = z.array(peerIdSchema).min(1).max(MAX_VOTERS).readonly()
 export const addressesSchema = z.array(z.string().max(MAX_ADDRESS_CHARS)).max(MAX_ADDRESSES).readonly()
+export const roleSchema = exactly<Role>()(z.enum(['worker', 'replica', 'holder']))

@@ -29,7 +29,7 @@ export function setupOf(
     ...changes,
   })
   return {
-    self: { id: self, name: self.slice(3), cluster: 'lake', trains: true, mayHold: true, addresses: [] },
+    self: { id: self, name: self.slice(3), cluster: 'lake', role: 'replica', addresses: [] },
     run,
     stop: run.stop,
     founder,
@@ -75,7 +75,7 @@ export const admission = (peer: PeerId, replica = true): Extract<EntryBody, { ki
   name: peer.slice(3),
   cluster: 'lake',
   replica,
-  trains: true,
+  role: 'replica',
   speed: 10,
   addresses: [],
 })
@@ -269,8 +269,7 @@ export function join(driven: Driven, peer: PeerId, changes: Partial<Join> = {}):
     type: 'join',
     name: peer.slice(3),
     cluster: 'lake',
-    trains: true,
-    mayHold: true,
+    role: 'replica',
     speed: 10,
     holding: [],
     log: null,

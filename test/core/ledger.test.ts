@@ -22,7 +22,7 @@ const admission = (speed: number | null): EntryBody => ({
   name: 'bob',
   cluster: 'lake',
   replica: true,
-  trains: true,
+  role: 'replica',
   speed,
   addresses: [],
 })

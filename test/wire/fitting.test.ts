@@ -23,7 +23,7 @@ const admission = (index: number): AdmitEntry & Pick<Entry, 'index' | 'term'> =>
   name: 'n'.repeat(64),
   cluster: 'c'.repeat(64),
   replica: true,
-  trains: true,
+  role: 'replica',
   speed: 1.5,
   addresses,
 })

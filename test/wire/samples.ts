@@ -28,6 +28,8 @@ const assignments = fc.nat({ max: 1e9 }).map(assignmentId)
 const text = fc.string({ maxLength: 200, unit: 'grapheme' }).filter((words) => words.length <= 2000)
 const names = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,31}$/)
 
+const roles = fc.constantFrom('worker' as const, 'replica' as const, 'holder' as const)
+
 export const manifests: fc.Arbitrary<Manifest> = record({
   assignment: assignments,
   base: whole,
@@ -72,7 +74,7 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
     name: names,
     cluster: names,
     replica: fc.boolean(),
-    trains: fc.boolean(),
+    role: roles,
     speed: fc.option(positive),
     addresses,
   }),
@@ -194,8 +196,7 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
     type: fc.constant('join' as const),
     name: names,
     cluster: names,
-    trains: fc.boolean(),
-    mayHold: fc.boolean(),
+    role: roles,
     speed: fc.option(positive),
     holding: someAssignments,
     log: fc.option(point),
