@@ -1,5 +1,6 @@
 // What a replica's disk amounts to after a restart: the newest snapshot, and the log's entries, which count when a
 // leader says that they are committed.
+import { payloadsOf } from '../core/entries.js'
 import { emptyLedger } from '../core/ledger.js'
 import { termAt } from '../core/log.js'
 import type { LogPoint } from '../core/messages.js'
@@ -36,7 +37,8 @@ export async function restoreReplica(
   if (!reached) await log.compact(point)
   const base = reached ? held.base : point
   const entries = reached ? held.entries : []
-  const named = new Set(entries.flatMap((entry) => (entry.kind === 'apply' ? [entry.payload] : [])))
+  const report = ledger.parent?.report ?? null
+  const named = new Set([...entries.flatMap(payloadsOf), ...(report === null ? [] : [report.payload])])
   const onDisk = await payloads.list()
   for (const hash of onDisk) if (!named.has(hash)) await payloads.delete(hash)
   return {
