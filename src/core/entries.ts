@@ -1,5 +1,7 @@
 // The ledger's entries: everything that changes the outer state, in order. What depends on time, on
 // randomness or on a local check enters the state only as data in an entry.
+
+import type { CodecName } from './codec-names.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 
 /** Local work given to one worker. */
@@ -82,6 +84,8 @@ export interface ApplyEntry {
   readonly assignment: AssignmentId
   readonly worker: PeerId
   readonly payload: Hash
+  /** How the payload is coded. */
+  readonly codec: CodecName
   /** What theta becomes by it. */
   readonly version: Version
   readonly staleness: number

@@ -1,4 +1,6 @@
 // What happens to a peer, and what it wants done: the two halves of `step(state, event) -> [state, effects]`.
+
+import type { CodecName } from './codec-names.js'
 import type { ApplyEntry, Assignment, Entry, Verdict } from './entries.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 import type { LedgerState } from './ledger.js'
@@ -161,12 +163,16 @@ export type Effect =
     }
   /** Pull a contribution's payload from its worker, check it and make it durable. */
   | { readonly type: 'pull-contribution'; readonly from: PeerId; readonly manifest: Manifest }
-  /** Train from version `base` less the own contributions `without`, which it does not have in it. */
+  /**
+   * Train from version `base` less the own contributions `without`, which it does not have in it; and code what comes of
+   * it by `codec`.
+   */
   | {
       readonly type: 'train'
       readonly assignment: Assignment
       readonly base: Version
       readonly without: readonly AssignmentId[]
+      readonly codec: CodecName
     }
   | { readonly type: 'abort-training' }
   /** Publish a finished contribution on the gradients topic of the own cluster. */

@@ -1,5 +1,6 @@
 // What peers say to each other. Control messages travel on direct streams; `publish` ones on gossip topics.
 // Tensors never ride in a message: they are named by hash and travel in chunks.
+import type { CodecName } from './codec-names.js'
 import type { Entry, Verdict } from './entries.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 
@@ -9,7 +10,7 @@ export interface Manifest {
   readonly base: Version
   readonly steps: number
   /** How the payload codes the pseudo-gradient. */
-  readonly codec: 'fp32'
+  readonly codec: CodecName
   readonly payload: Hash
   readonly bytes: number
   readonly chunkBytes: number

@@ -81,6 +81,8 @@ export function createPeer(setup: PeerSetup): PeerState {
       ahead: [],
       over: [],
       gaveUp: null,
+      codec: null,
+      transfers: [],
       speed: null,
     },
     lead: null,
@@ -204,7 +206,7 @@ function onStarted(turn: Turn, { speed, holding }: Extract<PeerEvent, { type: 's
   const { setup, replica } = turn.state
   changeWorker(turn, { speed })
   change(turn, { ready: true, heardLeaderAt: turn.at, restored: holding })
-  hold(turn, holding)
+  hold(turn, holding, null)
   emit(turn, { type: 'subscribe', topic: { kind: 'assignments', cluster: setup.self.cluster } })
   if (replica !== null) {
     for (const topic of replicaTopics(setup.clusters)) emit(turn, { type: 'subscribe', topic })

@@ -91,6 +91,8 @@ export type Report =
       readonly norm: number
       readonly loss: number
     }
+  /** A worker that may choose takes another codec for its contributions. */
+  | { readonly type: 'codec-chosen'; readonly codec: string; readonly reason: string }
   | {
       readonly type: 'applied'
       readonly version: Version

@@ -1,9 +1,13 @@
 // What crosses between a peer's main thread and the thread of its outer state: calls, answers, errors.
+
+import type { CodecName } from '../core/codec-names.js'
 import type { Hash, Version } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
 import { type ErrorKind, UserError } from '../core/user-error.js'
 import type { OuterState } from '../outer/optimizer.js'
 import { type StateDigests, VersionBroken } from '../outer/snapshot.js'
+import type { OuterConfig } from '../swarmfile/schema.js'
+import type { CodecChoice } from '../tensor/codec.js'
 
 /** Whole states of this many versions are kept for replicas that join at them: a window may apply several in a row. */
 export const statesKept = 4
@@ -28,6 +32,18 @@ export interface Installed extends MadeVersion {
   readonly inbox: readonly Uint8Array[]
 }
 
+/** A payload that is to be decoded. */
+export interface CodedPayload {
+  readonly codec: CodecName
+  readonly bytes: Uint8Array
+}
+
+/** What the thread is told when it starts. */
+export interface OuterSetup {
+  readonly outer: OuterConfig
+  readonly compression: CodecChoice
+}
+
 /**
  * Every call of the thread, with what it takes and what it gives. Large arrays change hands instead of being shared:
  * no thread's garbage collector reckons with the size of shared memory, so that it would pile up.
@@ -42,11 +58,12 @@ export interface Calls {
     takes: { readonly bytes: Uint8Array; readonly expected: Hash }
     gives: Installed & { readonly ledger: LedgerState }
   }
-  /** The payload is in the inbox. */
   apply: {
     takes: {
       readonly version: Version
       readonly payload: Hash
+      /** The payload and its codec; null if it is in the inbox, as fp32 that needs no decoding. */
+      readonly coded: CodedPayload | null
       readonly weight: number
       /** Memory for theta that nobody uses any more. */
       readonly spare: OwnVector | null

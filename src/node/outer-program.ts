@@ -1,14 +1,17 @@
 // The program of the thread of the outer state: it runs no native engine, whose arithmetic flushes small numbers.
 import { parentPort, workerData } from 'node:worker_threads'
 import { decodeSnapshot, encodeSnapshot } from '../store/snapshot.js'
-import type { OuterConfig } from '../swarmfile/schema.js'
-import { type Answer, type Call, type Calls, type OwnState, toWords } from './outer-calls.js'
+import { codecsOf } from '../tensor/codec.js'
+import { type Answer, type Call, type Calls, type OuterSetup, type OwnState, toWords } from './outer-calls.js'
 import { compileOuterKernels } from './outer-kernels.js'
 import { OuterSteps } from './outer-steps.js'
 
 const port = parentPort
 if (port === null) throw new Error('This program is for a worker thread.')
-const steps = compileOuterKernels().then((compiled) => new OuterSteps(workerData as OuterConfig, compiled))
+const { outer: config, compression } = workerData as OuterSetup
+const steps = compileOuterKernels().then(
+  (compiled) => new OuterSteps(config, codecsOf(compression), compiled),
+)
 
 let previous: Promise<unknown> = Promise.resolve()
 port.on('message', (call: Call) => {
@@ -44,7 +47,7 @@ function perform(steps: OuterSteps, { name, takes }: Call): Outcome {
       return { gives: { ...made, inbox: steps.inbox, ledger }, transfer: [made.theta.buffer] }
     }
     case 'apply': {
-      const made = steps.apply(takes.version, takes.payload, takes.weight, takes.spare)
+      const made = steps.apply(takes)
       return { gives: made, transfer: [made.theta.buffer] }
     }
     case 'slots': {

@@ -5,8 +5,15 @@ import type { Hash, Version } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
 import type { Snapshot, StateDigests } from '../outer/snapshot.js'
 import { bytesUnder } from '../store/safetensors.js'
-import type { OuterConfig } from '../swarmfile/schema.js'
-import { type Installed, type MadeVersion, notHeld, type OwnVector, statesKept } from './outer-calls.js'
+import {
+  type CodedPayload,
+  type Installed,
+  type MadeVersion,
+  notHeld,
+  type OuterSetup,
+  type OwnVector,
+  statesKept,
+} from './outer-calls.js'
 import { OuterThread, outerProgram } from './outer-thread.js'
 import { copiedBytes, copiedVector, copyInSlices } from './slices.js'
 
@@ -41,7 +48,7 @@ export class OuterStates {
 
   /** @param entry what the thread runs; a parameter so that tests can run one that dies */
   constructor(
-    readonly config: OuterConfig,
+    private readonly setup: OuterSetup,
     private readonly entry: URL = outerProgram,
   ) {}
 
@@ -77,12 +84,12 @@ export class OuterStates {
    * The outer step of a committed entry.
    *
    * @param ledger after the entry
-   * @param payload the entry's pseudo-gradient in fp32; must not change before the promise resolves
+   * @param payload the entry's pseudo-gradient by its codec; must not change before the promise resolves
    * @throws Error if the version before is not the newest, or the payload is not its
    * @throws VersionBroken if the step leads to values that are no finite numbers
    */
   apply(
-    { payload: hash, weight }: ApplyEntry,
+    { payload: hash, codec, weight }: ApplyEntry,
     ledger: LedgerState,
     payload: Uint8Array,
   ): Promise<StateDigests> {
@@ -90,11 +97,14 @@ export class OuterStates {
       const { version } = ledger
       const inbox = this.#inbox
       if (inbox === null || this.#newest !== version - 1) throw notHeld(version - 1)
-      await copyToParts(payload, inbox)
+      let coded: CodedPayload | null = null
+      // What lies in the payload as it does in memory goes where it is needed; anything else the thread decodes.
+      if (codec === 'fp32') await copyToParts(payload, inbox)
+      else coded = { codec, bytes: await copiedBytes(payload) }
       const spare = this.#spare
       this.#spare = null
-      const takes = { version, payload: hash, weight, spare }
-      const transfer = spare === null ? [] : [spare.buffer]
+      const takes = { version, payload: hash, coded, weight, spare }
+      const transfer = [spare, coded?.bytes].flatMap((array) => (array ? [array.buffer as ArrayBuffer] : []))
       return this.#hold(await this.#running().call('apply', takes, transfer), ledger)
     })
   }
@@ -142,7 +152,7 @@ export class OuterStates {
   /** Workers that only train need no thread. */
   #running(): OuterThread {
     if (this.#closed) throw new Error('the outer states were closed')
-    this.#thread ??= new OuterThread(this.config, this.entry)
+    this.#thread ??= new OuterThread(this.setup, this.entry)
     return this.#thread
   }
 

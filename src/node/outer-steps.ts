@@ -5,8 +5,19 @@ import { checkFinite, digestsOf, type StateDigests } from '../outer/snapshot.js'
 import { sha256 } from '../platform/sha256.js'
 import { bytesUnder } from '../store/safetensors.js'
 import type { OuterConfig } from '../swarmfile/schema.js'
-import { type MadeVersion, notHeld, type OwnState, type OwnVector, statesKept } from './outer-calls.js'
+import { checkLength } from '../tensor/blocks.js'
+import type { Codec, CodecName } from '../tensor/codec.js'
+import {
+  type Calls,
+  type CodedPayload,
+  type MadeVersion,
+  notHeld,
+  type OwnState,
+  type OwnVector,
+  statesKept,
+} from './outer-calls.js'
 import { OuterVectors, type Place } from './outer-vectors.js'
+import { sliceValues } from './slices.js'
 
 /** Where the pseudo-gradient comes in, and zeros that are never written. */
 const inboxPlace: Place = 0
@@ -47,11 +58,13 @@ export class OuterSteps {
   #spare: OwnVector[] = []
 
   /**
+   * @param codecs that the run allows
    * @param compiled from compileOuterKernels
    * @param partLength of OuterVectors; a parameter so that tests can make it small
    */
   constructor(
     private readonly config: OuterConfig,
+    private readonly codecs: ReadonlyMap<CodecName, Codec>,
     private readonly compiled: WebAssembly.Module,
     private readonly partLength?: number,
   ) {
@@ -98,20 +111,18 @@ export class OuterSteps {
   }
 
   /**
-   * The outer step of the pseudo-gradient in the inbox.
+   * The outer step of a pseudo-gradient.
    *
-   * @param version that it leads to
-   * @param payload the hash that the inbox must have
-   * @param spare memory for its theta that nobody uses any more
-   * @throws Error if the version before is not the newest, or the inbox holds something else
+   * @throws Error if the version before is not the newest, or the payload is another or is not of its codec
    * @throws VersionBroken if the step leads to values that are no finite numbers; what is held then stays
    */
-  apply(version: Version, payload: Hash, weight: number, spare: OwnVector | null): MadeVersion {
+  apply({ version, payload, coded, weight, spare }: Calls['apply']['takes']): MadeVersion {
     if (spare !== null) this.#spare.push(spare)
     const { vectors, zeros, newest } = this.#installed()
     if (newest.version !== version - 1) throw notHeld(version - 1)
-    if (vectors.digest(inboxPlace) !== payload)
-      throw new Error(`the payload does not match its hash ${payload}`)
+    const digest = coded === null ? vectors.digest(inboxPlace) : sha256(coded.bytes)
+    if (digest !== payload) throw new Error(`the payload does not match its hash ${payload}`)
+    if (coded !== null) this.#decode(vectors, coded)
 
     const step = this.#optimizer.step(newest.slots.phase, weight, this.config)
     const [theta, written] = this.#free(newest).map((place): Vector => ({ place, digest: null }))
@@ -148,6 +159,17 @@ export class OuterSteps {
     if (this.#held === null || this.#spare.length > 0) return
     // Written to, for the system gives it only then.
     this.#spare.push(new Float32Array(this.#held.vectors.length).fill(0))
+  }
+
+  #decode(vectors: OuterVectors, { codec: name, bytes }: CodedPayload): void {
+    const codec = this.codecs.get(name)
+    if (codec === undefined) throw new Error(`${name} is not a codec of this run`)
+    checkLength(name, bytes, vectors.length, codec.encodedBytes(vectors.length))
+    for (let from = 0; from < vectors.length; from += sliceValues) {
+      const to = Math.min(from + sliceValues, vectors.length)
+      const slice = bytes.subarray(codec.encodedBytes(from), codec.encodedBytes(to))
+      vectors.write(inboxPlace, codec.decode(slice, to - from), from)
+    }
   }
 
   #installed(): Held {

@@ -1,11 +1,15 @@
 // Carries out what the core decides, in virtual time: disk, outer step, transfers and training of every peer.
+
+import type { CodecName } from '../core/codec-names.js'
 import type { Assignment } from '../core/entries.js'
 import type { Effect, NewEvent } from '../core/events.js'
-import type { Hash, PeerId } from '../core/ids.js'
+import type { AssignmentId, Hash, PeerId } from '../core/ids.js'
 import type { Manifest, Message, Topic } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
 import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
+import type { Codec } from '../tensor/codec.js'
 import { checkContribution } from '../tensor/contribution.js'
+import { positionAfter, withoutRound } from '../tensor/error-feedback.js'
 import type { VirtualClock } from './clock.js'
 import type { VirtualNetwork } from './network.js'
 import type { OuterSteps } from './outer-steps.js'
@@ -22,6 +26,8 @@ export interface ExecutorParts {
   readonly task: SimulatedTask
   readonly promises: Promises
   readonly outerSteps: OuterSteps
+  /** Those that the run allows. */
+  readonly codecs: ReadonlyMap<CodecName, Codec>
   readonly sabotage: (peer: string, assignment: Assignment) => Sabotage | null
   readonly clock: VirtualClock
   readonly peers: ReadonlyMap<PeerId, SimulatedPeer>
@@ -29,6 +35,13 @@ export interface ExecutorParts {
   readonly roll: () => number
   readonly handle: (peer: SimulatedPeer, event: NewEvent) => void
   readonly report: (peer: SimulatedPeer, report: Report) => void
+}
+
+/** A round from its beginning until it is told of. */
+interface RoundUnderWay {
+  readonly assignment: Assignment
+  readonly codec: CodecName
+  cancelled: boolean
 }
 
 type Of<Type extends Effect['type']> = Extract<Effect, { type: Type }>
@@ -88,7 +101,7 @@ export class VirtualExecutor {
         return this.#publishContribution(peer, effect)
       case 'forget-contribution':
         if (effect.outcome !== null) this.parts.promises.forgotten(effect.assignment, effect.outcome)
-        return peer.disk.settleRecord(effect.assignment)
+        return this.#settleRecord(peer, memory, effect.assignment, effect.outcome === 'apply')
       case 'validate':
         return this.#validate(peer, effect)
       case 'say-farewell':
@@ -190,10 +203,13 @@ export class VirtualExecutor {
     clock.after(arrivesMs, () => this.receive(peer, from, manifest, record.gradient))
   }
 
-  /** Checked, then durable, then told to the core. */
+  /** Checked, then durable, then told to the core. @param gradient as the payload decodes */
   receive(peer: SimulatedPeer, from: PeerId, manifest: Manifest, gradient: Float32Array): void {
     if (peer.memory === null) return
-    const problem = checkContribution(gradient, manifest, this.parts.task.dimensions)
+    const { codecs, task } = this.parts
+    const problem = codecs.has(manifest.codec)
+      ? checkContribution(gradient, manifest, task.dimensions)
+      : `its codec is ${manifest.codec}`
     const arrived: NewEvent = { type: 'contribution', from, manifest, problem }
     if (problem !== null) this.#later(peer, 0, arrived)
     else
@@ -324,7 +340,8 @@ export class VirtualExecutor {
     clock.after(network.fetchMs(donor, peer, snapshot.outer.theta.byteLength), here)
   }
 
-  #train(peer: SimulatedPeer, memory: Memory, { assignment, base: version, without }: Of<'train'>): void {
+  #train(peer: SimulatedPeer, memory: Memory, train: Of<'train'>): void {
+    const { assignment, base: version, without } = train
     const base = memory.snapshots.get(version)
     if (base === undefined) {
       const reason = `version ${version} is not held here any more`
@@ -332,16 +349,27 @@ export class VirtualExecutor {
       return
     }
     const roundMs = assignment.steps * peer.device.secondsPerStep * 1000
-    const own = without.map((id) => peer.disk.records.get(id)?.gradient)
-    const theta = base.outer.theta.map((value, i) =>
-      own.reduce((sum, gradient) => sum - (gradient?.[i] ?? 0), value),
+    const own = without.flatMap((id) => peer.disk.records.get(id) ?? [])
+    const theta = own.reduce(
+      (start, { gradient, residual }) => positionAfter(start, gradient, residual),
+      base.outer.theta,
     )
-    const finish = this.#then(peer, () => this.#finishRound(peer, { ...assignment, base: version }, theta))
-    memory.cancelTraining = this.parts.clock.after(roundMs, finish)
+    const round: RoundUnderWay = {
+      assignment: { ...assignment, base: version },
+      codec: train.codec,
+      cancelled: false,
+    }
+    const finish = this.#then(peer, () => this.#finishRound(peer, round, theta))
+    const cancel = this.parts.clock.after(roundMs, finish)
+    memory.cancelTraining = () => {
+      round.cancelled = true
+      cancel()
+    }
   }
 
-  #finishRound(peer: SimulatedPeer, assignment: Assignment, theta: Float32Array): null {
+  #finishRound(peer: SimulatedPeer, round: RoundUnderWay, theta: Float32Array): null {
     const { task, clock } = this.parts
+    const { assignment } = round
     const { id } = assignment
     const sabotage = this.parts.sabotage(peer.name, assignment)
     if (sabotage === 'engine-fails') {
@@ -349,30 +377,56 @@ export class VirtualExecutor {
       return null
     }
     const { memory } = peer
-    clock.when(task.train(theta, assignment, peer.name), (round) => {
-      if (memory !== null && peer.memory === memory) this.#saveRound(peer, assignment, round, sabotage)
+    clock.when(task.train(theta, assignment, peer.name), (trained) => {
+      if (memory !== null && peer.memory === memory && !round.cancelled)
+        this.#saveRound(peer, memory, round, trained, sabotage)
     })
     return null
   }
 
   #saveRound(
     peer: SimulatedPeer,
-    assignment: Assignment,
-    { gradient, loss }: TrainedRound,
+    memory: Memory,
+    round: RoundUnderWay,
+    { gradient: g, loss }: TrainedRound,
     sabotage: Sabotage | null,
   ): void {
     const { handle } = this.parts
     const { secondsPerStep } = peer.device
-    const { id, steps } = assignment
-    if (sabotage === 'not-finite') gradient[0] = Number.NaN
-    const sound = contributionOf(assignment, gradient, 1 / secondsPerStep, loss)
-    const manifest = sabotage === 'wrong-norm' ? { ...sound, norm: 2 * sound.norm } : sound
+    const { id, steps } = round.assignment
+    const codec = this.#codec(round.codec)
+    const sound = contributionOf(round.assignment, g, memory.residual, codec, {
+      speed: 1 / secondsPerStep,
+      loss,
+    })
+    if (sabotage === 'not-finite') sound.gradient[0] = Number.NaN
+    const manifest =
+      sabotage === 'wrong-norm' ? { ...sound.manifest, norm: 2 * sound.manifest.norm } : sound.manifest
+    memory.residual = sound.residual?.after ?? null
     const trained = this.#then(peer, () => {
+      if (round.cancelled) {
+        this.#settleRecord(peer, memory, id, false)
+        return null
+      }
       const ms = secondsPerStep * 1000
       handle(peer, { type: 'stepped', assignment: id, step: steps, loss, ms })
       return { type: 'trained', manifest }
     })
-    peer.disk.saveRecord({ manifest, gradient }, trained)
+    peer.disk.saveRecord({ ...sound, manifest }, trained)
+  }
+
+  /** Its verdict is known: a round that came to nothing leaves nothing in the residual. */
+  #settleRecord(peer: SimulatedPeer, memory: Memory, id: AssignmentId, applied: boolean): void {
+    const made = peer.disk.records.get(id)?.residual ?? null
+    if (!applied && made !== null && memory.residual !== null)
+      memory.residual = withoutRound(memory.residual, made)
+    peer.disk.settleRecord(id, memory.residual)
+  }
+
+  #codec(name: CodecName): Codec {
+    const codec = this.parts.codecs.get(name)
+    if (codec === undefined) throw new Error(`${name} is not a codec of this run.`)
+    return codec
   }
 
   #validate(peer: SimulatedPeer, { version }: Of<'validate'>): void {

@@ -12,6 +12,7 @@ import { uniform } from '../outer/random.js'
 import { firstSnapshot, type Snapshot } from '../outer/snapshot.js'
 import { sha256 } from '../platform/sha256.js'
 import type { RunConfig, StopConfig } from '../swarmfile/schema.js'
+import { codecsOf } from '../tensor/codec.js'
 import { VirtualClock } from './clock.js'
 import { VirtualDisk } from './disk.js'
 import { type Sabotage, VirtualExecutor } from './executor.js'
@@ -101,6 +102,7 @@ export class SimulatedSwarm {
       task: this.task,
       promises: this.promises,
       outerSteps: this.#outerSteps,
+      codecs: codecsOf(run.compression),
       sabotage: this.options.sabotage ?? (() => null),
       clock: this.clock,
       peers: this.#byId,
@@ -127,6 +129,7 @@ export class SimulatedSwarm {
       timers: new Map(),
       topics: new Set(),
       cancelTraining: null,
+      residual: peer.disk.residual,
       installs: 0,
     }
     const speed = 1 / peer.device.secondsPerStep
@@ -282,6 +285,7 @@ export class SimulatedSwarm {
       shardSizes: this.#shardSizes,
       scheduleSteps: this.#scheduleSteps,
       tokensPerStep: run.inner.batch,
+      parameters: this.task.dimensions,
       held: null,
     }
   }

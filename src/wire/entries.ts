@@ -1,5 +1,6 @@
 // What every entry of the ledger looks like, checked at the border and when a log is read from disk.
 import { z } from 'zod'
+import { codecNames } from '../core/codec-names.js'
 import type {
   AdmitEntry,
   ApplyEntry,
@@ -108,6 +109,7 @@ const entrySchemas = [
       assignment: assignmentIdSchema,
       worker: peerIdSchema,
       payload: hashSchema,
+      codec: z.enum(codecNames),
       version: whole,
       staleness: whole,
       weight: z.number(),

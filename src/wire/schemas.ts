@@ -1,6 +1,7 @@
 // What every message looks like, checked at the border. `exactly` ties each schema to its TypeScript type
 // in both directions, so that neither can change alone.
 import { z } from 'zod'
+import { codecNames } from '../core/codec-names.js'
 import type {
   Address,
   Append,
@@ -64,7 +65,7 @@ export const manifestSchema = exactly<Manifest>()(
     assignment: assignmentIdSchema,
     base: whole,
     steps: whole,
-    codec: z.literal('fp32'),
+    codec: z.enum(codecNames),
     payload: hashSchema,
     bytes: z.int().positive(),
     chunkBytes: z.int().positive().max(MAX_CHUNK_BYTES),

@@ -1,5 +1,7 @@
 // Arbitrary messages, entries and manifests for the property tests.
+
 import fc from 'fast-check'
+import { codecNames } from '../../src/core/codec-names.js'
 import type { Entry } from '../../src/core/entries.js'
 import { assignmentId, hash, peerId, runId } from '../../src/core/ids.js'
 import type { Manifest, Message } from '../../src/core/messages.js'
@@ -104,6 +106,7 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
   record({
     ...place,
     kind: fc.constant('apply' as const),
+    codec: fc.constantFrom(...codecNames),
     assignment: assignments,
     worker: peers,
     payload: hashes,
