@@ -2,7 +2,6 @@
 import { chooseCodec, transfersKept } from '../outer/compression.js'
 import { codecsOf } from '../tensor/codec.js'
 import type { CodecName } from './codec-names.js'
-import type { Manifest } from './messages.js'
 import { changeWorker, type Pending, report, type Turn } from './state.js'
 
 /** @param steps of the round that is about to begin */
@@ -30,7 +29,7 @@ export function measureTransfer(turn: Turn, { manifest, publishedAt }: Pending):
   changeWorker(turn, { transfers: [...turn.state.worker.transfers, transfer].slice(-transfersKept) })
 }
 
-/** Bytes of a contribution by this codec. */
-export function payloadBytes({ state: { setup } }: Turn, codec: Manifest['codec']): number | null {
-  return codecsOf(setup.run.compression).get(codec)?.encodedBytes(setup.parameters) ?? null
+/** Bytes of an applied contribution by this codec, which was checked to be one of the run's. */
+export function payloadBytes({ state: { setup } }: Turn, codec: CodecName): number {
+  return codecsOf(setup.run.compression).get(codec)?.encodedBytes(setup.parameters) ?? 0
 }

@@ -202,6 +202,7 @@ export function afterRecord(before: SwarmState, record: RunRecord): SwarmState {
       })
     case 'run-finished':
       return { ...state, finished: record, version: Math.max(state.version, record.versions) }
+    case 'catching-up':
     case 'codec-chosen':
     case 'expired':
     case 'warning':
