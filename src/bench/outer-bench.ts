@@ -113,6 +113,7 @@ async function measuredApplies(
   const payload = codecs.fp32.encode(g)
   const settled = {
     kind: 'apply',
+    codec: 'fp32',
     assignment: assignmentId(1),
     worker: peer,
     steps: 1,
@@ -145,7 +146,7 @@ function plainApplies(entry: ApplyEntry, payload: Uint8Array, theta: Float32Arra
 }
 
 async function watchedApplies(entry: ApplyEntry, payload: Uint8Array, theta: Float32Array) {
-  const states = new OuterStates({ outer: config })
+  const states = new OuterStates({ outer: config, compression: { codec: 'fp32', density: 1 } })
   const latencies: number[] = []
   const delays: number[] = []
   const others: number[] = []

@@ -1,5 +1,6 @@
 // `skein bench`: the commands that measure.
 import type { Command } from 'commander'
+import { addBenchCodec } from './bench-codec.js'
 import { addBenchEngine } from './bench-engine.js'
 import { addBenchFailover } from './bench-failover.js'
 import { addBenchIdle } from './bench-idle.js'
@@ -15,6 +16,7 @@ export function addBench(program: Command, context: CommandContext, exit: (code:
     .addHelpText('after', '\nExample:\n  skein bench engine --size a,b --threads 1,2')
   addBenchEngine(bench, context, exit)
   addBenchOuter(bench, context)
+  addBenchCodec(bench, context)
   addBenchFailover(bench, context, exit)
   addBenchIdle(bench, context, exit)
 }

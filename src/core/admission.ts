@@ -1,6 +1,7 @@
 // Who is taken into the run, and what a peer is told that comes, comes back, or missed something.
 import { tellVerdict } from './arrivals.js'
 import { enlist } from './assigning.js'
+import { wayToCatchUp } from './catching-up.js'
 import { allVoters } from './configuration.js'
 import type { Assignment, Entry } from './entries.js'
 import { letGo } from './evicting.js'
@@ -9,7 +10,7 @@ import { type LedgerState, type Member, openAssignmentsOf, presentMembers } from
 import type { Address, Join, LogPoint } from './messages.js'
 import { holdsLease, nameOf, propose, sendEntries } from './proposals.js'
 import { changeProgress, followers, unknownProgress } from './replication.js'
-import { changeLead, refuse, send, type Turn } from './state.js'
+import { changeLead, refuse, report, send, type Turn } from './state.js'
 import { workerOnEntry } from './worker.js'
 
 /** Admits a peer, or tells one that is in already where things stand. */
@@ -134,7 +135,7 @@ function admit(turn: Turn, peer: PeerId, { name, cluster, role, speed, addresses
   propose(turn, { kind: 'admit', peer, name, cluster, replica, role, speed, addresses })
 }
 
-/** Says where to begin. A replica whose log this one's continues needs no snapshot. */
+/** Says where to begin. A replica whose log this one's continues needs no snapshot, unless that has fewer bytes. */
 export function welcome(turn: Turn, peer: PeerId, log: LogPoint | null = null): void {
   const { lead, replica, setup, epoch } = turn.state
   if (lead === null || replica === null || peer === setup.self.id) return
@@ -143,11 +144,13 @@ export function welcome(turn: Turn, peer: PeerId, log: LogPoint | null = null): 
   const votes = allVoters(replica.configuration).includes(peer)
   if (member === undefined || !(member.present || votes)) return
   const holds = member.replica || votes
-  const needsSnapshot = holds && (log === null || log.index < replica.base.index)
+  const way = wayToCatchUp(turn, log?.index ?? null)
+  const needsSnapshot = holds && way.by === 'snapshot'
   // While voters differ about the outer state, this one may be wrong: it is not spread.
   if (needsSnapshot && lead.inquiry !== null) return
   const { applied: version, stateDigest } = replica
   const snapshot = needsSnapshot ? { version, stateDigest } : null
+  if (holds) report(turn, { type: 'catching-up', member: nameOf(turn, peer), ...way })
   send(turn, peer, {
     type: 'welcome',
     epoch,

@@ -60,6 +60,7 @@ function order(turn: Turn, from: PeerId, manifest: Manifest, problem: string | n
     assignment: assignment.id,
     worker: from,
     payload: manifest.payload,
+    codec: manifest.codec,
     version: lead.head.version + 1,
     staleness,
     weight: outerOptimizer(setup.run.outer.method).weight(staleness, setup.run.outer),

@@ -1,5 +1,7 @@
 // The ledger's entries: everything that changes the outer state, in order. What depends on time, on
 // randomness or on a local check enters the state only as data in an entry.
+
+import type { CodecName } from './codec-names.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 import type { Manifest } from './manifest.js'
 
@@ -90,6 +92,8 @@ export interface ApplyEntry {
   readonly assignment: AssignmentId
   readonly worker: PeerId
   readonly payload: Hash
+  /** How the payload is coded. */
+  readonly codec: CodecName
   /** What theta becomes by it. */
   readonly version: Version
   readonly staleness: number
@@ -135,7 +139,7 @@ export interface MergeEntry {
   /** Theta of the round's base version, fp32; null if that was taken in already. */
   readonly payload: Hash | null
   /** What was reported and applied there since the last merge; null if nothing was. */
-  readonly sent: Hash | null
+  readonly sent: { readonly payload: Hash; readonly codec: CodecName } | null
   /** What theta becomes by it: the version before, if nothing is taken in. */
   readonly version: Version
 }
@@ -189,7 +193,7 @@ export function payloadsOf(entry: EntryBody): readonly Hash[] {
     case 'report':
       return [entry.manifest.payload]
     case 'merge':
-      return [entry.payload, entry.sent].filter((payload) => payload !== null)
+      return [entry.payload, entry.sent?.payload ?? null].filter((payload) => payload !== null)
     default:
       return []
   }

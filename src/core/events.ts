@@ -1,4 +1,5 @@
 // What happens to a peer, and what it wants done: the two halves of `step(state, event) -> [state, effects]`.
+import type { CodecName } from './codec-names.js'
 import type { Assignment, Entry, OuterBody, ParentRound, Verdict } from './entries.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 import type { LedgerState } from './ledger.js'
@@ -179,18 +180,23 @@ export type Effect =
     }
   /** Pull a contribution's payload from its worker, check it and make it durable. */
   | { readonly type: 'pull-contribution'; readonly from: PeerId; readonly manifest: Manifest }
-  /** Train from version `base` less the own contributions `without`, which it does not have in it. */
+  /**
+   * Train from version `base` less the own contributions `without`, which it does not have in it; and code what comes of
+   * it by `codec`.
+   */
   | {
       readonly type: 'train'
       readonly assignment: Assignment
       readonly base: Version
       readonly without: readonly AssignmentId[]
+      readonly codec: CodecName
     }
   | { readonly type: 'abort-training' }
   /** Make the bytes of what the cluster has moved by now and not reported, for a round of the swarm above. */
   | {
       readonly type: 'make-report'
       readonly round: ParentRound
+      readonly codec: CodecName
       /** Contributions per second. */
       readonly speed: number
       /** Mean over the contributions. */

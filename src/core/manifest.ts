@@ -1,4 +1,5 @@
 // The manifest of a contribution: what is known of it without its bytes.
+import type { CodecName } from './codec-names.js'
 import type { AssignmentId, Hash, Version } from './ids.js'
 
 /** What a contribution is, without its bytes. */
@@ -7,7 +8,7 @@ export interface Manifest {
   readonly base: Version
   readonly steps: number
   /** How the payload codes the pseudo-gradient. */
-  readonly codec: 'fp32'
+  readonly codec: CodecName
   readonly payload: Hash
   readonly bytes: number
   readonly chunkBytes: number

@@ -1,11 +1,13 @@
 // A cluster as a worker of the swarm above it: its leader takes up that swarm's rounds, reports what the cluster has
 // moved, and takes in theta. What a successor needs to go on is in the ledger.
+import { donorsOf } from './donors.js'
+import type { MergeEntry } from './entries.js'
 import type { ParentOffer } from './events.js'
 import type { AssignmentId, Hash } from './ids.js'
 import type { LedgerState } from './ledger.js'
 import type { Manifest } from './messages.js'
 import { holdsLease, propose } from './proposals.js'
-import { changeLead, emit, refuse, type Turn } from './state.js'
+import { changeLead, emit, type Replica, refuse, type Turn } from './state.js'
 
 /** The swarm above gave the cluster a round; its theta is here and durable under its digest. */
 export function onParentRound(turn: Turn, offer: ParentOffer): void {
@@ -43,22 +45,30 @@ function takeUpRound(turn: Turn): void {
   const sent = appliedReport(lead.head, verdict)
   // The first theta above is the one from which every cluster begins.
   const isNews = round.base > (parent?.version ?? 0) || sent !== null
-  if (isNews && !replica.payloads[digest]) return
+  // A leader that came by a snapshot may lack what was reported before: an entry is never without what it names.
+  if (isNews && !holdsAll(turn, replica, sent === null ? [digest] : [digest, sent.payload])) return
   const version = lead.head.version + (isNews ? 1 : 0)
   propose(turn, { kind: 'merge', round, payload: isNews ? digest : null, sent, version })
   changeLead(turn, { offer: null, reporting: null, roundAt: turn.at })
 }
 
+function holdsAll(turn: Turn, { payloads }: Replica, named: readonly Hash[]): boolean {
+  const missing = named.filter((payload) => !payloads[payload])
+  for (const payload of missing) emit(turn, { type: 'hold-payload', payload, donors: donorsOf(turn, null) })
+  return missing.length === 0
+}
+
 /** What was reported counts as moved only where it was applied: else it is reported again with what came after it. */
-function appliedReport({ parent }: LedgerState, verdict: ParentOffer['verdict']): Hash | null {
+function appliedReport({ parent }: LedgerState, verdict: ParentOffer['verdict']): MergeEntry['sent'] {
   const report = parent?.report ?? null
   if (report === null || verdict?.outcome !== 'apply') return null
-  return verdict.assignment === report.assignment ? report.payload : null
+  const { assignment, payload, codec } = report
+  return verdict.assignment === assignment ? { payload, codec } : null
 }
 
 /** Enough contributions are in, and their outer steps done: the sum of what they moved is made. */
 function reportIfDue(turn: Turn): void {
-  const { lead, replica } = turn.state
+  const { lead, replica, setup } = turn.state
   const parent = lead?.head.parent ?? null
   if (lead === null || replica === null || parent?.round == null) return
   const { round, report, contributions, losses } = parent
@@ -69,6 +79,7 @@ function reportIfDue(turn: Turn): void {
   emit(turn, {
     type: 'make-report',
     round,
+    codec: setup.run.hierarchy?.codec ?? 'fp32',
     speed: contributions / seconds,
     loss: losses / contributions,
   })

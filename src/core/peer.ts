@@ -25,7 +25,7 @@ import {
   watchLeader,
 } from './member.js'
 import type { LeaderMessage, MemberMessage, Message } from './messages.js'
-import { onParentFinished, onParentRound, onReportFailed, onReportMade } from './parent.js'
+import { goOnAbove, onParentFinished, onParentRound, onReportFailed, onReportMade } from './parent.js'
 import { onOuterApplied, onOuterFailed, onSnapshotSaved, pump, replicaOf } from './replica.js'
 import { noteDurable, onAppended } from './replication.js'
 import { change, changeWorker, emit, type PeerSetup, type PeerState, report, type Turn } from './state.js'
@@ -82,6 +82,8 @@ export function createPeer(setup: PeerSetup): PeerState {
       ahead: [],
       over: [],
       gaveUp: null,
+      codec: null,
+      transfers: [],
       speed: null,
     },
     lead: null,
@@ -149,7 +151,8 @@ function handle(turn: Turn, event: PeerEvent): void {
       noteDurable(turn, event.index, event.term)
       return advance(turn)
     case 'payload-held':
-      return onPayloadHeld(turn, event.payload)
+      onPayloadHeld(turn, event.payload)
+      return goOnAbove(turn)
     case 'payload-failed':
       return onPayloadFailed(turn, event.payload)
     case 'snapshot-saved':
@@ -213,7 +216,7 @@ function onStarted(turn: Turn, { speed, holding }: Extract<PeerEvent, { type: 's
   const { setup, replica } = turn.state
   changeWorker(turn, { speed })
   change(turn, { ready: true, heardLeaderAt: turn.at, restored: holding })
-  hold(turn, holding)
+  hold(turn, holding, null)
   emit(turn, { type: 'subscribe', topic: { kind: 'assignments', cluster: setup.self.cluster } })
   if (replica !== null) {
     for (const topic of replicaTopics(setup.clusters)) emit(turn, { type: 'subscribe', topic })

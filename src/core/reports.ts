@@ -91,6 +91,15 @@ export type Report =
       readonly norm: number
       readonly loss: number
     }
+  /** How a replica that joins, or comes back, gets the parameters. */
+  | {
+      readonly type: 'catching-up'
+      readonly member: string
+      readonly by: 'entries' | 'snapshot'
+      readonly reason: string
+    }
+  /** A worker that may choose takes another codec for its contributions. */
+  | { readonly type: 'codec-chosen'; readonly codec: string; readonly reason: string }
   | {
       readonly type: 'applied'
       readonly version: Version

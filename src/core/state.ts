@@ -1,5 +1,7 @@
 // The state of one peer, and the turn in which `step` moves it on.
+import type { Transfer } from '../outer/compression.js'
 import type { RunConfig, StopConfig } from '../swarmfile/schema.js'
+import type { CodecName } from './codec-names.js'
 import type { Assignment, Entry, OuterEntry, Role } from './entries.js'
 import type { Effect, HardState, ParentOffer } from './events.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
@@ -29,6 +31,8 @@ export interface PeerSetup {
   /** Total local steps scheduled per shard, T_i of Eq. 3. */
   readonly scheduleSteps: readonly number[]
   readonly tokensPerStep: number
+  /** Of the model. */
+  readonly parameters: number
   /** What a replica holds before its first event: a new run's beginning, or what its disk kept. */
   readonly held: HeldState | null
 }
@@ -108,6 +112,8 @@ export interface Pending {
   readonly manifest: Manifest
   /** That it made; null while its verdict is not known. */
   readonly version: Version | null
+  /** When it was published from here; null if that was before a restart. */
+  readonly publishedAt: number | null
 }
 
 export interface Worker {
@@ -123,6 +129,9 @@ export interface Worker {
   /** The latest round that failed here, told again to a leader that still waits for it. */
   readonly gaveUp: { readonly assignment: AssignmentId; readonly reason: string } | null
   readonly speed: number | null
+  /** How contributions are coded, and how long the latest took, where the run leaves the codec to the worker. */
+  readonly codec: CodecName | null
+  readonly transfers: readonly Transfer[]
 }
 
 /** What a leader knows of one replica. */

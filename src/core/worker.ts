@@ -1,5 +1,6 @@
 // A worker's rounds: take an assignment, get its base version, train, offer, wait for the verdict; and where the
 // run allows it, go on meanwhile with a round given in advance.
+import { codecFor, measureTransfer } from './compressing.js'
 import { reofferMs } from './deadlines.js'
 import { donorsOf } from './donors.js'
 import type { Assignment, Entry, Verdict } from './entries.js'
@@ -148,7 +149,7 @@ function begin(turn: Turn, assignment: Assignment, base: Version): void {
   letGoOfApplied(turn, base)
   const without = turn.state.worker.pending.map(({ manifest }) => manifest.assignment)
   changeWorker(turn, { now: { phase: 'training', assignment, base, step: 0 } })
-  emit(turn, { type: 'train', assignment, base, without })
+  emit(turn, { type: 'train', assignment, base, without, codec: codecFor(turn, assignment.steps) })
 }
 
 export function onStepped(turn: Turn, id: AssignmentId, step: number, loss: number, ms: number): void {
@@ -166,15 +167,19 @@ export function onTrained(turn: Turn, manifest: Manifest): void {
   const { assignment, bytes, codec, norm, loss } = manifest
   report(turn, { type: 'contributed', assignment, bytes, codec, norm, loss })
   changeWorker(turn, { now: { phase: 'idle' } })
-  hold(turn, [manifest])
+  hold(turn, [manifest], turn.at)
   publish(turn, manifest)
   beginNext(turn)
 }
 
-/** Contributions whose verdicts are awaited from here on. */
-export function hold(turn: Turn, manifests: readonly Manifest[]): void {
+/**
+ * Contributions whose verdicts are awaited from here on.
+ *
+ * @param publishedAt null if they were published before a restart
+ */
+export function hold(turn: Turn, manifests: readonly Manifest[], publishedAt: number | null): void {
   const { worker } = turn.state
-  const more = manifests.map((manifest): Pending => ({ manifest, version: null }))
+  const more = manifests.map((manifest): Pending => ({ manifest, version: null, publishedAt }))
   const speed = manifests.at(-1)?.speed ?? worker.speed
   const over = [...worker.over, ...manifests.map(({ assignment }) => assignment)].slice(-overKept)
   changeWorker(turn, { pending: [...worker.pending, ...more], over, speed, offers: 0 })
@@ -247,7 +252,9 @@ function onVerdict(
     changeWorker(turn, { now: { phase: 'idle' } })
     return beginNext(turn)
   }
-  if (!pending.some(({ manifest }) => manifest.assignment === id)) return
+  const judged = pending.find(({ manifest }) => manifest.assignment === id)
+  if (judged === undefined) return
+  if (judged.version === null && outcome === 'apply') measureTransfer(turn, judged)
   if (outcome === 'apply')
     changeWorker(turn, {
       pending: pending.map((one) => (one.manifest.assignment === id ? { ...one, version } : one)),

@@ -1,6 +1,7 @@
 // What crosses between a peer's main thread and its training thread: calls, answers, progress, errors.
 import { type ErrorKind, UserError } from '../core/user-error.js'
 import {
+  type Coded,
   type EngineInfo,
   type Evaluation,
   type InnerState,
@@ -9,6 +10,7 @@ import {
   type RoundResult,
   type StepReport,
   type TrainerSetup,
+  type Uncoded,
 } from '../ports/trainer.js'
 
 /** Handed to the thread when it starts. */
@@ -29,6 +31,7 @@ export interface Calls {
   initial: { takes: null; gives: Float32Array }
   rehearse: { takes: { theta: Float32Array }; gives: number }
   train: { takes: Round; gives: RoundResult }
+  code: { takes: Uncoded; gives: Coded }
   restore: { takes: InnerState; gives: null }
   evaluate: { takes: { theta: Float32Array; batches: number }; gives: Evaluation }
   generate: { takes: Generation; gives: number[] }

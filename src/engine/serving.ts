@@ -7,6 +7,7 @@ import { resolveModel } from '../model/config.js'
 import { layoutOf } from '../model/parameters.js'
 import type { EngineInfo, RoundResult, StepReport } from '../ports/trainer.js'
 import { type Answer, type Call, CLOSE, CLOSING, START, type ThreadSetup, toWords } from './calls.js'
+import { code } from './coding.js'
 import type { Engine } from './engine.js'
 import { EngineInUse } from './engine-in-use.js'
 import { LocalTrainer, type RoundControl } from './local-trainer.js'
@@ -101,6 +102,12 @@ async function perform(trainer: LocalTrainer, { id, name, takes }: Call): Promis
       const result = await trainer.train(takes, controlOf(id))
       finished = id
       return handOver(result)
+    }
+    case 'code': {
+      const coded = code(takes)
+      const { payload, residual } = coded
+      const arrays = residual === null ? [payload] : [payload, residual]
+      return { gives: coded, transfer: arrays.map(({ buffer }) => buffer as ArrayBuffer) }
     }
     case 'restore':
       trainer.restore(takes)

@@ -2,6 +2,7 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads'
 import { UserError } from '../core/user-error.js'
 import {
+  type Coded,
   type EngineInfo,
   type Evaluation,
   type InnerState,
@@ -11,6 +12,7 @@ import {
   type StepReport,
   type Trainer,
   type TrainerSetup,
+  type Uncoded,
 } from '../ports/trainer.js'
 import {
   type Answer,
@@ -79,6 +81,14 @@ class ThreadTrainer implements Trainer {
   }
   abort(): void {
     this.thread.abort()
+  }
+  code(uncoded: Uncoded): Promise<Coded> {
+    const { gradient, residual } = uncoded
+    return this.thread.call('code', async () => ({
+      ...uncoded,
+      gradient: await shared(gradient),
+      residual: residual === null ? null : await shared(residual),
+    }))
   }
   async restore({ m, v, updates }: InnerState): Promise<void> {
     await this.thread.call('restore', async () => ({ m: await shared(m), v: await shared(v), updates }))

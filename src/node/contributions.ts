@@ -3,9 +3,8 @@ import type { NewEvent } from '../core/events.js'
 import type { Hash, PeerId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
 import type { Mesh } from '../ports/mesh.js'
-import { codecs } from '../tensor/codec.js'
 import type { Dispatch } from './driver.js'
-import { payloadProblem } from './payload-check.js'
+import { formatProblem, type PayloadFormat, payloadProblem } from './payload-check.js'
 import { reasonOf } from './reason.js'
 
 /** Payloads kept in memory for those who still need them, the newest at least; older ones are on the replicas' disks. */
@@ -27,7 +26,7 @@ export class Contributions {
 
   constructor(
     private readonly mesh: Mesh,
-    private readonly parameters: number,
+    private readonly format: PayloadFormat,
     private readonly disk: DurablePayloads,
     private readonly dispatch: Dispatch,
     private readonly fail: (error: unknown) => void,
@@ -35,7 +34,7 @@ export class Contributions {
 
   /** All chunks are here. Checked, then durable, then told to the core: in this order. */
   async arrived(from: PeerId, manifest: Manifest, payload: Uint8Array): Promise<void> {
-    const problem = await payloadProblem(manifest, payload, this.parameters)
+    const problem = await payloadProblem(manifest, payload, this.format)
     if (problem === null) {
       this.#keep(manifest.payload, payload)
       return this.#tellDurable(manifest.payload, payload, { type: 'contribution', from, manifest, problem })
@@ -50,11 +49,8 @@ export class Contributions {
   }
 
   pull(from: PeerId, manifest: Manifest): void {
-    const expected = codecs[manifest.codec].encodedBytes(this.parameters)
-    if (manifest.bytes !== expected) {
-      const problem = `its payload has ${manifest.bytes} bytes, not ${expected}`
-      return this.dispatch({ type: 'contribution', from, manifest, problem })
-    }
+    const problem = formatProblem(manifest, this.format)
+    if (problem !== null) return this.dispatch({ type: 'contribution', from, manifest, problem })
     this.payload(manifest.payload, [from])
       .then((payload) => this.arrived(from, manifest, payload))
       .catch((error: Error) => this.dispatch({ type: 'pull-failed', manifest, reason: reasonOf(error) }))

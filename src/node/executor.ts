@@ -137,10 +137,10 @@ export class Executor {
     else contributions.pull(from, manifest)
   }
 
-  #train({ assignment, base, without }: Effect<'train'>): void {
+  #train({ assignment, base, without, codec }: Effect<'train'>): void {
     const { states, rounds, dispatch } = this.parts
     const theta = states.theta(base)
-    if (theta !== undefined) return rounds.train({ ...assignment, base }, theta, without)
+    if (theta !== undefined) return rounds.train({ ...assignment, base }, theta, without, codec)
     const reason = `version ${base} is not held here any more`
     dispatch({ type: 'training-failed', assignment: assignment.id, reason })
   }

@@ -1,9 +1,13 @@
 // What crosses between a peer's main thread and the thread of its outer state: calls, answers, errors.
+
+import type { CodecName } from '../core/codec-names.js'
 import type { Hash, Version } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
 import { type ErrorKind, UserError } from '../core/user-error.js'
 import type { OuterState } from '../outer/optimizer.js'
-import { type StateDigests, VersionBroken } from '../outer/snapshot.js'
+import { type OuterRules, type StateDigests, VersionBroken } from '../outer/snapshot.js'
+import type { RunConfig } from '../swarmfile/schema.js'
+import type { Cut } from '../wire/chunks.js'
 
 /** Whole states of this many versions are kept for replicas that join at them: a window may apply several in a row. */
 export const statesKept = 4
@@ -28,6 +32,23 @@ export interface Installed extends MadeVersion {
   readonly inbox: readonly Uint8Array[]
 }
 
+/** A payload that is to be decoded. */
+export interface CodedPayload {
+  readonly codec: CodecName
+  readonly bytes: Uint8Array
+}
+
+/** The report of a cluster. */
+export interface CodedReport {
+  readonly payload: Uint8Array
+  readonly cut: Cut
+  /** Euclidean norm of what it decodes to. */
+  readonly norm: number
+}
+
+/** What the thread is told when it starts. */
+export type OuterSetup = OuterRules & Pick<RunConfig, 'compression'>
+
 /**
  * Every call of the thread, with what it takes and what it gives. Large arrays change hands instead of being shared:
  * no thread's garbage collector reckons with the size of shared memory, so that it would pile up.
@@ -42,11 +63,12 @@ export interface Calls {
     takes: { readonly bytes: Uint8Array; readonly expected: Hash }
     gives: Installed & { readonly ledger: LedgerState }
   }
-  /** The payload is in the inbox. */
   apply: {
     takes: {
       readonly version: Version
       readonly payload: Hash
+      /** The payload and its codec; null if it is in the inbox, as fp32 that needs no decoding. */
+      readonly coded: CodedPayload | null
       readonly weight: number
       /** Memory for theta that nobody uses any more. */
       readonly spare: OwnVector | null
@@ -55,11 +77,11 @@ export interface Calls {
   }
   /** Takes in the theta of a swarm above. */
   merge: {
-    takes: { readonly version: Version; readonly above: OwnVector; readonly sent: OwnVector | null }
+    takes: { readonly version: Version; readonly above: OwnVector; readonly sent: CodedPayload | null }
     gives: MadeVersion
   }
-  /** What a cluster has moved and not reported there. */
-  unreported: { takes: Record<string, never>; gives: OwnVector }
+  /** What a cluster has moved by the newest version and not reported there, coded. */
+  report: { takes: { readonly codec: CodecName }; gives: CodedReport }
   /** Copies. */
   slots: { takes: { readonly stateDigest: Hash }; gives: OwnState['slots'] | null }
   /** A snapshot's bytes but for those of theta, which the caller has. */

@@ -1,14 +1,17 @@
 // The program of the thread of the outer state: it runs no native engine, whose arithmetic flushes small numbers.
 import { parentPort, workerData } from 'node:worker_threads'
-import type { OuterRules } from '../outer/snapshot.js'
 import { decodeSnapshot, encodeSnapshot } from '../store/snapshot.js'
-import { type Answer, type Call, type Calls, type OwnState, toWords } from './outer-calls.js'
+import { codecsOf } from '../tensor/codec.js'
+import { type Answer, type Call, type Calls, type OuterSetup, type OwnState, toWords } from './outer-calls.js'
 import { compileOuterKernels } from './outer-kernels.js'
 import { OuterSteps } from './outer-steps.js'
 
 const port = parentPort
 if (port === null) throw new Error('This program is for a worker thread.')
-const steps = compileOuterKernels().then((compiled) => new OuterSteps(workerData as OuterRules, compiled))
+const { compression, ...rules } = workerData as OuterSetup
+// Reports of a cluster have a codec of their own.
+const codecs = codecsOf(rules.hierarchy === undefined ? compression : { ...compression, codec: 'auto' })
+const steps = compileOuterKernels().then((compiled) => new OuterSteps(rules, codecs, compiled))
 
 let previous: Promise<unknown> = Promise.resolve()
 port.on('message', (call: Call) => {
@@ -44,17 +47,15 @@ function perform(steps: OuterSteps, { name, takes }: Call): Outcome {
       return { gives: { ...made, inbox: steps.inbox, ledger }, transfer: [made.theta.buffer] }
     }
     case 'apply': {
-      const made = steps.apply(takes.version, takes.payload, takes.weight, takes.spare)
+      const made = steps.apply(takes)
       return { gives: made, transfer: [made.theta.buffer] }
     }
     case 'merge': {
       const made = steps.merge(takes.version, takes.above, takes.sent)
       return { gives: made, transfer: [made.theta.buffer] }
     }
-    case 'unreported': {
-      const moved = steps.unreported()
-      return { gives: moved, transfer: [moved.buffer] }
-    }
+    case 'report':
+      return { gives: steps.report(takes.codec), transfer: [] }
     case 'slots': {
       const slots = steps.slotsOf(takes.stateDigest)
       return { gives: slots, transfer: Object.values(slots ?? {}).map(({ buffer }) => buffer) }

@@ -1,12 +1,22 @@
 // The versions a replica holds: a thread of its own takes the outer step of each applied contribution, and hands over
 // the theta that it leads to.
+import type { CodecName } from '../core/codec-names.js'
 import type { ApplyEntry } from '../core/entries.js'
 import type { Hash, Version } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
 import { mergedSlot } from '../outer/merge.js'
-import type { OuterRules, Snapshot, StateDigests } from '../outer/snapshot.js'
+import type { Snapshot, StateDigests } from '../outer/snapshot.js'
 import { bytesUnder } from '../store/safetensors.js'
-import { type Installed, type MadeVersion, notHeld, type OwnVector, statesKept } from './outer-calls.js'
+import {
+  type CodedPayload,
+  type CodedReport,
+  type Installed,
+  type MadeVersion,
+  notHeld,
+  type OuterSetup,
+  type OwnVector,
+  statesKept,
+} from './outer-calls.js'
 import { OuterThread, outerProgram } from './outer-thread.js'
 import { copiedBytes, copiedVector, copyInSlices } from './slices.js'
 
@@ -41,14 +51,14 @@ export class OuterStates {
 
   /** @param entry what the thread runs; a parameter so that tests can run one that dies */
   constructor(
-    readonly rules: OuterRules,
+    private readonly setup: OuterSetup,
     private readonly entry: URL = outerProgram,
   ) {}
 
   /** The state of a new run. */
   found(theta: Float32Array, ledger: LedgerState): Promise<StateDigests> {
     const slots: Snapshot['outer']['slots'] =
-      this.rules.hierarchy === undefined ? {} : { [mergedSlot]: theta }
+      this.setup.hierarchy === undefined ? {} : { [mergedSlot]: theta }
     return this.#inTurn(() => this.#install({ theta, slots, phase: 0 }, ledger, null))
   }
 
@@ -79,12 +89,12 @@ export class OuterStates {
    * The outer step of a committed entry.
    *
    * @param ledger after the entry
-   * @param payload the entry's pseudo-gradient in fp32; must not change before the promise resolves
+   * @param payload the entry's pseudo-gradient by its codec; must not change before the promise resolves
    * @throws Error if the version before is not the newest, or the payload is not its
    * @throws VersionBroken if the step leads to values that are no finite numbers
    */
   apply(
-    { payload: hash, weight }: ApplyEntry,
+    { payload: hash, codec, weight }: ApplyEntry,
     ledger: LedgerState,
     payload: Uint8Array,
   ): Promise<StateDigests> {
@@ -92,11 +102,14 @@ export class OuterStates {
       const { version } = ledger
       const inbox = this.#inbox
       if (inbox === null || this.#newest !== version - 1) throw notHeld(version - 1)
-      await copyToParts(payload, inbox)
+      let coded: CodedPayload | null = null
+      // What lies in the payload as it does in memory goes where it is needed; anything else the thread decodes.
+      if (codec === 'fp32') await copyToParts(payload, inbox)
+      else coded = { codec, bytes: await copiedBytes(payload) }
       const spare = this.#spare
       this.#spare = null
-      const takes = { version, payload: hash, weight, spare }
-      const transfer = spare === null ? [] : [spare.buffer]
+      const takes = { version, payload: hash, coded, weight, spare }
+      const transfer = [spare, coded?.bytes].flatMap((array) => (array ? [array.buffer as ArrayBuffer] : []))
       return this.#hold(await this.#running().call('apply', takes, transfer), ledger)
     })
   }
@@ -109,23 +122,23 @@ export class OuterStates {
    * @param sent of what was reported and applied there since the last time; null if nothing was
    * @throws as `apply`
    */
-  merge(ledger: LedgerState, above: Uint8Array, sent: Uint8Array | null): Promise<StateDigests> {
+  merge(ledger: LedgerState, above: Uint8Array, sent: CodedPayload | null): Promise<StateDigests> {
     return this.#inTurn(async () => {
       const { version } = ledger
       if (this.#newest !== version - 1) throw notHeld(version - 1)
       const takes = {
         version,
         above: await vectorOf(above),
-        sent: sent === null ? null : await vectorOf(sent),
+        sent,
       }
-      const transfer = [takes.above, takes.sent].flatMap((vector) => vector?.buffer ?? [])
+      const transfer = [takes.above.buffer]
       return this.#hold(await this.#running().call('merge', takes, transfer), ledger)
     })
   }
 
-  /** What a cluster has moved by the newest version and not reported. */
-  unreported(): Promise<Float32Array> {
-    return this.#inTurn(() => this.#running().call('unreported', {}))
+  /** What a cluster has moved by the newest version and not reported, coded. */
+  report(codec: CodecName): Promise<CodedReport> {
+    return this.#inTurn(() => this.#running().call('report', { codec }))
   }
 
   /** A fetched theta without the rest of the outer state, as a pure worker holds it. */
@@ -171,7 +184,7 @@ export class OuterStates {
   /** Workers that only train need no thread. */
   #running(): OuterThread {
     if (this.#closed) throw new Error('the outer states were closed')
-    this.#thread ??= new OuterThread(this.rules, this.entry)
+    this.#thread ??= new OuterThread(this.setup, this.entry)
     return this.#thread
   }
 

@@ -5,8 +5,22 @@ import { type OuterOptimizer, type OuterState, type OuterStep, outerOptimizer } 
 import { checkFinite, digestsOf, type OuterRules, type StateDigests } from '../outer/snapshot.js'
 import { sha256 } from '../platform/sha256.js'
 import { bytesUnder } from '../store/safetensors.js'
-import { type MadeVersion, notHeld, type OwnState, type OwnVector, statesKept } from './outer-calls.js'
+import { checkLength } from '../tensor/blocks.js'
+import type { Codec, CodecName } from '../tensor/codec.js'
+import { firstNonFinite, norm } from '../tensor/vector.js'
+import { cutOf } from '../wire/chunks.js'
+import {
+  type Calls,
+  type CodedPayload,
+  type CodedReport,
+  type MadeVersion,
+  notHeld,
+  type OwnState,
+  type OwnVector,
+  statesKept,
+} from './outer-calls.js'
 import { OuterVectors, type Place } from './outer-vectors.js'
+import { sliceValues } from './slices.js'
 
 /** Where the pseudo-gradient comes in, and zeros that are never written. */
 const inboxPlace: Place = 0
@@ -48,11 +62,13 @@ export class OuterSteps {
   #spare: OwnVector[] = []
 
   /**
+   * @param codecs that the run allows
    * @param compiled from compileOuterKernels
    * @param partLength of OuterVectors; a parameter so that tests can make it small
    */
   constructor(
     private readonly rules: OuterRules,
+    private readonly codecs: ReadonlyMap<CodecName, Codec>,
     private readonly compiled: WebAssembly.Module,
     private readonly partLength?: number,
   ) {
@@ -101,20 +117,18 @@ export class OuterSteps {
   }
 
   /**
-   * The outer step of the pseudo-gradient in the inbox.
+   * The outer step of a pseudo-gradient.
    *
-   * @param version that it leads to
-   * @param payload the hash that the inbox must have
-   * @param spare memory for its theta that nobody uses any more
-   * @throws Error if the version before is not the newest, or the inbox holds something else
+   * @throws Error if the version before is not the newest, or the payload is another or is not of its codec
    * @throws VersionBroken if the step leads to values that are no finite numbers; what is held then stays
    */
-  apply(version: Version, payload: Hash, weight: number, spare: OwnVector | null): MadeVersion {
+  apply({ version, payload, coded, weight, spare }: Calls['apply']['takes']): MadeVersion {
     if (spare !== null) this.#spare.push(spare)
     const { vectors, zeros, newest } = this.#installed()
     if (newest.version !== version - 1) throw notHeld(version - 1)
-    if (vectors.digest(inboxPlace) !== payload)
-      throw new Error(`the payload does not match its hash ${payload}`)
+    const digest = coded === null ? vectors.digest(inboxPlace) : sha256(coded.bytes)
+    if (digest !== payload) throw new Error(`the payload does not match its hash ${payload}`)
+    if (coded !== null) this.#decode(vectors, coded)
 
     const step = this.#optimizer.step(newest.slots.phase, weight, this.rules.outer)
     const [theta, written] = this.#free(newest).map((place): Vector => ({ place, digest: null }))
@@ -141,14 +155,15 @@ export class OuterSteps {
    * @param sent what was reported and applied there since the last time; null if nothing was
    * @throws as `apply`
    */
-  merge(version: Version, above: Float32Array, sent: Float32Array | null): MadeVersion {
+  merge(version: Version, above: Float32Array, sent: CodedPayload | null): MadeVersion {
     const { vectors, zeros, newest } = this.#installed()
     const { hierarchy } = this.rules
     if (newest.version !== version - 1) throw notHeld(version - 1)
     if (hierarchy === undefined) throw new Error('there is no swarm above')
-    for (const { length } of [above, sent ?? above])
-      if (length !== vectors.length) throw new Error(`it has ${length} values, theta ${vectors.length}`)
-    const next = merge(this.#reckoned(), above, sent, hierarchy)
+    if (above.length !== vectors.length)
+      throw new Error(`it has ${above.length} values, theta ${vectors.length}`)
+    const reported = sent === null ? null : this.#codec(sent.codec).decode(sent.bytes, vectors.length)
+    const next = merge(this.#reckoned(), above, reported, hierarchy)
     checkFinite(next, version)
     const [theta, merged] = this.#free(newest).map((place): Vector => ({ place, digest: null }))
     vectors.write(theta.place, next.theta)
@@ -160,9 +175,19 @@ export class OuterSteps {
     return { theta: copyAt(vectors, theta.place), phase, ...digests }
   }
 
-  /** What the cluster has moved by the newest version and not reported. */
-  unreported(): OwnVector {
-    return unreported(this.#reckoned()) as OwnVector
+  /**
+   * What the cluster has moved by the newest version and not reported, coded. What coding loses is reported with the
+   * next.
+   *
+   * @throws Error if that is no finite number somewhere
+   */
+  report(name: CodecName): CodedReport {
+    const moved = unreported(this.#reckoned())
+    const bad = firstNonFinite(moved)
+    if (bad >= 0) throw new Error(`what the cluster moved is ${moved[bad]} at parameter ${bad}`)
+    const codec = this.#codec(name)
+    const payload = codec.encode(moved)
+    return { payload, cut: cutOf(payload, sha256), norm: norm(codec.decode(payload, moved.length)) }
   }
 
   /** Copies of theta and of where the cluster counts from. */
@@ -194,6 +219,22 @@ export class OuterSteps {
     if (this.#held === null || this.#spare.length > 0) return
     // Written to, for the system gives it only then.
     this.#spare.push(new Float32Array(this.#held.vectors.length).fill(0))
+  }
+
+  #decode(vectors: OuterVectors, { codec: name, bytes }: CodedPayload): void {
+    const codec = this.#codec(name)
+    checkLength(name, bytes, vectors.length, codec.encodedBytes(vectors.length))
+    for (let from = 0; from < vectors.length; from += sliceValues) {
+      const to = Math.min(from + sliceValues, vectors.length)
+      const slice = bytes.subarray(codec.encodedBytes(from), codec.encodedBytes(to))
+      vectors.write(inboxPlace, codec.decode(slice, to - from), from)
+    }
+  }
+
+  #codec(name: CodecName): Codec {
+    const codec = this.codecs.get(name)
+    if (codec === undefined) throw new Error(`${name} is not a codec of this run`)
+    return codec
   }
 
   #installed(): Held {

@@ -1,8 +1,14 @@
 // The thread of the outer state, as the main thread holds it: calls are carried out one after another.
 import { Worker } from 'node:worker_threads'
 import { UserError } from '../core/user-error.js'
-import type { OuterRules } from '../outer/snapshot.js'
-import { type Answer, type Call, type CallName, type Calls, fromWords } from './outer-calls.js'
+import {
+  type Answer,
+  type Call,
+  type CallName,
+  type Calls,
+  fromWords,
+  type OuterSetup,
+} from './outer-calls.js'
 
 /** The thread's program. */
 export const outerProgram = new URL('./outer-program.js', import.meta.url)
@@ -32,8 +38,9 @@ export class OuterThread {
   #ended: Error | null = null
 
   /** @param entry what the thread runs */
-  constructor({ outer, hierarchy }: OuterRules, entry: URL) {
-    this.#worker = new Worker(entry, { workerData: { outer, hierarchy } satisfies OuterRules })
+  constructor({ outer, hierarchy, compression }: OuterSetup, entry: URL) {
+    const workerData: OuterSetup = { outer, hierarchy, compression }
+    this.#worker = new Worker(entry, { workerData })
     this.#worker.on('message', (answer: Answer) => this.#receive(answer))
     this.#worker.on('error', (error) => this.#end(new OuterThreadDied(error.message, error)))
     this.#worker.on('exit', (code) => this.#end(new OuterThreadDied(`it ended with code ${code}`)))

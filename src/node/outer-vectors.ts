@@ -41,10 +41,13 @@ export class OuterVectors {
     return this.#parts.map((part) => part.view(place))
   }
 
-  write(place: Place, values: Float32Array): void {
+  /** Copies values to a vector, from its element `at` on. */
+  write(place: Place, values: Float32Array, at = 0): void {
     let start = 0
     for (const view of this.views(place)) {
-      view.set(values.subarray(start, start + view.length))
+      const from = Math.max(at, start)
+      const to = Math.min(at + values.length, start + view.length)
+      if (from < to) view.set(values.subarray(from - at, to - at), from - start)
       start += view.length
     }
   }

@@ -1,31 +1,54 @@
 // Whether a payload is what its manifest says, looked at in slices, so that the thread does other work in between.
 import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
+import type { CodecName } from '../core/codec-names.js'
 import type { Manifest } from '../core/messages.js'
-import { codecs } from '../tensor/codec.js'
+import type { Codec } from '../tensor/codec.js'
 import { ContributionCheck } from '../tensor/contribution.js'
+import { sliceValues } from './slices.js'
 
-/** Hashed, decoded and summed without a pause: a few milliseconds. */
-const sliceBytes = 2 ** 20
+/** What a run's payloads are like. */
+export interface PayloadFormat {
+  readonly parameters: number
+  /** Those that the run allows. */
+  readonly codecs: ReadonlyMap<CodecName, Codec>
+}
+
+/** Why no payload of a run has this codec and this size, in words; null if one may. */
+export function formatProblem(
+  { codec: name, bytes }: Pick<Manifest, 'codec' | 'bytes'>,
+  { parameters, codecs }: PayloadFormat,
+): string | null {
+  const codec = codecs.get(name)
+  if (codec === undefined) return `its codec is ${name}, this run's ${[...codecs.keys()].join(' or ')}`
+  const expected = codec.encodedBytes(parameters)
+  return bytes === expected ? null : `its payload has ${bytes} bytes, not ${expected}`
+}
 
 /** Why a contribution's payload is refused, in words; null if it is sound. It must not change meanwhile. */
 export async function payloadProblem(
   manifest: Manifest,
   payload: Uint8Array,
-  parameters: number,
+  format: PayloadFormat,
 ): Promise<string | null> {
-  const codec = codecs[manifest.codec]
-  const expected = codec.encodedBytes(parameters)
-  if (payload.length !== expected) return `its payload has ${payload.length} bytes, not ${expected}`
-  const perValue = codec.encodedBytes(1)
+  const { parameters, codecs } = format
+  const codec = codecs.get(manifest.codec)
+  const problem = formatProblem({ codec: manifest.codec, bytes: payload.length }, format)
+  if (problem !== null || codec === undefined) return problem
   const hash = createHash('sha256')
   const check = new ContributionCheck()
-  for (let start = 0; start < payload.length; start += sliceBytes) {
-    if (start > 0) await setImmediate()
-    const slice = payload.subarray(start, start + sliceBytes)
+  let malformed: string | null = null
+  for (let from = 0; from < parameters; from += sliceValues) {
+    if (from > 0) await setImmediate()
+    const to = Math.min(from + sliceValues, parameters)
+    const slice = payload.subarray(codec.encodedBytes(from), codec.encodedBytes(to))
     hash.update(slice)
-    check.add(codec.decode(slice, slice.length / perValue))
+    try {
+      if (malformed === null) check.add(codec.decode(slice, to - from))
+    } catch (error) {
+      malformed = `its payload is no ${codec.name}: ${(error as Error).message}`
+    }
   }
   if (hash.digest('hex') !== manifest.payload) return 'its payload does not match the hash in its manifest'
-  return check.problem(manifest, parameters)
+  return malformed ?? check.problem(manifest, parameters)
 }

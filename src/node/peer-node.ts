@@ -9,6 +9,7 @@ import type { Mesh } from '../ports/mesh.js'
 import type { Trainer } from '../ports/trainer.js'
 import { saveCheckpoint } from '../store/checkpoints.js'
 import type { WorkerRecord } from '../store/worker-record.js'
+import { codecsOf } from '../tensor/codec.js'
 import { Account } from './account.js'
 import { Contributions } from './contributions.js'
 import { Driver, type Ending } from './driver.js'
@@ -171,8 +172,10 @@ export class PeerNode {
       reporter.report(record)
     }
     const { log, payloads } = identity.replica
-    const contributions = new Contributions(mesh, trainer.info.parameters, payloads, dispatch, fail)
-    const rounds = new Rounds(trainer, disk.workerRecords, this.#account, dispatch, fail)
+    const { compression } = inForce.run
+    const format = { parameters: trainer.info.parameters, codecs: codecsOf(compression) }
+    const contributions = new Contributions(mesh, format, payloads, dispatch, fail)
+    const rounds = new Rounds(trainer, disk.workerRecords, compression, this.#account, dispatch, fail)
     const duties = new ReplicaDuties({
       mesh,
       log,
@@ -217,7 +220,7 @@ export class PeerNode {
     mesh.tellStatus(() => watch.status())
     mesh.serve(executor.serve)
     const holding = record?.contributions ?? []
-    for (const { manifest, payload } of holding) rounds.restore(manifest, payload)
+    if (record !== null) rounds.restore(record)
     dispatch({ type: 'started', speed, holding: holding.map(({ manifest }) => manifest) })
     inbox.open({ dispatch, contributions })
   }

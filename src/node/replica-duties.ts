@@ -5,12 +5,8 @@ import type { Hash, Index, PeerId, Version } from '../core/ids.js'
 import type { Message } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
 import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
-import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import { StoreError } from '../store/store-error.js'
-import { codecs } from '../tensor/codec.js'
-import { firstNonFinite, norm } from '../tensor/vector.js'
-import { manifestOf } from '../wire/chunks.js'
 import type { Contributions } from './contributions.js'
 import type { Dispatch } from './driver.js'
 import type { DurableLog } from './durable-log.js'
@@ -104,20 +100,18 @@ export class ReplicaDuties {
     )
     await this.#installing
     if (installs !== this.#installs) return null
-    return entry.kind === 'apply' ? states.apply(entry, ledger, payload) : states.merge(ledger, payload, sent)
+    if (entry.kind === 'apply') return states.apply(entry, ledger, payload)
+    const coded = sent === null || entry.sent === null ? null : { codec: entry.sent.codec, bytes: sent }
+    return states.merge(ledger, payload, coded)
   }
 
   /** What the cluster has moved, as a contribution to the swarm above: durable before it is told. */
-  makeReport({ round, speed, loss }: Of<'make-report'>): void {
+  makeReport({ round, codec, speed, loss }: Of<'make-report'>): void {
     const { states, contributions, dispatch } = this.parts
     const make = async () => {
-      const moved = await states.unreported()
-      const bad = firstNonFinite(moved)
-      if (bad >= 0) throw new Error(`what the cluster moved is ${moved[bad]} at parameter ${bad}`)
-      const payload = codecs.fp32.encode(moved)
+      const { payload, cut, norm } = await states.report(codec)
       const { id: assignment, base, steps } = round
-      const about = { assignment, base, steps, codec: 'fp32', norm: norm(moved), speed, loss } as const
-      const manifest = manifestOf(about, payload, sha256)
+      const manifest = { assignment, base, steps, codec, norm, speed, loss, ...cut }
       await contributions.own(manifest.payload, payload)
       dispatch({ type: 'report-made', manifest })
     }

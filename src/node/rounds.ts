@@ -1,16 +1,17 @@
 // What a worker does with an assignment: trains in its thread, makes the contribution durable, then tells.
+
+import type { CodecName } from '../core/codec-names.js'
 import type { Assignment, Verdict } from '../core/entries.js'
 import type { AssignmentId, Hash } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
-import { sha256 } from '../platform/sha256.js'
 import { RoundAborted, type RoundResult, type Trainer } from '../ports/trainer.js'
-import type { FinishedRound } from '../store/worker-record.js'
-import { codecs } from '../tensor/codec.js'
-import { firstNonFinite, norm, subtract } from '../tensor/vector.js'
-import { manifestOf } from '../wire/chunks.js'
+import type { FinishedRound, WorkerRecord } from '../store/worker-record.js'
+import { type CodecChoice, codecsOf } from '../tensor/codec.js'
+import { positionAfter, type Residual, withoutRound } from '../tensor/error-feedback.js'
 import type { Account } from './account.js'
 import type { Dispatch } from './driver.js'
 import { reasonOf } from './reason.js'
+import { inSlices } from './slices.js'
 
 /** What a restarted worker needs to send the same bytes again and to train on. */
 export interface WorkerRecords {
@@ -22,23 +23,38 @@ export interface WorkerRecords {
 interface Kept {
   readonly manifest: Manifest
   readonly bytes: Uint8Array
+  /** What coding it made of the residual; null if nothing was lost. */
+  readonly residual: Residual | null
+}
+
+/** A round from its beginning until it is told of. */
+interface Attempt {
+  aborted: boolean
 }
 
 export class Rounds {
   /** Finished contributions that are still of use, oldest first. */
   readonly #kept = new Map<AssignmentId, Kept>()
+  /** What coding has lost until now, unsettled rounds taken as applied; null if nothing. */
+  #residual: Float32Array | null = null
+  #attempt: Attempt = { aborted: true }
+  /** Rounds are coded and settled one after another: each changes the residual that the next goes on from. */
+  #last: Promise<unknown> = Promise.resolve()
 
   constructor(
     private readonly trainer: Trainer,
     private readonly records: WorkerRecords,
+    private readonly compression: CodecChoice,
     private readonly account: Account,
     private readonly dispatch: Dispatch,
     private readonly fail: (error: unknown) => void,
   ) {}
 
-  /** A contribution that survived a restart. */
-  restore(manifest: Manifest, bytes: Uint8Array): void {
-    this.#kept.set(manifest.assignment, { manifest, bytes })
+  /** What survived a restart. */
+  restore({ contributions, residual }: Pick<WorkerRecord, 'contributions' | 'residual'>): void {
+    for (const { manifest, payload: bytes, residual: made } of contributions)
+      this.#kept.set(manifest.assignment, { manifest, bytes, residual: made })
+    this.#residual = residual
   }
 
   /**
@@ -46,25 +62,25 @@ export class Rounds {
    *
    * @param theta of the assignment's base version
    * @param without own contributions that the version lacks, and that the round goes on from
+   * @param codec by which what comes of it is sent
    */
-  train(assignment: Assignment, theta: Float32Array, without: readonly AssignmentId[]): void {
-    const { id, shard, position, steps } = assignment
+  train(
+    assignment: Assignment,
+    theta: Float32Array,
+    without: readonly AssignmentId[],
+    codec: CodecName,
+  ): void {
     this.account.begin()
-    const start = this.#less(theta, without)
-    this.trainer
-      .train({ theta: start, shard, position, steps }, (report) => {
-        this.account.stepped(report)
-        const { step, loss, ms } = report
-        this.dispatch({ type: 'stepped', assignment: id, step, loss, ms })
-      })
-      .then((result) => this.#finish(assignment, result))
-      .catch((error: Error) => {
-        if (error instanceof RoundAborted) return
-        this.dispatch({ type: 'training-failed', assignment: id, reason: reasonOf(error) })
-      })
+    const attempt = { aborted: false }
+    this.#attempt = attempt
+    this.#run(attempt, assignment, theta, without, codec).catch((error: Error) => {
+      if (error instanceof RoundAborted) return
+      this.dispatch({ type: 'training-failed', assignment: assignment.id, reason: reasonOf(error) })
+    })
   }
 
   abort(): void {
+    this.#attempt.aborted = true
     this.trainer.abort()
   }
 
@@ -86,44 +102,117 @@ export class Rounds {
    * @param outcome null if it was settled without this peer's hearing how; then nothing of it counts
    */
   forget(assignment: AssignmentId, outcome: Verdict['kind'] | null): void {
-    if (!this.#kept.delete(assignment)) return
-    this.records.settle(assignment, outcome ?? 'expire').catch(this.fail)
+    const kept = this.#kept.get(assignment)
+    if (kept === undefined) return
+    this.#kept.delete(assignment)
+    this.#inTurn(async () => {
+      await this.records.settle(assignment, outcome ?? 'expire')
+      if (outcome !== 'apply') this.#residual = await this.#residualWithout(kept.residual)
+    }).catch(this.fail)
   }
 
-  /** theta - g for every contribution that it lacks: where this worker stood after them. */
-  #less(theta: Float32Array, without: readonly AssignmentId[]): Float32Array {
-    return without.reduce((start, id) => {
-      const kept = this.#kept.get(id)
-      if (kept === undefined) return start
-      return subtract(start, codecs[kept.manifest.codec].decode(kept.bytes, start.length))
-    }, theta)
-  }
-
-  async #finish({ id, base }: Assignment, result: RoundResult): Promise<void> {
+  async #run(
+    attempt: Attempt,
+    assignment: Assignment,
+    theta: Float32Array,
+    without: readonly AssignmentId[],
+    codec: CodecName,
+  ): Promise<void> {
+    const { id, shard, position, steps } = assignment
+    const start = await this.#less(theta, without)
+    if (attempt.aborted) return
+    const result = await this.trainer.train({ theta: start, shard, position, steps }, (report) => {
+      this.account.stepped(report)
+      const { step, loss, ms } = report
+      this.dispatch({ type: 'stepped', assignment: id, step, loss, ms })
+    })
     this.account.roundDone(result.emulatedMs)
-    const bad = firstNonFinite(result.gradient)
-    if (bad >= 0)
-      throw new Error(`the pseudo-gradient is ${result.gradient[bad]} at parameter ${bad}; it is not sent`)
-    const payload = codecs.fp32.encode(result.gradient)
-    const { steps, meanLoss: loss, trainMs, inner } = result
-    const speed = (steps * 1000) / trainMs
-    const round = {
+    await this.#inTurn(() => this.#finish(attempt, assignment, result, codec))
+  }
+
+  /** Where this worker stood after contributions that theta lacks. */
+  async #less(theta: Float32Array, without: readonly AssignmentId[]): Promise<Float32Array> {
+    let start = theta
+    for (const id of without) {
+      const kept = this.#kept.get(id)
+      if (kept !== undefined) start = await this.#after(start, kept)
+    }
+    return start
+  }
+
+  async #after(start: Float32Array, { manifest, bytes, residual }: Kept): Promise<Float32Array> {
+    const codec = codecsOf(this.compression).get(manifest.codec)
+    if (codec === undefined) throw new Error(`${manifest.codec} is not a codec of this run`)
+    const end = new Float32Array(start.length)
+    await inSlices(start.length, (from, to) => {
+      const payload = bytes.subarray(codec.encodedBytes(from), codec.encodedBytes(to))
+      const sent = codec.decode(payload, to - from)
+      end.set(positionAfter(start.subarray(from, to), sent, partOf(residual, from, to)), from)
+    })
+    return end
+  }
+
+  async #residualWithout(made: Residual | null): Promise<Float32Array | null> {
+    const residual = this.#residual
+    if (made === null || residual === null) return residual
+    if (residual === made.after) return made.before
+    const rest = new Float32Array(residual.length)
+    await inSlices(rest.length, (from, to) => {
+      const part = { before: made.before.subarray(from, to), after: made.after.subarray(from, to) }
+      rest.set(withoutRound(residual.subarray(from, to), part), from)
+    })
+    return rest
+  }
+
+  async #finish(attempt: Attempt, { id, base }: Assignment, result: RoundResult, codec: CodecName) {
+    // One of the same assignment was never told of: this one takes its place.
+    const before = await this.#residualWithout(this.#kept.get(id)?.residual ?? null)
+    if (attempt.aborted) return
+    const { gradient, steps, meanLoss: loss, trainMs, inner } = result
+    const { density } = this.compression
+    const {
+      payload,
+      cut,
+      norm,
+      residual: after,
+    } = await this.trainer.code({
+      gradient,
+      residual: before,
+      codec,
+      density,
+    })
+    if (attempt.aborted) return
+    const manifest = {
       assignment: id,
       base,
       steps,
-      codec: 'fp32',
-      norm: norm(result.gradient),
-      speed,
+      codec,
+      norm,
+      speed: (steps * 1000) / trainMs,
       loss,
-    } as const
-    const manifest = manifestOf(round, payload, sha256)
+      ...cut,
+    }
+    const residual = after === null ? null : { before: before ?? new Float32Array(after.length), after }
     try {
-      const contribution = { manifest, payload }
-      await this.records.save({ contribution, inner, residual: null, thetaEnd: null })
+      await this.records.save({ contribution: { manifest, payload }, inner, residual, thetaEnd: null })
+      // Nobody will hear of it, nor judge it.
+      if (attempt.aborted) return await this.records.settle(id, 'expire')
     } catch (error) {
       return this.fail(error)
     }
-    this.#kept.set(id, { manifest, bytes: payload })
+    this.#residual = after
+    this.#kept.set(id, { manifest, bytes: payload, residual })
     this.dispatch({ type: 'trained', manifest })
   }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(work)
+    this.#last = result.catch(() => {})
+    return result
+  }
 }
+
+const partOf = (residual: Residual | null, from: number, to: number): Residual | null =>
+  residual === null
+    ? null
+    : { before: residual.before.subarray(from, to), after: residual.after.subarray(from, to) }

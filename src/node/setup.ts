@@ -2,6 +2,7 @@
 import type { PeerId } from '../core/ids.js'
 import type { HeldState, PeerSetup } from '../core/state.js'
 import { type ModelConfig, resolveModel } from '../model/config.js'
+import { layoutOf } from '../model/parameters.js'
 import { shardSizes } from '../outer/batches.js'
 import { shardScheduleSteps } from '../outer/learning-rate.js'
 import type { Mesh } from '../ports/mesh.js'
@@ -81,6 +82,7 @@ export function peerSetup(
     shardSizes: sizes,
     scheduleSteps,
     tokensPerStep,
+    parameters: layoutOf(figures.model).size,
     held,
   }
 }

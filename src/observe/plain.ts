@@ -101,6 +101,8 @@ export class PlainView implements View {
         return `refused ${record.what}${record.from === null ? '' : ` from ${record.from}`}: ${record.reason}`
       case 'warning':
         return `warning: ${record.message}`
+      case 'codec-chosen':
+        return `codes its contributions by ${record.reason}`
       case 'peer-finished':
         return `ends after ${record.steps} steps, ${Math.round(record.utilisation * 100)} % of its time training`
       case 'run-finished':
@@ -108,6 +110,7 @@ export class PlainView implements View {
       // The summary shows the sample; the rest is for the live view and for scripts.
       case 'sample':
       case 'assigned':
+      case 'catching-up':
       case 'contributed':
       case 'digest':
       case 'status':

@@ -204,6 +204,8 @@ export function afterRecord(before: SwarmState, record: RunRecord): SwarmState {
       return { ...state, finished: record, version: Math.max(state.version, record.versions) }
     case 'reported':
     case 'merged':
+    case 'catching-up':
+    case 'codec-chosen':
     case 'expired':
     case 'warning':
       return state

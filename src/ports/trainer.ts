@@ -1,4 +1,6 @@
 // The port through which a peer trains: one engine in one thread, driven round by round.
+import type { CodecName } from '../core/codec-names.js'
+import type { Manifest } from '../core/messages.js'
 import type { InnerConfig, ModelChoice } from '../swarmfile/schema.js'
 
 /** The tokens of a corpus after the held-out part was cut off; on shared memory, so threads need no copy. */
@@ -95,6 +97,26 @@ export interface RoundResult {
   readonly emulatedMs: number
 }
 
+/** A round's pseudo-gradient, to be coded. */
+export interface Uncoded {
+  readonly gradient: Float32Array
+  /** What was lost before (error feedback); null if nothing ever was. */
+  readonly residual: Float32Array | null
+  readonly codec: CodecName
+  /** Of the run, for the codec that needs it. */
+  readonly density: number
+}
+
+/** What is sent of it, and what stays. */
+export interface Coded {
+  readonly payload: Uint8Array
+  readonly cut: Pick<Manifest, 'payload' | 'bytes' | 'chunkBytes' | 'chunks'>
+  /** Of the decoded values. */
+  readonly norm: number
+  /** All that is lost now; null if nothing ever was. */
+  readonly residual: Float32Array | null
+}
+
 export interface Evaluation {
   /** nats per token. */
   readonly loss: number
@@ -115,6 +137,8 @@ export interface Trainer {
   /** Takes `steps` local steps. Rejects with RoundAborted after `abort`, leaving the inner state as it was. */
   train(round: Round, onStep: (report: StepReport) => void): Promise<RoundResult>
   abort(): void
+  /** Codes what a round brought. Rejects if it is not finite. The arrays given are not modified. */
+  code(uncoded: Uncoded): Promise<Coded>
   /** Puts back a saved inner state after a restart. */
   restore(inner: InnerState): Promise<void>
   /** Mean loss over `batches` held-out batches, always the same ones. */

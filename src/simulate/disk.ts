@@ -6,12 +6,15 @@ import type { AssignmentId, Hash } from '../core/ids.js'
 import { compacted, type Log, termAt, withEntries } from '../core/log.js'
 import type { LogPoint, Manifest } from '../core/messages.js'
 import type { Snapshot } from '../outer/snapshot.js'
+import type { Residual } from '../tensor/error-feedback.js'
 import type { VirtualClock } from './clock.js'
 
 /** A finished contribution, as a worker keeps it until its verdict. */
 export interface Record {
   readonly manifest: Manifest
+  /** As its payload decodes. */
   readonly gradient: Float32Array
+  readonly residual: Residual | null
 }
 
 /** Snapshots kept: the newest, and the one before that stands in if it is damaged. */
@@ -27,6 +30,8 @@ interface Content {
   /** Oldest first. */
   snapshots: readonly Snapshot[]
   readonly records: Map<AssignmentId, Record>
+  /** What coding has lost until now; null if nothing. */
+  residual: Float32Array | null
 }
 
 interface Write {
@@ -64,6 +69,9 @@ export class VirtualDisk {
   }
   get records(): ReadonlyMap<AssignmentId, Record> {
     return this.#content.records
+  }
+  get residual(): Float32Array | null {
+    return this.#content.residual
   }
 
   /** Hard state and entries, as one record: all of it or nothing is there after a crash. */
@@ -124,7 +132,10 @@ export class VirtualDisk {
   }
 
   saveRecord(record: Record, done: () => void): void {
-    this.#write(done, ({ records }) => records.set(record.manifest.assignment, record))
+    this.#write(done, (content) => {
+      content.records.set(record.manifest.assignment, record)
+      content.residual = record.residual?.after ?? null
+    })
   }
 
   /** The worker begins anew on another machine, which has these contributions and nothing else. */
@@ -133,10 +144,14 @@ export class VirtualDisk {
     for (const record of records) this.#content.records.set(record.manifest.assignment, record)
   }
 
-  settleRecord(assignment: AssignmentId): void {
+  /** @param residual what is lost without the round, if it came to nothing */
+  settleRecord(assignment: AssignmentId, residual: Float32Array | null): void {
     this.#write(
       () => {},
-      ({ records }) => records.delete(assignment),
+      (content) => {
+        content.records.delete(assignment)
+        content.residual = residual
+      },
     )
   }
 
@@ -189,4 +204,5 @@ const emptyContent = (): Content => ({
   payloads: new Map(),
   snapshots: [],
   records: new Map(),
+  residual: null,
 })

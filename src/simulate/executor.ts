@@ -1,4 +1,5 @@
 // Carries out what the core decides, in virtual time: disk, outer step, transfers and training of every peer.
+import type { CodecName } from '../core/codec-names.js'
 import { type Assignment, payloadsOf, type Verdict } from '../core/entries.js'
 import type { Effect, NewEvent } from '../core/events.js'
 import type { AssignmentId, Hash, PeerId } from '../core/ids.js'
@@ -6,7 +7,9 @@ import type { Manifest, Message, Topic } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
 import { unreported } from '../outer/merge.js'
 import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
+import type { Codec } from '../tensor/codec.js'
 import { checkContribution } from '../tensor/contribution.js'
+import { positionAfter, withoutRound } from '../tensor/error-feedback.js'
 import type { VirtualClock } from './clock.js'
 import type { VirtualNetwork } from './network.js'
 import type { OuterSteps } from './outer-steps.js'
@@ -33,6 +36,10 @@ export interface ExecutorParts {
   readonly task: SimulatedTask
   readonly promises: Promises
   readonly outerSteps: OuterSteps
+  /** Those that the run allows. */
+  readonly codecs: ReadonlyMap<CodecName, Codec>
+  /** Those that a report of a cluster may have beside them. */
+  readonly allCodecs: ReadonlyMap<CodecName, Codec>
   readonly sabotage: (peer: string, assignment: Assignment) => Sabotage | null
   readonly clock: VirtualClock
   readonly peers: ReadonlyMap<PeerId, SimulatedPeer>
@@ -42,6 +49,13 @@ export interface ExecutorParts {
   /** In the swarm above others: the clusters that work there. */
   readonly above: ClusterWorkers | null
   readonly report: (peer: SimulatedPeer, report: Report) => void
+}
+
+/** A round from its beginning until it is told of. */
+interface RoundUnderWay {
+  readonly assignment: Assignment
+  readonly codec: CodecName
+  cancelled: boolean
 }
 
 type Of<Type extends Effect['type']> = Extract<Effect, { type: Type }>
@@ -104,7 +118,7 @@ export class VirtualExecutor {
       case 'forget-contribution':
         if (effect.outcome !== null) this.parts.promises.forgotten(effect.assignment, effect.outcome)
         this.parts.above?.settled(peer, effect.assignment, effect.outcome)
-        return peer.disk.settleRecord(effect.assignment)
+        return this.#settleRecord(peer, memory, effect.assignment, effect.outcome === 'apply')
       case 'validate':
         return this.#validate(peer, effect)
       case 'say-farewell':
@@ -207,10 +221,13 @@ export class VirtualExecutor {
     clock.after(arrivesMs, () => this.receive(peer, from, manifest, record.gradient))
   }
 
-  /** Checked, then durable, then told to the core. */
+  /** Checked, then durable, then told to the core. @param gradient as the payload decodes */
   receive(peer: SimulatedPeer, from: PeerId, manifest: Manifest, gradient: Float32Array): void {
     if (peer.memory === null) return
-    const problem = checkContribution(gradient, manifest, this.parts.task.dimensions)
+    const { codecs, task } = this.parts
+    const problem = codecs.has(manifest.codec)
+      ? checkContribution(gradient, manifest, task.dimensions)
+      : `its codec is ${manifest.codec}`
     const arrived: NewEvent = { type: 'contribution', from, manifest, problem }
     if (problem !== null) this.#later(peer, 0, arrived)
     else
@@ -344,7 +361,8 @@ export class VirtualExecutor {
     clock.after(network.fetchMs(donor, peer, snapshot.outer.theta.byteLength), here)
   }
 
-  #train(peer: SimulatedPeer, memory: Memory, { assignment, base: version, without }: Of<'train'>): void {
+  #train(peer: SimulatedPeer, memory: Memory, train: Of<'train'>): void {
+    const { assignment, base: version, without } = train
     const base = memory.snapshots.get(version)
     if (base === undefined) {
       const reason = `version ${version} is not held here any more`
@@ -353,25 +371,38 @@ export class VirtualExecutor {
     }
     if (this.parts.above?.begun(peer, { ...assignment, base: version }, base.outer.theta) === true) return
     const roundMs = assignment.steps * peer.device.secondsPerStep * 1000
-    const own = without.map((id) => peer.disk.records.get(id)?.gradient)
-    const theta = base.outer.theta.map((value, i) =>
-      own.reduce((sum, gradient) => sum - (gradient?.[i] ?? 0), value),
+    const own = without.flatMap((id) => peer.disk.records.get(id) ?? [])
+    const theta = own.reduce(
+      (start, { gradient, residual }) => positionAfter(start, gradient, residual),
+      base.outer.theta,
     )
-    const finish = this.#then(peer, () => this.#finishRound(peer, { ...assignment, base: version }, theta))
-    memory.cancelTraining = this.parts.clock.after(roundMs, finish)
+    const round: RoundUnderWay = {
+      assignment: { ...assignment, base: version },
+      codec: train.codec,
+      cancelled: false,
+    }
+    const finish = this.#then(peer, () => this.#finishRound(peer, round, theta))
+    const cancel = this.parts.clock.after(roundMs, finish)
+    memory.cancelTraining = () => {
+      round.cancelled = true
+      cancel()
+    }
   }
 
   /** What the cluster has moved by now, durable here before it is told. */
   #makeReport(peer: SimulatedPeer, { state, snapshots }: Memory, effect: Of<'make-report'>): void {
-    const { round, speed, loss } = effect
+    const { round, codec, speed, loss } = effect
     const held = snapshots.get(state.replica?.applied ?? -1)
     if (held === undefined) {
       const reason = 'the newest version is not held'
       this.#later(peer, failureMs, { type: 'report-failed', round: round.id, reason })
       return
     }
-    const gradient = unreported(held.outer)
-    const manifest = contributionOf(round, gradient, speed, loss)
+    // What coding loses stays unreported.
+    const { manifest, gradient } = contributionOf(round, unreported(held.outer), null, this.#codec(codec), {
+      speed,
+      loss,
+    })
     const { payload } = manifest
     const made = this.#then(peer, () => {
       this.parts.handle(peer, { type: 'payload-held', payload })
@@ -380,8 +411,9 @@ export class VirtualExecutor {
     peer.disk.putPayload(payload, gradient, made)
   }
 
-  #finishRound(peer: SimulatedPeer, assignment: Assignment, theta: Float32Array): null {
+  #finishRound(peer: SimulatedPeer, round: RoundUnderWay, theta: Float32Array): null {
     const { task, clock } = this.parts
+    const { assignment } = round
     const { id } = assignment
     const sabotage = this.parts.sabotage(peer.name, assignment)
     if (sabotage === 'engine-fails') {
@@ -389,30 +421,56 @@ export class VirtualExecutor {
       return null
     }
     const { memory } = peer
-    clock.when(task.train(theta, assignment, peer.name), (round) => {
-      if (memory !== null && peer.memory === memory) this.#saveRound(peer, assignment, round, sabotage)
+    clock.when(task.train(theta, assignment, peer.name), (trained) => {
+      if (memory !== null && peer.memory === memory && !round.cancelled)
+        this.#saveRound(peer, memory, round, trained, sabotage)
     })
     return null
   }
 
   #saveRound(
     peer: SimulatedPeer,
-    assignment: Assignment,
-    { gradient, loss }: TrainedRound,
+    memory: Memory,
+    round: RoundUnderWay,
+    { gradient: g, loss }: TrainedRound,
     sabotage: Sabotage | null,
   ): void {
     const { handle } = this.parts
     const { secondsPerStep } = peer.device
-    const { id, steps } = assignment
-    if (sabotage === 'not-finite') gradient[0] = Number.NaN
-    const sound = contributionOf(assignment, gradient, 1 / secondsPerStep, loss)
-    const manifest = sabotage === 'wrong-norm' ? { ...sound, norm: 2 * sound.norm } : sound
+    const { id, steps } = round.assignment
+    const codec = this.#codec(round.codec)
+    const sound = contributionOf(round.assignment, g, memory.residual, codec, {
+      speed: 1 / secondsPerStep,
+      loss,
+    })
+    if (sabotage === 'not-finite') sound.gradient[0] = Number.NaN
+    const manifest =
+      sabotage === 'wrong-norm' ? { ...sound.manifest, norm: 2 * sound.manifest.norm } : sound.manifest
+    memory.residual = sound.residual?.after ?? null
     const trained = this.#then(peer, () => {
+      if (round.cancelled) {
+        this.#settleRecord(peer, memory, id, false)
+        return null
+      }
       const ms = secondsPerStep * 1000
       handle(peer, { type: 'stepped', assignment: id, step: steps, loss, ms })
       return { type: 'trained', manifest }
     })
-    peer.disk.saveRecord({ manifest, gradient }, trained)
+    peer.disk.saveRecord({ ...sound, manifest }, trained)
+  }
+
+  /** Its verdict is known: a round that came to nothing leaves nothing in the residual. */
+  #settleRecord(peer: SimulatedPeer, memory: Memory, id: AssignmentId, applied: boolean): void {
+    const made = peer.disk.records.get(id)?.residual ?? null
+    if (!applied && made !== null && memory.residual !== null)
+      memory.residual = withoutRound(memory.residual, made)
+    peer.disk.settleRecord(id, memory.residual)
+  }
+
+  #codec(name: CodecName): Codec {
+    const codec = this.parts.allCodecs.get(name)
+    if (codec === undefined) throw new Error(`${name} is not a codec of this run.`)
+    return codec
   }
 
   #validate(peer: SimulatedPeer, { version }: Of<'validate'>): void {

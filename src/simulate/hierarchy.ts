@@ -203,7 +203,7 @@ export class SimulatedHierarchy {
   #record(cluster: string, manifest: Manifest): Record {
     for (const { disk } of this.cluster(cluster).peers.values()) {
       const gradient = disk.payloads.get(manifest.payload)
-      if (gradient !== undefined) return { manifest, gradient }
+      if (gradient !== undefined) return { manifest, gradient, residual: null }
     }
     throw new Error(`Nobody of ${cluster} holds the report of ${manifest.assignment}.`)
   }

@@ -3,6 +3,7 @@ import type { Assignment } from '../core/entries.js'
 import { assignmentId, type Hash, hash, type PeerId } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
 import type { LogPoint, Manifest, Message } from '../core/messages.js'
+import { fp32 } from '../tensor/fp32.js'
 import type { Dice } from './dice.js'
 import { contributionOf } from './peer.js'
 import type { SimulatedSwarm } from './swarm.js'
@@ -140,7 +141,8 @@ export function lie(swarm: SimulatedSwarm, dice: Dice, liar: string, victim: str
     const gradient = new Float32Array(swarm.task.dimensions).fill(dice.roll())
     const given = openOf(dice, ledger)
     const assignment = given ?? { id: assignmentId(dice.whole(1, far)), base: 0, steps: 1 }
-    swarm.injectContribution(liar, victim, contributionOf(assignment, gradient, 1, 1), gradient)
+    const { manifest } = contributionOf(assignment, gradient, null, fp32, { speed: 1, loss: 1 })
+    swarm.injectContribution(liar, victim, manifest, gradient)
   } else {
     const make: (known: Knowledge) => Message = kinds[kind as keyof typeof kinds]
     swarm.inject(liar, victim, make({ dice, ledger, liar: from, victim: to }))

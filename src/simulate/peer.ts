@@ -7,9 +7,10 @@ import type { Manifest, Topic } from '../core/messages.js'
 import type { HeldState, PeerSetup, PeerState } from '../core/state.js'
 import type { Snapshot } from '../outer/snapshot.js'
 import { sha256 } from '../platform/sha256.js'
-import { codecs } from '../tensor/codec.js'
-import { norm } from '../tensor/vector.js'
-import type { VirtualDisk } from './disk.js'
+import type { Codec } from '../tensor/codec.js'
+import { compress } from '../tensor/error-feedback.js'
+import { manifestOf } from '../wire/chunks.js'
+import type { Record, VirtualDisk } from './disk.js'
 
 export interface Device {
   readonly name: string
@@ -32,6 +33,8 @@ export interface Memory {
   readonly timers: Map<string, () => void>
   readonly topics: Set<string>
   cancelTraining: (() => void) | null
+  /** What coding has lost until now, unsettled rounds taken as applied; null if nothing. */
+  residual: Float32Array | null
   /** Counts the snapshots installed: an outer step begun before the last one is void. */
   installs: number
 }
@@ -95,26 +98,19 @@ export function heldOn(
   return { held, snapshot }
 }
 
-/** A contribution as a worker makes it: one chunk, for the toy's vectors are short. */
+/** A contribution as a worker makes it. @param lost before, by coding; null if nothing was */
 export function contributionOf(
-  { id, base, steps }: Pick<Assignment, 'id' | 'base' | 'steps'>,
-  gradient: Float32Array,
-  speed: number,
-  loss: number,
-): Manifest {
-  const bytes = codecs.fp32.encode(gradient)
-  const payload = sha256(bytes)
+  { id: assignment, base, steps }: Pick<Assignment, 'id' | 'base' | 'steps'>,
+  g: Float32Array,
+  lost: Float32Array | null,
+  codec: Codec,
+  { speed, loss }: Pick<Manifest, 'speed' | 'loss'>,
+): Record {
+  const { payload, residual, norm } = compress(g, lost, codec)
+  const round = { assignment, base, steps, codec: codec.name, norm, speed, loss }
   return {
-    assignment: id,
-    base,
-    steps,
-    codec: 'fp32',
-    payload,
-    bytes: bytes.length,
-    chunkBytes: bytes.length,
-    chunks: [payload],
-    norm: norm(gradient),
-    speed,
-    loss,
+    manifest: manifestOf(round, payload, sha256),
+    gradient: codec.decode(payload, g.length),
+    residual,
   }
 }

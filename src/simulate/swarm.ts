@@ -12,6 +12,7 @@ import { uniform } from '../outer/random.js'
 import { firstSnapshot, type Snapshot } from '../outer/snapshot.js'
 import { sha256 } from '../platform/sha256.js'
 import type { RunConfig, StopConfig } from '../swarmfile/schema.js'
+import { codecsOf } from '../tensor/codec.js'
 import { VirtualClock } from './clock.js'
 import { VirtualDisk } from './disk.js'
 import { type ClusterWorkers, type Sabotage, VirtualExecutor } from './executor.js'
@@ -110,6 +111,8 @@ export class SimulatedSwarm {
       task: this.task,
       promises: this.promises,
       outerSteps: this.#outerSteps,
+      codecs: codecsOf(run.compression),
+      allCodecs: codecsOf({ ...run.compression, codec: 'auto' }),
       sabotage: this.options.sabotage ?? (() => null),
       clock: this.clock,
       peers: this.#byId,
@@ -137,6 +140,7 @@ export class SimulatedSwarm {
       timers: new Map(),
       topics: new Set(),
       cancelTraining: null,
+      residual: peer.disk.residual,
       installs: 0,
     }
     const speed = 1 / peer.device.secondsPerStep
@@ -293,6 +297,7 @@ export class SimulatedSwarm {
       shardSizes: this.#shardSizes,
       scheduleSteps: this.#scheduleSteps,
       tokensPerStep: run.inner.batch,
+      parameters: this.task.dimensions,
       held: null,
     }
   }

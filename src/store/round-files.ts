@@ -1,6 +1,8 @@
 // The files of a worker's rounds: one per round, `000012-a345.safetensors`, numbered in the order in which they were
-// saved; and beside it, once its verdict is known, an empty mark named after that, `000012-a345.apply`. A mark,
-// because the file is several times the size of the model. The newest file stays until a newer one is durable.
+// saved; and beside it, once its verdict is known, an empty mark named after that and after the newest round of that
+// time, `000012-a345.000014.apply`. A mark, because the file is several times the size of the model. The newest file
+// stays until a newer one is durable; so does one that was refused or expired, for the newest went on from what its
+// coding had lost.
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Verdict } from '../core/entries.js'
@@ -16,9 +18,11 @@ export interface RoundFile {
   readonly path: string
   /** Null while its verdict is not known. */
   readonly outcome: Outcome | null
+  /** The newest round when its verdict came; null while it is not known. */
+  readonly settledAt: number | null
 }
 
-const fileName = /^(\d{6,})-([A-Za-z0-9-]+)\.(safetensors|apply|refuse|expire)$/
+const fileName = /^(\d{6,})-([A-Za-z0-9-]+)\.(?:(safetensors)|(\d{6,})\.(apply|refuse|expire))$/
 const sound = /^[A-Za-z0-9-]+$/
 
 /** Those that count, oldest first: the newest, and the others whose verdict is not known. @throws StoreError */
@@ -31,13 +35,12 @@ export async function roundFiles(folder: string): Promise<RoundFile[]> {
 export async function nextRoundPath(folder: string, assignment: AssignmentId): Promise<string> {
   if (!sound.test(assignment)) throw new RangeError(`not an assignment id: ${assignment}`)
   const newest = filesAmong(folder, await namesIn(folder)).at(-1)
-  const sequence = String((newest?.sequence ?? 0) + 1).padStart(6, '0')
-  return join(folder, `${sequence}-${assignment}.safetensors`)
+  return join(folder, `${padded((newest?.sequence ?? 0) + 1)}-${assignment}.safetensors`)
 }
 
 /** Makes it durable that the verdict on a round is known. @throws StoreError */
-export async function markSettled({ path }: RoundFile, outcome: Outcome): Promise<void> {
-  await writeFileAtomically(path.replace(/safetensors$/, outcome), [])
+export async function markSettled({ path }: RoundFile, outcome: Outcome, newest: RoundFile): Promise<void> {
+  await writeFileAtomically(path.replace(/safetensors$/, `${padded(newest.sequence)}.${outcome}`), [])
 }
 
 /**
@@ -56,28 +59,38 @@ export async function removeSuperseded(folder: string): Promise<void> {
   for (const path of [...strayMarks, ...superseded.map(({ path }) => path)]) await remove(path)
 }
 
-/** One that is newer makes a round needless that is settled, or was done once more. */
-function isSuperseded({ outcome, assignment }: RoundFile, newer: readonly RoundFile[]): boolean {
-  return newer.length > 0 && (outcome !== null || newer.some((round) => round.assignment === assignment))
+const padded = (sequence: number): string => String(sequence).padStart(6, '0')
+
+/**
+ * One that is newer makes a round needless that was applied, or done once more; one that is newer than the verdict, any
+ * that is settled.
+ */
+function isSuperseded({ outcome, settledAt, assignment }: RoundFile, newer: readonly RoundFile[]): boolean {
+  const newest = newer.at(-1)
+  if (newest === undefined) return false
+  if (outcome === 'apply' || newer.some((round) => round.assignment === assignment)) return true
+  return settledAt !== null && newest.sequence > settledAt
 }
 
 /** Oldest first. */
 function filesAmong(folder: string, names: readonly string[]): RoundFile[] {
-  const files: Omit<RoundFile, 'outcome'>[] = []
-  const outcomes = new Map<string, Outcome>()
+  const files: Omit<RoundFile, 'outcome' | 'settledAt'>[] = []
+  const verdicts = new Map<string, Pick<RoundFile, 'outcome' | 'settledAt'>>()
   for (const name of names) {
-    const [, sequence, assignment, ending] = fileName.exec(name) ?? []
+    const [, sequence, assignment, round, settledAt, outcome] = fileName.exec(name) ?? []
     const path = join(folder, name)
-    if (ending === 'safetensors') {
+    if (round !== undefined) {
       files.push({ sequence: Number(sequence), assignment: assignment as AssignmentId, path })
-    } else if (ending !== undefined) outcomes.set(stemOf(path), ending as Outcome)
+    } else if (outcome !== undefined)
+      verdicts.set(stemOf(path), { outcome: outcome as Outcome, settledAt: Number(settledAt) })
   }
   return files
-    .map((file) => ({ ...file, outcome: outcomes.get(stemOf(file.path)) ?? null }))
+    .map((file) => ({ ...file, ...(verdicts.get(stemOf(file.path)) ?? { outcome: null, settledAt: null }) }))
     .sort((a, b) => a.sequence - b.sequence)
 }
 
-const stemOf = (path: string): string => path.slice(0, path.lastIndexOf('.'))
+/** Path of a round's files without their endings. */
+const stemOf = (path: string): string => path.replace(/\.[^/\\]*$/, '')
 
 /** None where there is no such folder. */
 async function namesIn(folder: string): Promise<string[]> {

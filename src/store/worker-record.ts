@@ -3,6 +3,7 @@
 import type { AssignmentId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
 import type { InnerState } from '../ports/trainer.js'
+import { type Residual, withoutRound } from '../tensor/error-feedback.js'
 import { sweepTemporary } from './atomic.js'
 import {
   markSettled,
@@ -22,32 +23,30 @@ export interface FinishedContribution {
   readonly payload: Uint8Array
 }
 
-/** What coding lost, to be added to the next pseudo-gradient (error feedback). */
-export interface Residual {
-  /** Counts if the round's contribution is refused or expires. */
-  readonly before: Float32Array
-  /** Counts if it is applied, and as long as that is not known. */
-  readonly after: Float32Array
-}
-
 /** What one round leaves behind. */
 export interface FinishedRound {
   readonly contribution: FinishedContribution
   readonly inner: InnerState
-  /** Null where the codec loses nothing. */
+  /** What coding lost, to be sent with the next pseudo-gradient (error feedback); null where nothing was lost. */
   readonly residual: Residual | null
   /** Parameters at the round's end; null where no round goes on from them. */
   readonly thetaEnd: Float32Array | null
 }
 
+/** A contribution whose verdict is not known, with what its coding made of the residual. */
+export interface OpenContribution extends FinishedContribution {
+  readonly residual: Residual | null
+}
+
 /** All that a restarted worker goes on from. */
 export interface WorkerRecord {
   /** Those whose verdict is not known, oldest first. */
-  readonly contributions: readonly FinishedContribution[]
-  /** As the newest round left it; likewise the rest. */
+  readonly contributions: readonly OpenContribution[]
+  /** As the newest round left it. */
   readonly inner: InnerState
-  /** Once the newest round's verdict is known, `before` and `after` both are the one that counts. */
-  readonly residual: Residual | null
+  /** What coding has lost until now, without the rounds that were refused or expired; null if nothing was. */
+  readonly residual: Float32Array | null
+  /** As the newest round left it. */
   readonly thetaEnd: { readonly assignment: AssignmentId; readonly theta: Float32Array } | null
 }
 
@@ -75,13 +74,15 @@ export async function saveWorkerRecord(folder: string, round: FinishedRound): Pr
 
 /** Null where nothing was ever saved. @throws StoreError if a file of the record is damaged */
 export async function loadWorkerRecord(folder: string): Promise<WorkerRecord | null> {
-  const contributions: FinishedContribution[] = []
+  const contributions: OpenContribution[] = []
+  /** Of rounds that came to nothing after the newest one went on from their residuals; or of the newest itself. */
+  const undone: Residual[] = []
   let newest: FinishedRound | null = null
-  let outcome: Outcome | null = null
   for (const file of await roundFiles(folder)) {
     newest = await readRound(file)
-    outcome = file.outcome
-    if (outcome === null) contributions.push(newest.contribution)
+    const { contribution, residual } = newest
+    if (file.outcome === null) contributions.push({ ...contribution, residual })
+    else if (file.outcome !== 'apply' && residual !== null) undone.push(residual)
   }
   if (newest === null) return null
   const { contribution, inner, residual, thetaEnd: theta } = newest
@@ -89,14 +90,16 @@ export async function loadWorkerRecord(folder: string): Promise<WorkerRecord | n
   return {
     contributions,
     inner,
-    residual: residual === null ? null : settledResidual(residual, outcome),
+    // The newest first: without it the residual is the one before it, to the bit.
+    residual: residual === null ? null : undone.reduceRight(withoutRound, residual.after),
     thetaEnd: theta === null ? null : { assignment, theta },
   }
 }
 
 /**
  * The verdict on an assignment is known: its contribution is not loaded any more. Does nothing where there is none
- * of it, or it was settled before.
+ * of it, or it was settled before. A round that is saved later must have been coded with the residual without those
+ * that were refused or expired by then.
  *
  * @throws StoreError
  */
@@ -105,9 +108,11 @@ export async function settleContribution(
   assignment: AssignmentId,
   outcome: Outcome,
 ): Promise<void> {
-  const round = (await roundFiles(folder)).find((file) => file.assignment === assignment)
-  if (round === undefined || round.outcome !== null) return
-  await markSettled(round, outcome)
+  const rounds = await roundFiles(folder)
+  const round = rounds.find((file) => file.assignment === assignment)
+  const newest = rounds.at(-1)
+  if (round === undefined || newest === undefined || round.outcome !== null) return
+  await markSettled(round, outcome, newest)
   await removeSuperseded(folder)
 }
 
@@ -154,17 +159,5 @@ function roundFrom({ metadata, tensors }: TensorFile): FinishedRound {
       ? { before: vector(residualNames.before), after: vector(residualNames.after) }
       : null,
     thetaEnd: tensors.has(thetaName) ? vector(thetaName) : null,
-  }
-}
-
-function settledResidual({ before, after }: Residual, outcome: Outcome | null): Residual {
-  switch (outcome) {
-    case null:
-      return { before, after }
-    case 'apply':
-      return { before: after, after }
-    case 'refuse':
-    case 'expire':
-      return { before, after: before }
   }
 }

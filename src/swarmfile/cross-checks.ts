@@ -23,6 +23,7 @@ export function crossChecks(raw: unknown): readonly Problem[] {
     ...links(file),
     ...sizes(file),
     ...validator(file),
+    ...compression(file),
     ...stopRule(file),
     ...faults(file),
   ]
@@ -96,6 +97,13 @@ function validator(file: Loose): readonly Problem[] {
   if (!isText(by) || known.includes(by)) return []
   const text = `run.validation.by ${by} is not one of the peers (${known.filter(isText).join(', ')})`
   return [{ path: ['run', 'validation', 'by'], text }]
+}
+
+function compression(file: Loose): readonly Problem[] {
+  const { codec = defaults.compression.codec, density } = group(group(file.run).compression)
+  if (density === undefined || !isText(codec) || codec === 'topk' || codec === 'auto') return []
+  const text = `run.compression.density is for topk and auto, but run.compression.codec is ${codec}`
+  return [{ path: ['run', 'compression', 'density'], text }]
 }
 
 function stopRule(file: Loose): readonly Problem[] {

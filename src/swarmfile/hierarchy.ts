@@ -19,6 +19,7 @@ export function upperRun(run: RunConfig, hierarchy: HierarchyConfig, clusters: n
     outer: hierarchy.outer,
     localSteps: hierarchy.contributions,
     replicas: hierarchy.replicas,
+    compression: { ...run.compression, codec: hierarchy.codec },
     startPeers: clusters,
     roundsAhead: 0,
   }

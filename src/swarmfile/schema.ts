@@ -1,5 +1,6 @@
 // The one schema of a swarm file: every key, its unit, its default and a sentence on it.
 import { z } from 'zod'
+import { codecNames } from '../core/codec-names.js'
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9-]{0,31}$/i, 'letters, digits and hyphens, 32 at most')
 const positive = z.number().positive()
@@ -79,6 +80,10 @@ export const hierarchySchema = z.strictObject({
     .describe(
       'What a cluster moves while its report is on its way is reported with the next; `false` is the rule as published, which forgets it.',
     ),
+  codec: z
+    .enum(codecNames)
+    .default('fp32')
+    .describe('How reports travel; what coding loses is reported with the next, if progress is carried.'),
   replicas: count.default(3).describe('Peers that hold the outer state of the swarm above; they vote there.'),
   outer: outerSchema
     .prefault({ momentum: 0.5 })
@@ -106,6 +111,21 @@ const stopSchema = z.strictObject({
   minutes: positive.optional().describe('Stop after this time.'),
 })
 
+export const compressionSchema = z.strictObject({
+  codec: z
+    .enum([...codecNames, 'auto'])
+    .default('fp32')
+    .describe(
+      'How pseudo-gradients travel: exact, in 16, 8 or 4 bits per value, or the largest values alone; `auto` lets each worker take the most exact that its link carries while it trains.',
+    ),
+  density: z
+    .number()
+    .gt(0)
+    .max(1)
+    .default(1 / 32)
+    .describe('Share of the values that `topk` sends; what is left is sent later.'),
+})
+
 /** Everything that makes a run this run and not another: it goes into the run id. */
 export const runSchema = z.strictObject({
   seed: z
@@ -125,6 +145,7 @@ export const runSchema = z.strictObject({
   hierarchy: hierarchySchema
     .optional()
     .describe('Every cluster is a swarm of its own under an upper one; one flat swarm unless given.'),
+  compression: compressionSchema.prefault({}),
   localSteps: count.default(30).describe('H: local steps of the fastest worker per round.'),
   dylu: z.boolean().default(true).describe('Dynamic local updates, Eq. 6: slower workers take fewer steps.'),
   grace: z
@@ -215,6 +236,7 @@ export type DataConfig = z.infer<typeof dataSchema>
 export type InnerConfig = z.infer<typeof innerSchema>
 export type OuterConfig = z.infer<typeof outerSchema>
 export type HierarchyConfig = z.infer<typeof hierarchySchema>
+export type CompressionConfig = z.infer<typeof compressionSchema>
 export type StopConfig = z.infer<typeof stopSchema>
 export type RunConfig = z.infer<typeof runSchema>
 export type LinkConfig = z.infer<typeof linkSchema>

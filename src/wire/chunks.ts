@@ -30,11 +30,16 @@ export function cut(payload: Uint8Array, chunkBytes: number): Uint8Array[] {
   return chunks
 }
 
-/** A contribution's manifest: what is known of the round, and its payload cut and hashed. */
-export function manifestOf(round: Omit<Manifest, keyof Cut>, payload: Uint8Array, sha256: Sha256): Manifest {
+/** A payload cut and hashed. */
+export function cutOf(payload: Uint8Array, sha256: Sha256): Cut {
   const chunkBytes = chunkBytesFor(payload.byteLength)
   const chunks = cut(payload, chunkBytes).map(sha256)
-  return { ...round, payload: sha256(payload), bytes: payload.byteLength, chunkBytes, chunks }
+  return { payload: sha256(payload), bytes: payload.byteLength, chunkBytes, chunks }
+}
+
+/** A contribution's manifest: what is known of the round, and its payload cut and hashed. */
+export function manifestOf(round: Omit<Manifest, keyof Cut>, payload: Uint8Array, sha256: Sha256): Manifest {
+  return { ...round, ...cutOf(payload, sha256) }
 }
 
 /** Why a manifest's numbers contradict each other; null if they do not. */

@@ -1,5 +1,6 @@
 // What every entry of the ledger looks like, checked at the border and when a log is read from disk.
 import { z } from 'zod'
+import { codecNames } from '../core/codec-names.js'
 import type {
   AdmitEntry,
   ApplyEntry,
@@ -113,6 +114,7 @@ const entrySchemas = [
       assignment: assignmentIdSchema,
       worker: peerIdSchema,
       payload: hashSchema,
+      codec: z.enum(codecNames),
       version: whole,
       staleness: whole,
       weight: z.number(),
@@ -135,7 +137,7 @@ const entrySchemas = [
       kind: z.literal('merge'),
       round: z.strictObject({ id: assignmentIdSchema, base: whole, steps: z.int().positive() }),
       payload: hashSchema.nullable(),
-      sent: hashSchema.nullable(),
+      sent: z.strictObject({ payload: hashSchema, codec: z.enum(codecNames) }).nullable(),
       version: whole,
     }),
   ),

@@ -1,6 +1,7 @@
 // What the manifest of a contribution looks like, in messages and in entries.
 import { z } from 'zod'
-import type { Manifest } from '../core/messages.js'
+import { codecNames } from '../core/codec-names.js'
+import type { Manifest } from '../core/manifest.js'
 import { assignmentIdSchema, exactly, hashSchema, speed, whole } from './fields.js'
 
 /** Most chunks of one contribution: 66 bytes each, so that a manifest fits in a control message. */
@@ -12,7 +13,7 @@ export const manifestSchema = exactly<Manifest>()(
     assignment: assignmentIdSchema,
     base: whole,
     steps: whole,
-    codec: z.literal('fp32'),
+    codec: z.enum(codecNames),
     payload: hashSchema,
     bytes: z.int().positive(),
     chunkBytes: z.int().positive().max(MAX_CHUNK_BYTES),

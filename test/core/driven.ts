@@ -37,6 +37,7 @@ export function setupOf(
     shardSizes,
     scheduleSteps: shardSizes.map(() => 1_000),
     tokensPerStep: 8,
+    parameters: 2,
     held: held ?? (self === founder ? heldAfter(emptyLedger(shardSizes, founder)) : null),
   }
 }

@@ -38,7 +38,7 @@ const body = (index: number, kind: 'assign' | 'apply'): EntryBody => {
   }
   if (kind === 'assign') return { kind, assignment: round, speed: null, fastest: null, window: 1 }
   const applied = { assignment: id, worker: founder, payload: payloadOf(id), version: 1, staleness: 0 }
-  return { kind, ...applied, weight: 1, steps: 10, speed: 10, loss: 1 }
+  return { kind, codec: 'fp32', ...applied, weight: 1, steps: 10, speed: 10, loss: 1 }
 }
 const entry = (index: number, kind: 'assign' | 'apply', term = 2): Entry => ({
   ...body(index, kind),

@@ -30,6 +30,7 @@ export const assign = (assignment: Assignment, index: number): Entry => ({
 })
 export const apply = (index: number, assignment = assignmentId(index), version = 1): Entry => ({
   kind: 'apply',
+  codec: 'fp32',
   assignment,
   worker: founder,
   payload: payloadOf(assignment),

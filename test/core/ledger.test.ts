@@ -54,6 +54,7 @@ const settle = (state: LedgerState, kind: 'expire' | 'refuse', assignment: Assig
 const apply = (state: LedgerState, assignment: AssignmentId, steps = 10) =>
   add(state, {
     kind: 'apply',
+    codec: 'fp32',
     assignment,
     worker: bob,
     payload: digest,

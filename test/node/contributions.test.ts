@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { Contributions } from '../../src/node/contributions.js'
-import { alice, bob, contributionOf, Events, fakeMesh, MemoryPayloads, unexpected } from './fakes.js'
+import { alice, bob, contributionOf, Events, fakeMesh, format, MemoryPayloads, unexpected } from './fakes.js'
 
 const noFetch = fakeMesh({ fetch: () => Promise.reject(new Error('nobody holds it')) })
 
@@ -29,7 +29,7 @@ describe('A contribution that arrives', () => {
     const { manifest, payload } = contributionOf([3, 4])
     const disk = new BusyDisk()
     const told: string[] = []
-    const contributions = new Contributions(noFetch, 2, disk, ({ type }) => told.push(type), unexpected)
+    const contributions = new Contributions(noFetch, format, disk, ({ type }) => told.push(type), unexpected)
     const arrived = contributions.arrived(alice, manifest, payload)
     await disk.begun
     assert.deepEqual(told, [])
@@ -41,7 +41,7 @@ describe('A contribution that arrives', () => {
   it('stays on disk when it is dropped while it is written anew', async () => {
     const { manifest, payload } = contributionOf([3, 4])
     const disk = new BusyDisk()
-    const contributions = new Contributions(noFetch, 2, disk, () => {}, unexpected)
+    const contributions = new Contributions(noFetch, format, disk, () => {}, unexpected)
     const arrived = contributions.arrived(alice, manifest, payload)
     await disk.begun
     contributions.drop([manifest.payload])
@@ -66,7 +66,7 @@ describe('A contribution that arrives', () => {
     it(`is told with its problem and not kept when it ${what}`, async () => {
       const events = new Events()
       const disk = new MemoryPayloads()
-      const contributions = new Contributions(noFetch, 2, disk, events.dispatch, unexpected)
+      const contributions = new Contributions(noFetch, format, disk, events.dispatch, unexpected)
       await contributions.arrived(alice, manifest, payload)
       assert.match((await events.next('contribution')).problem ?? '', expected)
       assert.equal(disk.kept.size, 0)
@@ -79,7 +79,7 @@ describe('A contribution that arrives', () => {
     const full = new Error('the disk is full')
     const disk = Object.assign(new MemoryPayloads(), { put: () => Promise.reject(full) })
     const failures: unknown[] = []
-    const contributions = new Contributions(noFetch, 2, disk, events.dispatch, (error) =>
+    const contributions = new Contributions(noFetch, format, disk, events.dispatch, (error) =>
       failures.push(error),
     )
     await contributions.arrived(alice, manifest, payload)
@@ -99,7 +99,7 @@ describe('A contribution that is pulled', () => {
       },
     })
     const events = new Events()
-    new Contributions(mesh, 2, new MemoryPayloads(), events.dispatch, unexpected).pull(bob, manifest)
+    new Contributions(mesh, format, new MemoryPayloads(), events.dispatch, unexpected).pull(bob, manifest)
     assert.deepEqual(await events.next('contribution'), {
       type: 'contribution',
       from: bob,
@@ -111,7 +111,7 @@ describe('A contribution that is pulled', () => {
 
   it('is not fetched at all when it announces another size than the model has', async () => {
     const events = new Events()
-    new Contributions(noFetch, 2, new MemoryPayloads(), events.dispatch, unexpected).pull(
+    new Contributions(noFetch, format, new MemoryPayloads(), events.dispatch, unexpected).pull(
       bob,
       contributionOf([1]).manifest,
     )
@@ -121,7 +121,7 @@ describe('A contribution that is pulled', () => {
   it('is told as not to be had, with the reason, when nobody gives it', async () => {
     const { manifest } = contributionOf([3, 4])
     const events = new Events()
-    new Contributions(noFetch, 2, new MemoryPayloads(), events.dispatch, unexpected).pull(bob, manifest)
+    new Contributions(noFetch, format, new MemoryPayloads(), events.dispatch, unexpected).pull(bob, manifest)
     assert.deepEqual(await events.next('pull-failed'), {
       type: 'pull-failed',
       manifest,
@@ -140,7 +140,7 @@ describe('A payload', () => {
     const disk = new MemoryPayloads()
     await disk.put(stored.manifest.payload, stored.payload)
     const mesh = fakeMesh({ fetch: () => Promise.resolve(remote.payload) })
-    const contributions = new Contributions(mesh, 2, disk, () => {}, unexpected)
+    const contributions = new Contributions(mesh, format, disk, () => {}, unexpected)
     contributions.offer(kept.manifest, kept.payload)
     for (const { manifest, payload } of [kept, stored, remote])
       assert.equal(await contributions.payload(manifest.payload, [alice]), payload)
@@ -150,7 +150,7 @@ describe('A payload', () => {
   it('that comes by gossip is waited for, and not fetched as well', async () => {
     const { manifest, payload } = contributionOf([3, 4])
     const mesh = fakeMesh({ arriving: () => true, fetch: unexpected })
-    const contributions = new Contributions(mesh, 2, new MemoryPayloads(), () => {}, unexpected)
+    const contributions = new Contributions(mesh, format, new MemoryPayloads(), () => {}, unexpected)
     const wanted = contributions.payload(manifest.payload, [alice])
     await contributions.arrived(bob, manifest, payload)
     assert.equal(await wanted, payload)
@@ -159,7 +159,7 @@ describe('A payload', () => {
   it('that gossip lost is fetched after all', async () => {
     const { manifest, payload } = contributionOf([3, 4])
     const mesh = fakeMesh({ arriving: () => true, fetch: () => Promise.resolve(payload) })
-    const contributions = new Contributions(mesh, 2, new MemoryPayloads(), () => {}, unexpected)
+    const contributions = new Contributions(mesh, format, new MemoryPayloads(), () => {}, unexpected)
     const wanted = contributions.payload(manifest.payload, [alice])
     await setImmediate()
     contributions.missed(manifest.payload)
@@ -167,7 +167,7 @@ describe('A payload', () => {
   })
 
   it('gives way to newer ones, so that memory stays bounded', async () => {
-    const contributions = new Contributions(noFetch, 2, new MemoryPayloads(), () => {}, unexpected)
+    const contributions = new Contributions(noFetch, format, new MemoryPayloads(), () => {}, unexpected)
     const made = Array.from({ length: 40 }, (_, i) => contributionOf([i, 1]))
     for (const { manifest, payload } of made) contributions.offer(manifest, payload)
     const held = await Promise.all(made.map(({ manifest }) => contributions.held(manifest.payload)))
@@ -181,7 +181,7 @@ describe('A payload', () => {
 describe('Payloads of a large model', () => {
   it('leave the memory sooner, all but the newest', async () => {
     const disk = new MemoryPayloads()
-    const contributions = new Contributions(noFetch, 2, disk, () => {}, unexpected)
+    const contributions = new Contributions(noFetch, format, disk, () => {}, unexpected)
     const large = Array.from({ length: 3 }, (_, i) => ({
       ...contributionOf([i, 1]),
       payload: new Uint8Array(200 * 2 ** 20),
@@ -201,7 +201,7 @@ describe('A payload that the ledger names', () => {
     const disk = new MemoryPayloads()
     const events = new Events()
     const mesh = fakeMesh({ fetch: () => Promise.resolve(payload) })
-    const contributions = new Contributions(mesh, 2, disk, events.dispatch, unexpected)
+    const contributions = new Contributions(mesh, format, disk, events.dispatch, unexpected)
     await contributions.hold(manifest.payload, [bob])
     assert.deepEqual(events.all, [{ type: 'payload-held', payload: manifest.payload }])
     assert.equal(disk.kept.get(manifest.payload), payload)
@@ -210,7 +210,13 @@ describe('A payload that the ledger names', () => {
   it('is told as not to be had, with the reason, when nobody gives it', async () => {
     const { manifest } = contributionOf([3, 4])
     const events = new Events()
-    const contributions = new Contributions(noFetch, 2, new MemoryPayloads(), events.dispatch, unexpected)
+    const contributions = new Contributions(
+      noFetch,
+      format,
+      new MemoryPayloads(),
+      events.dispatch,
+      unexpected,
+    )
     await contributions.hold(manifest.payload, [bob])
     assert.deepEqual(events.all, [
       { type: 'payload-failed', payload: manifest.payload, reason: 'nobody holds it' },
@@ -220,7 +226,7 @@ describe('A payload that the ledger names', () => {
   it('is given out from the disk once it left the memory, and is gone from both when it is dropped', async () => {
     const { manifest, payload } = contributionOf([3, 4])
     const disk = new MemoryPayloads()
-    const contributions = new Contributions(noFetch, 2, disk, () => {}, unexpected)
+    const contributions = new Contributions(noFetch, format, disk, () => {}, unexpected)
     await contributions.arrived(alice, manifest, payload)
     for (let i = 0; i < 40; i++) {
       const other = contributionOf([i, 1])

@@ -11,7 +11,17 @@ import { Rounds } from '../../src/node/rounds.js'
 import { type Mesh, NobodyListens } from '../../src/ports/mesh.js'
 import type { Trainer } from '../../src/ports/trainer.js'
 import { outerOptions } from '../paper/made.js'
-import { alice, bob, contributionOf, Events, fakeMesh, MemoryPayloads, unexpected } from './fakes.js'
+import {
+  alice,
+  bob,
+  contributionOf,
+  Events,
+  exact,
+  fakeMesh,
+  format,
+  MemoryPayloads,
+  unexpected,
+} from './fakes.js'
 
 const topic = { kind: 'gradients', cluster: 'lake' } as const
 const made = contributionOf([3, 4])
@@ -24,12 +34,12 @@ function executorOver(methods: Partial<Mesh>) {
   const account = new Account(() => 0)
   const noTrainer = {} as Trainer
   const records = { save: () => Promise.resolve(), settle: () => Promise.resolve() }
-  const rounds = new Rounds(noTrainer, records, account, events.dispatch, unexpected)
-  rounds.restore(made.manifest, made.payload)
-  const contributions = new Contributions(mesh, 2, new MemoryPayloads(), events.dispatch, unexpected)
+  const rounds = new Rounds(noTrainer, records, exact, account, events.dispatch, unexpected)
+  rounds.restore({ contributions: [{ ...made, residual: null }], residual: null })
+  const contributions = new Contributions(mesh, format, new MemoryPayloads(), events.dispatch, unexpected)
   const executor = new Executor({
     mesh,
-    states: new OuterStates({ outer: outerOptions({}) }),
+    states: new OuterStates({ outer: outerOptions({}), compression: exact }),
     contributions,
     rounds,
     duties: {} as ReplicaDuties,
@@ -82,6 +92,7 @@ describe('A round from a version that is gone', () => {
       assignment: { id: assignmentId(9), worker: alice, after: null, base: 7, ...round },
       base: 7,
       without: [],
+      codec: 'fp32',
     })
     assert.match((await events.next('training-failed')).reason, /version 7 is not held/)
   })

@@ -2,9 +2,10 @@
 import type { NewEvent } from '../../src/core/events.js'
 import { assignmentId, type Hash, peerId } from '../../src/core/ids.js'
 import type { Manifest } from '../../src/core/messages.js'
+import type { PayloadFormat } from '../../src/node/payload-check.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import type { Mesh } from '../../src/ports/mesh.js'
-import { codecs } from '../../src/tensor/codec.js'
+import { type CodecChoice, codecs, codecsOf } from '../../src/tensor/codec.js'
 import { norm } from '../../src/tensor/vector.js'
 import { manifestOf } from '../../src/wire/chunks.js'
 
@@ -24,14 +25,24 @@ export class Events {
     for (const wake of this.#waiting.splice(0)) wake()
   }
 
-  async next<Type extends NewEvent['type']>(type: Type): Promise<Extract<NewEvent, { type: Type }>> {
+  /** @param skip so many of the type that came before */
+  async next<Type extends NewEvent['type']>(
+    type: Type,
+    skip = 0,
+  ): Promise<Extract<NewEvent, { type: Type }>> {
     for (;;) {
-      const found = this.all.find((event): event is Extract<NewEvent, { type: Type }> => event.type === type)
-      if (found !== undefined) return found
+      const found = this.all.filter(
+        (event): event is Extract<NewEvent, { type: Type }> => event.type === type,
+      )
+      if (found.length > skip) return found[skip]
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
   }
 }
+
+/** A run that compresses nothing, and its payloads where the model has two parameters. */
+export const exact: CodecChoice = { codec: 'fp32', density: 1 }
+export const format: PayloadFormat = { parameters: 2, codecs: codecsOf(exact) }
 
 export interface MadeContribution {
   readonly manifest: Manifest

@@ -18,7 +18,7 @@ import { decodeSnapshot, encodeSnapshot, loadSnapshot, saveSnapshot } from '../.
 import { codecs } from '../../src/tensor/codec.js'
 import { madeVectors, outerOptions } from '../paper/made.js'
 import { withFolder } from '../store/folders.js'
-import { alice } from './fakes.js'
+import { alice, exact } from './fakes.js'
 
 const parameters = 5
 const vector = madeVectors(3)
@@ -37,6 +37,7 @@ function contributionOf(g: Float32Array): Contribution {
   const payload = codecs.fp32.encode(g)
   const settled = {
     kind: 'apply',
+    codec: 'fp32',
     assignment: assignmentId(3),
     worker: alice,
     steps: 5,
@@ -56,8 +57,8 @@ const digestsOf = ({ digest, stateDigest }: Snapshot) => ({ digest, stateDigest 
 
 describe('Outer states', () => {
   const open: OuterStates[] = []
-  function opened(options = config, entry?: URL): OuterStates {
-    const states = new OuterStates({ outer: options }, entry)
+  function opened(options = config, entry?: URL, compression = exact): OuterStates {
+    const states = new OuterStates({ outer: options, compression }, entry)
     open.push(states)
     return states
   }

@@ -17,9 +17,9 @@ import {
 } from '../../src/outer/snapshot.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { hierarchySchema, type OuterConfig } from '../../src/swarmfile/schema.js'
-import { codecs } from '../../src/tensor/codec.js'
+import { type CodecName, codecs, codecsOf } from '../../src/tensor/codec.js'
 import { madeVectors, outerOptions } from '../paper/made.js'
-import { alice } from './fakes.js'
+import { alice, exact } from './fakes.js'
 
 const compiled = await compileOuterKernels()
 /** Vectors of some tests lie in one part, of others in several. */
@@ -80,12 +80,12 @@ function deliver(steps: OuterSteps, g: Float32Array): Hash {
 }
 
 function applyTo(steps: OuterSteps, version: number, g: Float32Array, weight: number) {
-  return steps.apply(version, deliver(steps, g), weight, null)
+  return steps.apply({ version, payload: deliver(steps, g), coded: null, weight, spare: null })
 }
 
 /** Every step of the kernels beside the same of the plain rule. */
 function assertSameBits(config: OuterConfig, start: Snapshot, gs: readonly Float32Array[], weight: number) {
-  const steps = new OuterSteps({ outer: config }, compiled, partLength)
+  const steps = new OuterSteps({ outer: config }, codecsOf(exact), compiled, partLength)
   steps.install(structuredClone(start.outer) as OwnState, start.ledger.version, start.stateDigest)
   let plain = start
   for (const g of gs) {
@@ -161,7 +161,7 @@ describe('The steps of the outer state', () => {
   const config = outerOptions({ bufferSize: 3, activation: 0.2 })
   const theta = vector(5, 1)
   const begun = () => {
-    const steps = new OuterSteps({ outer: config }, compiled)
+    const steps = new OuterSteps({ outer: config }, codecsOf(exact), compiled)
     steps.install({ theta, slots: {}, phase: 0 }, 0, null)
     return steps
   }
@@ -188,7 +188,13 @@ describe('The steps of the outer state', () => {
     const steps = begun()
     const spare = vector(5, 1)
     const g = vector(5, 1)
-    const { theta: next } = steps.apply(1, deliver(steps, g), 1, spare)
+    const { theta: next } = steps.apply({
+      version: 1,
+      payload: deliver(steps, g),
+      coded: null,
+      weight: 1,
+      spare,
+    })
     assert.equal(next.buffer, spare.buffer)
     steps.prepare()
     assert.notEqual(applyTo(steps, 2, g, 1).theta.buffer, spare.buffer)
@@ -205,19 +211,55 @@ describe('The steps of the outer state', () => {
     assert.equal(applyTo(steps, 1, vector(5, 1), 1).phase, 1)
   })
 
+  it('take the same step of a coded payload as the plain rule of what it decodes to, across parts of memory', () => {
+    const length = 9_001
+    const theta = vector(length, 1)
+    for (const codec of codecsOf({ codec: 'auto', density: 0.1 }).values()) {
+      const config = outerOptions({ learningRate: 0.5, bufferSize: 3 })
+      const steps = new OuterSteps({ outer: config }, new Map([[codec.name, codec]]), compiled, 4_100)
+      const start = snapshotOf(initialState(theta, outerOptimizer(config.method)), ledgerAt(0), sha256)
+      steps.install(structuredClone(start.outer) as OwnState, 0, start.stateDigest)
+      const bytes = codec.encode(vector(length, 1))
+      const coded = { codec: codec.name, bytes }
+      const { stateDigest } = steps.apply({
+        version: 1,
+        payload: sha256(bytes),
+        coded,
+        weight: 1,
+        spare: null,
+      })
+      const g = codec.decode(bytes, length)
+      const plain = nextSnapshot(start, applied(1), ledgerAt(1), [g], { outer: config }, sha256)
+      assert.equal(stateDigest, plain.stateDigest, codec.name)
+    }
+  })
+
+  it('refuse coded bytes of another hash, of another length, or of no codec of the run, and change nothing', () => {
+    const steps = begun()
+    const bytes = new Uint8Array(21)
+    const take = (codec: CodecName, payload = sha256(bytes)) =>
+      steps.apply({ version: 1, payload, coded: { codec, bytes }, weight: 1, spare: null })
+    assert.throws(() => take('fp32', hash('00')), /does not match its hash/)
+    assert.throws(() => take('fp32'), /5 values has 20 bytes, this one 21/)
+    assert.throws(() => take('int8'), /int8 is not a codec of this run/)
+    assert.equal(applyTo(steps, 1, vector(5, 1), 1).phase, 1)
+  })
+
   it('refuse a step that does not follow, and one of a payload that is not in the inbox', () => {
     const steps = begun()
     const g = vector(5, 1)
     assert.throws(() => applyTo(steps, 2, g, 1), /version 1 is not held/)
     const payload = deliver(steps, g)
     deliver(steps, vector(5, 1))
-    assert.throws(() => steps.apply(1, payload, 1, null), /does not match its hash/)
+    const takes = { version: 1, payload, coded: null, weight: 1, spare: null }
+    assert.throws(() => steps.apply(takes), /does not match its hash/)
     assert.equal(applyTo(steps, 1, g, 1).phase, 1)
   })
 })
 
 describe('A merge with the theta of a swarm above', () => {
   const hierarchy = hierarchySchema.parse({ alpha: 0.3 })
+  const codedOf = (values: Float32Array) => ({ codec: 'fp32', bytes: codecs.fp32.encode(values) }) as const
   const merged = { kind: 'merge' } as Parameters<typeof nextSnapshot>[1]
 
   it('has the bits of the plain rule, between outer steps of every method', () => {
@@ -234,7 +276,7 @@ describe('A merge with the theta of a swarm above', () => {
     fc.assert(
       fc.property(cases, ([outer, theta, taken]) => {
         const rules = { outer, hierarchy }
-        const steps = new OuterSteps(rules, compiled, partLength)
+        const steps = new OuterSteps(rules, codecsOf(exact), compiled, partLength)
         let plain = firstSnapshot(theta, ledgerAt(0), rules, sha256)
         steps.install(structuredClone(plain.outer) as OwnState, 0, plain.stateDigest)
         for (const [first, second, what] of taken) {
@@ -245,9 +287,10 @@ describe('A merge with the theta of a swarm above', () => {
           const made =
             what === 'apply'
               ? applyTo(steps, version, first, 1)
-              : steps.merge(version, first, what === 'merge' ? null : second)
+              : steps.merge(version, first, what === 'merge' ? null : codedOf(second))
           assert.equal(made.stateDigest, plain.stateDigest)
-          assert.deepEqual(steps.unreported(), unreported(plain.outer))
+          const { payload } = steps.report('fp32')
+          assert.deepEqual(codecs.fp32.decode(payload, first.length), unreported(plain.outer))
         }
       }),
       { numRuns: 200 },
@@ -255,7 +298,7 @@ describe('A merge with the theta of a swarm above', () => {
   })
 
   it('is refused where there is no swarm above', () => {
-    const steps = new OuterSteps({ outer: outerOptions({}) }, compiled)
+    const steps = new OuterSteps({ outer: outerOptions({}) }, codecsOf(exact), compiled)
     const start = snapshotOf(initialState(Float32Array.of(1), outerOptimizer('sgd')), ledgerAt(0), sha256)
     steps.install(start.outer as OwnState, 0, null)
     assert.throws(() => steps.merge(1, Float32Array.of(1), null), /no swarm above/)

@@ -16,7 +16,7 @@ import type { Genesis } from '../../src/swarmfile/genesis.js'
 import { runSchema } from '../../src/swarmfile/schema.js'
 import { outerOptions } from '../paper/made.js'
 import { entry } from '../store/logs.js'
-import { alice, contributionOf } from './fakes.js'
+import { alice, contributionOf, exact } from './fakes.js'
 import { folder, removeFolders } from './folders.js'
 
 const genesis: Genesis = {
@@ -29,7 +29,7 @@ const genesis: Genesis = {
   nonce: '1',
 }
 const hard: HardState = { term: 3, vote: null, epoch: 0 }
-const states = new OuterStates({ outer: outerOptions({}) })
+const states = new OuterStates({ outer: outerOptions({}), compression: exact })
 
 describe('A peer that starts', () => {
   let root = ''

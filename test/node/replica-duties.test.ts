@@ -15,7 +15,17 @@ import { SnapshotFiles } from '../../src/node/snapshot-files.js'
 import type { Mesh } from '../../src/ports/mesh.js'
 import { loadSnapshot } from '../../src/store/snapshot.js'
 import { outerOptions } from '../paper/made.js'
-import { alice, bob, contributionOf, Events, fakeMesh, MemoryPayloads, unexpected } from './fakes.js'
+import {
+  alice,
+  bob,
+  contributionOf,
+  Events,
+  exact,
+  fakeMesh,
+  format,
+  MemoryPayloads,
+  unexpected,
+} from './fakes.js'
 import { folder, removeFolders } from './folders.js'
 
 const theta = Float32Array.of(1, 2)
@@ -27,6 +37,7 @@ const leave: Message = { type: 'leave', reason: 'enough' }
 
 const applied: ApplyEntry = {
   kind: 'apply',
+  codec: 'fp32',
   assignment: made.manifest.assignment,
   worker: alice,
   payload: made.manifest.payload,
@@ -70,7 +81,7 @@ async function dutiesOver(methods: Partial<Mesh>, learningRate = 0.5) {
   const reports: Report[] = []
   const sent: unknown[] = []
   const mesh = fakeMesh({ self: alice, ...methods })
-  const states = new OuterStates({ outer: outerOptions({ learningRate, bufferSize: 1 }) })
+  const states = new OuterStates({ outer: outerOptions({ learningRate, bufferSize: 1 }), compression: exact })
   open.push(states)
   await states.found(theta, first)
   const log = new FakeLog()
@@ -80,7 +91,7 @@ async function dutiesOver(methods: Partial<Mesh>, learningRate = 0.5) {
     log: log as unknown as DurableLog,
     snapshots: new SnapshotFiles(path),
     states,
-    contributions: new Contributions(mesh, 2, new MemoryPayloads(), events.dispatch, unexpected),
+    contributions: new Contributions(mesh, format, new MemoryPayloads(), events.dispatch, unexpected),
     send: (to, message) => sent.push([to, message.type]),
     report: (report) => reports.push(report),
     dispatch: events.dispatch,
@@ -91,7 +102,10 @@ async function dutiesOver(methods: Partial<Mesh>, learningRate = 0.5) {
 
 /** The bytes of a state that another peer made, and its digest. */
 async function snapshotElsewhere(version: number) {
-  const states = new OuterStates({ outer: outerOptions({ learningRate: 0.5, bufferSize: 1 }) })
+  const states = new OuterStates({
+    outer: outerOptions({ learningRate: 0.5, bufferSize: 1 }),
+    compression: exact,
+  })
   open.push(states)
   const { stateDigest } = await states.found(Float32Array.of(7, 8), ledgerAt(version))
   const bytes = await states.encoded(version)

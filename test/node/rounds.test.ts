@@ -1,11 +1,28 @@
 // A round of a worker: trained, durable, told; its contribution kept until the verdict.
 import assert from 'node:assert/strict'
-import type { Assignment } from '../../src/core/entries.js'
-import { assignmentId, hash } from '../../src/core/ids.js'
+import fc from 'fast-check'
+import type { Assignment, Verdict } from '../../src/core/entries.js'
+import { type AssignmentId, assignmentId, hash } from '../../src/core/ids.js'
+import { code } from '../../src/engine/coding.js'
 import { Account } from '../../src/node/account.js'
 import { Rounds, type WorkerRecords } from '../../src/node/rounds.js'
-import { RoundAborted, type RoundResult, type Trainer } from '../../src/ports/trainer.js'
-import { alice, contributionOf, Events, unexpected } from './fakes.js'
+import {
+  type Round,
+  RoundAborted,
+  type RoundResult,
+  type Trainer,
+  type Uncoded,
+} from '../../src/ports/trainer.js'
+import {
+  type FinishedRound,
+  loadWorkerRecord,
+  saveWorkerRecord,
+  settleContribution,
+} from '../../src/store/worker-record.js'
+import { type CodecChoice, type CodecName, codecs, codecsOf } from '../../src/tensor/codec.js'
+import { norm } from '../../src/tensor/vector.js'
+import { withFolder } from '../store/folders.js'
+import { alice, contributionOf, Events, exact, unexpected } from './fakes.js'
 
 const assignment: Assignment = {
   id: assignmentId(7),
@@ -30,7 +47,8 @@ const resultOf = (gradient: number[]): RoundResult => ({
 })
 
 /** A trainer of one round, by the method that a round needs. */
-const trainerOf = (train: Trainer['train']): Trainer => ({ train }) as Trainer
+const trainerOf = (train: Trainer['train']): Trainer =>
+  ({ train, code: async (uncoded) => code(uncoded) }) as Trainer
 const noRecords: WorkerRecords = { save: () => Promise.resolve(), settle: () => Promise.resolve() }
 
 function roundsWith(
@@ -41,7 +59,7 @@ function roundsWith(
   const events = new Events()
   return {
     events,
-    rounds: new Rounds(trainerOf(train), records, new Account(() => 0), events.dispatch, fail),
+    rounds: new Rounds(trainerOf(train), records, exact, new Account(() => 0), events.dispatch, fail),
   }
 }
 
@@ -64,7 +82,7 @@ describe('A round', () => {
       onStep({ step: 1, loss: 3, learningRate: 0.1, ms: 100 })
       return resultOf([3, 4])
     }, records)
-    rounds.train(assignment, theta, [])
+    rounds.train(assignment, theta, [], 'fp32')
     const { manifest } = await events.next('trained')
     assert.deepEqual(events.all[0], { type: 'stepped', assignment: assignment.id, step: 1, loss: 3, ms: 100 })
     const { assignment: id, base, steps, norm, speed, loss } = manifest
@@ -82,19 +100,19 @@ describe('A round', () => {
       () => Promise.resolve(resultOf([1, Number.POSITIVE_INFINITY])),
       records,
     )
-    rounds.train(assignment, theta, [])
+    rounds.train(assignment, theta, [], 'fp32')
     assert.match((await events.next('training-failed')).reason, /Infinity at parameter 1; it is not sent/)
   })
 
   it('whose engine fails is given up with the reason', async () => {
     const { events, rounds } = roundsWith(() => Promise.reject(new Error('out of memory')))
-    rounds.train(assignment, theta, [])
+    rounds.train(assignment, theta, [], 'fp32')
     assert.equal((await events.next('training-failed')).reason, 'out of memory')
   })
 
   it('that is aborted is not told of', async () => {
     const { events, rounds } = roundsWith(() => Promise.reject(new RoundAborted('aborted')))
-    rounds.train(assignment, theta, [])
+    rounds.train(assignment, theta, [], 'fp32')
     await new Promise(setImmediate)
     assert.deepEqual(events.all, [])
   })
@@ -111,7 +129,7 @@ describe('A round', () => {
           resolve(error)
         },
       )
-      rounds.train(assignment, theta, [])
+      rounds.train(assignment, theta, [], 'fp32')
     })
     assert.equal(await failed, full)
   })
@@ -129,39 +147,219 @@ describe('A round that goes on from own contributions which its version lacks', 
       [0.5, 0.25],
     ].entries()) {
       const { manifest, payload } = contributionOf(gradient, { assignment: ids[i] })
-      rounds.restore(manifest, payload)
+      rounds.restore({ contributions: [{ manifest, payload, residual: null }], residual: null })
     }
-    rounds.train(assignment, theta, ids)
+    rounds.train(assignment, theta, ids, 'fp32')
     assert.equal((await events.next('trained')).manifest.base, 4)
     assert.deepEqual(theta, Float32Array.of(1, 1), 'the version itself stays as it was')
   })
 })
 
 describe('A finished contribution', () => {
-  it('is kept over the verdict on another assignment, and settled by the one on its own', () => {
-    const settled: unknown[] = []
-    const records: WorkerRecords = {
-      ...noRecords,
-      settle: async (...verdict) => void settled.push(verdict),
-    }
+  it('is kept over the verdict on another assignment, and settled by the one on its own', async () => {
+    let settle: (verdict: unknown) => void
+    const settled = new Promise((resolve) => (settle = resolve))
+    const records: WorkerRecords = { ...noRecords, settle: async (...verdict) => settle(verdict) }
     const { rounds } = roundsWith(() => assert.fail('nothing is trained'), records)
     const { manifest, payload } = contributionOf([3, 4], { assignment: assignment.id })
-    rounds.restore(manifest, payload)
+    rounds.restore({ contributions: [{ manifest, payload, residual: null }], residual: null })
     rounds.forget(assignmentId(6), 'refuse')
     assert.equal(rounds.payload(manifest), payload)
     rounds.forget(assignment.id, 'apply')
     assert.equal(rounds.payload(manifest), null)
     assert.equal(rounds.held(manifest.payload), null)
-    assert.deepEqual(settled, [[assignment.id, 'apply']])
+    assert.deepEqual(await settled, [assignment.id, 'apply'])
   })
 
-  it('counts for nothing when nobody said how it ended', () => {
-    const settled: unknown[] = []
-    const settle: WorkerRecords['settle'] = async (_, outcome) => void settled.push(outcome)
-    const { rounds } = roundsWith(() => assert.fail('nothing is trained'), { ...noRecords, settle })
+  it('counts for nothing when nobody said how it ended', async () => {
+    let settle: (outcome: unknown) => void
+    const settled = new Promise((resolve) => (settle = resolve))
+    const records: WorkerRecords = { ...noRecords, settle: async (_, outcome) => settle(outcome) }
+    const { rounds } = roundsWith(() => assert.fail('nothing is trained'), records)
     const { manifest, payload } = contributionOf([3, 4], { assignment: assignment.id })
-    rounds.restore(manifest, payload)
+    rounds.restore({ contributions: [{ manifest, payload, residual: null }], residual: null })
     rounds.forget(assignment.id, null)
-    assert.deepEqual(settled, ['expire'])
+    assert.equal(await settled, 'expire')
+  })
+})
+
+describe('Rounds that are compressed', () => {
+  const length = 6
+  const settings: CodecChoice = { codec: 'auto', density: 0.5 }
+  const codings = codecsOf(settings)
+  const vectorOf = (values: readonly number[]) => Float32Array.from(values, (value) => value / 64)
+  const values = fc.array(fc.integer({ min: -999, max: 999 }), { minLength: length, maxLength: length })
+  /** A round, or a verdict on one of the open ones, or a restart of the process. */
+  const action = fc.oneof(
+    fc.record({ kind: fc.constant('round' as const), g: values, codec: fc.constantFrom(...codings.keys()) }),
+    fc.record({
+      kind: fc.constant('verdict' as const),
+      which: fc.nat(3),
+      outcome: fc.constantFrom('apply', 'refuse', 'expire', null),
+    }),
+    fc.constant({ kind: 'restart' as const }),
+  )
+
+  /** A worker with a real record, which may die and come back between any two rounds or verdicts. */
+  async function worker(folder: string) {
+    const saved: FinishedRound[] = []
+    let next: readonly number[] = []
+    /** Verdicts on their way to the disk. */
+    const settling = new Map<AssignmentId, () => void>()
+    const settled: Promise<void>[] = []
+    const records: WorkerRecords = {
+      save: async (round) => {
+        await saveWorkerRecord(folder, round)
+        saved.push(round)
+      },
+      settle: async (id, outcome) => {
+        await settleContribution(folder, id, outcome)
+        settling.get(id)?.()
+      },
+    }
+    const train = async (): Promise<RoundResult> => ({
+      ...resultOf([]),
+      gradient: vectorOf(next),
+      inner: { m: new Float32Array(length), v: new Float32Array(length), updates: 1 },
+    })
+    const start = async () => {
+      const events = new Events()
+      const rounds = new Rounds(
+        trainerOf(train),
+        records,
+        settings,
+        new Account(() => 0),
+        events.dispatch,
+        unexpected,
+      )
+      const record = await loadWorkerRecord(folder)
+      if (record !== null) rounds.restore(record)
+      return { rounds, events, told: 0 }
+    }
+    let life = await start()
+    let made = 0
+    return {
+      saved,
+      restart: async () => {
+        await Promise.all(settled)
+        life = await start()
+      },
+      verdict: (id: AssignmentId, outcome: Verdict['kind'] | null) => {
+        settled.push(new Promise((resolve) => settling.set(id, resolve)))
+        life.rounds.forget(id, outcome)
+      },
+      round: async (g: readonly number[], codec: CodecName) => {
+        next = g
+        made += 1
+        life.rounds.train({ ...assignment, id: assignmentId(made) }, new Float32Array(length), [], codec)
+        return (await life.events.next('trained', life.told++)).manifest.assignment
+      },
+    }
+  }
+
+  it('owe what was not sent of the applied ones, whatever the order of verdicts and restarts', () =>
+    fc.assert(
+      fc.asyncProperty(fc.array(action, { maxLength: 14 }), (actions) =>
+        withFolder(async (folder) => {
+          const one = await worker(folder)
+          const truth = new Map<AssignmentId, Float32Array>()
+          const open: AssignmentId[] = []
+          for (const act of actions) {
+            if (act.kind === 'restart') await one.restart()
+            else if (act.kind === 'round') {
+              const id = await one.round(act.g, act.codec)
+              truth.set(id, vectorOf(act.g))
+              open.push(id)
+            } else {
+              const [id] = open.splice(act.which, 1)
+              if (id === undefined) continue
+              one.verdict(id, act.outcome)
+              if (act.outcome !== 'apply') truth.delete(id)
+            }
+          }
+          // Once more, exact: it sends all that is owed.
+          const last = await one.round(new Array<number>(length).fill(0), 'fp32')
+          const counted = one.saved.filter(({ contribution: { manifest } }) => {
+            return manifest.assignment === last || truth.has(manifest.assignment)
+          })
+          for (let i = 0; i < length; i++) {
+            const expected = [...truth.values()].reduce((sum, g) => sum + g[i], 0)
+            const sent = counted.reduce((sum, { contribution: { manifest, payload } }) => {
+              const codec = codings.get(manifest.codec) ?? assert.fail()
+              return sum + codec.decode(payload, length)[i]
+            }, 0)
+            assert.ok(Math.abs(sent - expected) < 1e-2, `${sent} was sent of ${expected}`)
+          }
+        }),
+      ),
+      { numRuns: 40 },
+    ))
+
+  it('save the residual before and after with the payload, and say the norm of what is decoded', () =>
+    withFolder(async (folder) => {
+      const one = await worker(folder)
+      await one.round([64, 5, -3, 0, 1, 2], 'int4')
+      await one.round([64, 5, -3, 0, 1, 2], 'int4')
+      const [first, second] = one.saved
+      assert.deepEqual(second.residual?.before, first.residual?.after)
+      const { manifest, payload } = second.contribution
+      assert.equal(manifest.bytes, codecs.int4.encodedBytes(length))
+      assert.equal(manifest.norm, norm(codecs.int4.decode(payload, length)))
+    }))
+
+  it('go on from where this worker stood, not from what the server makes of what it sent', async () => {
+    const starts: Float32Array[] = []
+    const events = new Events()
+    const g = [1, 0.3]
+    const train = async ({ theta: start }: Round) => {
+      starts.push(start)
+      return resultOf(g)
+    }
+    const rounds = new Rounds(
+      trainerOf(train),
+      noRecords,
+      settings,
+      new Account(() => 0),
+      events.dispatch,
+      unexpected,
+    )
+    rounds.train(assignment, theta, [], 'int4')
+    const { manifest } = await events.next('trained')
+    rounds.train({ ...assignment, id: assignmentId(8) }, theta, [manifest.assignment], 'int4')
+    await events.next('trained', 1)
+    for (const [i, value] of starts[1].entries()) assert.ok(Math.abs(value - (theta[i] - g[i])) < 1e-6)
+  })
+
+  it('lose nothing by a round that is aborted while it is made durable', async () => {
+    const settled: unknown[] = []
+    let tell = () => {}
+    const wasSettled = new Promise<void>((resolve) => (tell = resolve))
+    const befores: (Float32Array | null)[] = []
+    const events = new Events()
+    const records: WorkerRecords = {
+      save: async () => {
+        if (befores.length === 1) rounds.abort()
+      },
+      settle: async (...verdict) => {
+        settled.push(verdict)
+        tell()
+      },
+    }
+    const trainer = {
+      train: async () => resultOf([1, 0.3]),
+      code: async (uncoded: Uncoded) => {
+        befores.push(uncoded.residual)
+        return code(uncoded)
+      },
+      abort: () => {},
+    } as unknown as Trainer
+    const rounds = new Rounds(trainer, records, settings, new Account(() => 0), events.dispatch, unexpected)
+    rounds.train(assignment, theta, [], 'int4')
+    await wasSettled
+    rounds.train({ ...assignment, id: assignmentId(8) }, theta, [], 'int4')
+    const { manifest } = await events.next('trained')
+    assert.equal(manifest.assignment, assignmentId(8))
+    assert.deepEqual(settled, [[assignment.id, 'expire']])
+    assert.deepEqual(befores, [null, null])
   })
 })

@@ -49,16 +49,12 @@ const idOf = ({ contribution }: FinishedRound): AssignmentId => contribution.man
 /** What a record holds of these rounds, the last of them the newest, when none is settled. */
 function recordOf(rounds: readonly FinishedRound[], newest: FinishedRound): WorkerRecord {
   return {
-    contributions: rounds.map(({ contribution }) => contribution),
+    contributions: rounds.map(({ contribution, residual }) => ({ ...contribution, residual })),
     inner: newest.inner,
-    residual: newest.residual,
+    residual: newest.residual?.after ?? null,
     thetaEnd: newest.thetaEnd === null ? null : { assignment: idOf(newest), theta: newest.thetaEnd },
   }
 }
-
-/** Both residuals are this one: nothing is open about it. */
-const settledOn = (residual: Float32Array | undefined) =>
-  residual === undefined ? null : { before: residual, after: residual }
 
 describe("A worker's record", () => {
   it('is null before the first round', () =>
@@ -124,9 +120,23 @@ describe("A worker's record", () => {
         await settleContribution(worker, idOf(first), outcome)
         assert.deepEqual(await loadWorkerRecord(worker), {
           ...recordOf([], first),
-          residual: settledOn(counts),
+          residual: counts,
         })
       }
+    }))
+
+  it('goes on without what an older round lost that is refused, until a round that did so itself is saved', () =>
+    withFolder(async (folder) => {
+      const lossOf = ({ residual }: FinishedRound, i: number) =>
+        residual === null ? assert.fail() : residual.after[i] - residual.before[i]
+      for (const round of [first, second]) await saveWorkerRecord(folder, round)
+      await settleContribution(folder, idOf(first), 'refuse')
+      const { residual, contributions } = (await loadWorkerRecord(folder)) ?? assert.fail()
+      const expected = second.residual?.after.map((value, i) => value - lossOf(first, i))
+      assert.deepEqual(residual, expected)
+      assert.deepEqual(contributions, recordOf([second], second).contributions)
+      await saveWorkerRecord(folder, third)
+      assert.deepEqual((await loadWorkerRecord(folder))?.residual, third.residual?.after)
     }))
 
   it('keeps to the first verdict', () =>
@@ -134,7 +144,7 @@ describe("A worker's record", () => {
       await saveWorkerRecord(folder, first)
       await settleContribution(folder, idOf(first), 'refuse')
       await settleContribution(folder, idOf(first), 'apply')
-      assert.deepEqual((await loadWorkerRecord(folder))?.residual, settledOn(first.residual?.before))
+      assert.deepEqual((await loadWorkerRecord(folder))?.residual, first.residual?.before)
     }))
 
   it('takes the later of two rounds of one assignment', () =>
@@ -143,7 +153,10 @@ describe("A worker's record", () => {
       for (const round of [first, second, again]) await saveWorkerRecord(folder, round)
       assert.deepEqual(await loadWorkerRecord(folder), recordOf([second, again], again))
       await settleContribution(folder, idOf(first), 'apply')
-      assert.deepEqual((await loadWorkerRecord(folder))?.contributions, [second.contribution])
+      assert.deepEqual(
+        (await loadWorkerRecord(folder))?.contributions,
+        recordOf([second], second).contributions,
+      )
     }))
 
   it('keeps no file of a round that counts no more', () =>
@@ -155,8 +168,11 @@ describe("A worker's record", () => {
       await saveWorkerRecord(folder, first)
       await saveWorkerRecord(folder, second)
       await settleContribution(folder, idOf(first), 'expire')
+      const third = roundOf(31)
+      await saveWorkerRecord(folder, third)
+      await settleContribution(folder, idOf(second), 'apply')
       const rounds = (await readdir(folder)).filter((name) => name.endsWith('.safetensors'))
-      assert.deepEqual(rounds, ['000007-a20.safetensors'])
+      assert.deepEqual(rounds, ['000008-a31.safetensors'])
       assert((await readdir(folder)).length <= 3)
     }))
 
@@ -174,7 +190,7 @@ describe("A worker's record", () => {
     withFolder(async (folder) => {
       await saveWorkerRecord(folder, first)
       await saveWorkerRecord(folder, second)
-      await writeFileAtomically(join(folder, '000001-a17.apply'), [])
+      await writeFileAtomically(join(folder, '000001-a17.000001.apply'), [])
       assert.deepEqual(await loadWorkerRecord(folder), recordOf([second], second))
     }))
 
@@ -237,11 +253,9 @@ describe("A worker's record", () => {
           const newest = saved.at(-1)
           if (newest === undefined) return assert.equal(await loadWorkerRecord(folder), null)
           const open = saved.filter((round) => !outcomes.has(idOf(round)))
-          const outcome = outcomes.get(idOf(newest))
-          const { before, after } = newest.residual ?? assert.fail()
-          const residual =
-            outcome === undefined ? newest.residual : settledOn(outcome === 'apply' ? after : before)
-          assert.deepEqual(await loadWorkerRecord(folder), { ...recordOf(open, newest), residual })
+          const { residual: _, ...held } = (await loadWorkerRecord(folder)) ?? assert.fail()
+          const { residual: __, ...expected } = recordOf(open, newest)
+          assert.deepEqual(held, expected)
         }),
       ),
       { numRuns: 40 },

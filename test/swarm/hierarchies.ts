@@ -40,7 +40,7 @@ export function accounts(run: SimulatedHierarchy, cluster: string): { applied: H
       entry.kind === 'apply' && entry.worker === id ? [entry.payload] : [],
     ),
     counted: committed(run.cluster(cluster)).flatMap((entry) =>
-      entry.kind === 'merge' && entry.sent !== null ? [entry.sent] : [],
+      entry.kind === 'merge' && entry.sent !== null ? [entry.sent.payload] : [],
     ),
   }
 }

@@ -42,6 +42,21 @@ describe('A swarm file', () => {
       /unknown key localSteps; that key belongs at run\.localSteps/,
     ],
     ['a key like no other', 'zebra: 3', /unknown key zebra; valid here: name, run, clusters/],
+    [
+      'a mistyped codec',
+      'run: { compression: { codec: int-8 } }',
+      /run\.compression\.codec must be one of fp32, bf16, int8, int4, topk, auto, not "int-8"/,
+    ],
+    [
+      'a density of a codec that sends everything',
+      'run: { compression: { codec: int8, density: 0.1 } }',
+      /run\.compression\.density is for topk and auto, but run\.compression\.codec is int8/,
+    ],
+    [
+      'a density of nothing',
+      'run: { compression: { codec: topk, density: 0 } }',
+      /run\.compression\.density must be more than 0, not 0/,
+    ],
     ['text for a number', 'run: { localSteps: many }', /run\.localSteps must be a number, not "many"/],
     [
       'a fraction for a count',

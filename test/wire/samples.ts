@@ -1,5 +1,7 @@
 // Arbitrary messages, entries and manifests for the property tests.
+
 import fc from 'fast-check'
+import { codecNames } from '../../src/core/codec-names.js'
 import type { Entry } from '../../src/core/entries.js'
 import { assignmentId, hash, peerId, runId } from '../../src/core/ids.js'
 import type { Manifest, Message } from '../../src/core/messages.js'
@@ -107,6 +109,7 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
   record({
     ...place,
     kind: fc.constant('apply' as const),
+    codec: fc.constantFrom(...codecNames),
     assignment: assignments,
     worker: peers,
     payload: hashes,
@@ -126,7 +129,7 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
     kind: fc.constant('merge' as const),
     round: record({ id: assignments, base: whole, steps: fc.integer({ min: 1, max: 1e6 }) }),
     payload: fc.option(hashes),
-    sent: fc.option(hashes),
+    sent: fc.option(record({ payload: hashes, codec: fc.constantFrom(...codecNames) })),
     version: whole,
   }),
   record({ ...place, kind: fc.constant('finish' as const), reason: text, ok: fc.boolean() }),

@@ -1,0 +1,74 @@
+// Error feedback: what coding a pseudo-gradient loses stays with its worker, and is sent with the next one.
+//
+// The law: whatever verdicts come, and in whatever order,
+//   decoded values of the applied rounds + residual = pseudo-gradients of the applied rounds,
+// but for fp32 rounding, where a round whose verdict is not known yet counts as applied. A round adds `g - sent` to the
+// residual, `after = before + g - sent`. If it is refused, neither its `g` nor what it sent counts, and just that is
+// taken away again: `residual - (after - before)`. What it had sent for rounds before it thereby is in the residual
+// again, once; and what its successors sent of its own loss is owed back. For the newest round this is `before`.
+import type { Codec } from './blocks.js'
+import { norm } from './vector.js'
+
+/** What coding a round's pseudo-gradient made of the residual. */
+export interface Residual {
+  /** All that was lost until then. */
+  readonly before: Float32Array
+  /** All that is lost now: counts if the round is applied, and as long as that is not known. */
+  readonly after: Float32Array
+}
+
+export interface Compressed {
+  readonly payload: Uint8Array
+  /** Null where nothing was lost, then or before. */
+  readonly residual: Residual | null
+  /** Euclidean norm of the decoded values. */
+  readonly norm: number
+}
+
+/**
+ * Codes a pseudo-gradient together with what was lost before.
+ *
+ * @param g must be finite
+ * @param before null if nothing was ever lost
+ */
+export function compress(g: Float32Array, before: Float32Array | null, codec: Codec): Compressed {
+  if (before === null && codec.name === 'fp32') {
+    return { payload: codec.encode(g), residual: null, norm: norm(g) }
+  }
+  const lost = before ?? new Float32Array(g.length)
+  const whole = new Float32Array(g.length)
+  for (let i = 0; i < g.length; i++) whole[i] = g[i] + lost[i]
+  const payload = codec.encode(whole)
+  const sent = codec.decode(payload, g.length)
+  for (let i = 0; i < g.length; i++) whole[i] -= sent[i]
+  return { payload, residual: { before: lost, after: whole }, norm: norm(sent) }
+}
+
+/** The residual once a round that counted as applied is known not to be. The vectors given stay as they are. */
+export function withoutRound(residual: Float32Array, { before, after }: Residual): Float32Array {
+  if (residual === after) return before
+  const rest = new Float32Array(residual.length)
+  for (let i = 0; i < rest.length; i++) rest[i] = residual[i] - (after[i] - before[i])
+  return rest
+}
+
+/**
+ * Where a worker stood after a round that began at `start`: `start - g`, and not what the server makes of the payload.
+ * The worker's AdamW state and its next steps belong to the place that it reached; `g - sent` is in the residual and
+ * would be sent a second time if the next round had to make up for it.
+ *
+ * @param residual of the round; `g` is what was sent and what was lost
+ */
+export function positionAfter(
+  start: Float32Array,
+  sent: Float32Array,
+  residual: Residual | null,
+): Float32Array {
+  const end = new Float32Array(start.length)
+  if (residual === null) for (let i = 0; i < end.length; i++) end[i] = start[i] - sent[i]
+  else {
+    const { before, after } = residual
+    for (let i = 0; i < end.length; i++) end[i] = start[i] - (sent[i] + (after[i] - before[i]))
+  }
+  return end
+}
