@@ -107,6 +107,6 @@ function introduce(
     type: 'listening',
     id: mesh.self,
     addresses,
-    ticket: addresses.length === 0 ? null : writeTicket({ run, name: genesis.name, addresses }),
+    ticket: addresses.length === 0 ? null : writeTicket({ run, name: genesis.name, addresses, invitation: null }),
   })
 }
