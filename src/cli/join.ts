@@ -75,6 +75,7 @@ async function join(context: CommandContext, target: string, options: JoinOption
     founder: false,
     bootstrap: place.addresses,
     run: place.run,
+    invitation: place.invitation,
     listen: own.listen,
     announce: null,
     slowdown: own.slowdown,

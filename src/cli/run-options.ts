@@ -22,6 +22,7 @@ export interface RunOptions extends EngineOptions {
   readonly json: boolean
   readonly verbose: boolean
   readonly stopAfter?: number
+  readonly ticket?: string
 }
 
 /** Adds the options of a command that runs peers. */
@@ -108,6 +109,14 @@ export function addBootstrap(command: Command): Command {
     'multiaddr of a peer to call on, or a ticket, may be repeated; example: --bootstrap /ip4/192.168.0.7/tcp/4001',
     collect,
     [],
+  )
+}
+
+/** Adds `--ticket`. */
+export function addTicket(command: Command): Command {
+  return command.option(
+    '--ticket <ticket>',
+    'ticket of the run to join, as a peer of it or `skein ticket` prints it; example: --ticket skein1...',
   )
 }
 

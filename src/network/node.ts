@@ -10,6 +10,7 @@ import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p'
 import { UserError } from '../core/user-error.js'
+import type { Doorkeeper } from './doorkeeper.js'
 import { messageOf } from './errors.js'
 import type { Gate } from './gate.js'
 import type { Gossip } from './gossip.js'
@@ -26,6 +27,8 @@ export interface NodeOptions {
   readonly mdns: boolean
   readonly gate: Gate
   readonly gossip: Gossip
+  /** Null where whoever reaches this peer may speak with it. */
+  readonly doorkeeper: Doorkeeper | null
   /** A peer's answer on the local network; comes again with every answer. */
   readonly found: (peer: PeerInfo) => void
 }
@@ -61,7 +64,13 @@ export function libp2pOptions(options: NodeOptions): Libp2pOptions {
       reconnectRetries: 0,
     },
     peerDiscovery: options.mdns ? [discovery({ serviceTag: MDNS_TAG })] : [],
-    services: { identify: identify(), gossip: options.gossip.service },
+    services: {
+      // Before anything that takes in streams.
+      ...(options.doorkeeper !== null && { door: options.doorkeeper.service }),
+      // It tells addresses, protocols and version: only to who is let in.
+      identify: identify({ runOnConnectionOpen: options.doorkeeper === null }),
+      gossip: options.gossip.service,
+    },
     start: false,
   }
 }

@@ -9,6 +9,7 @@ import { checkDataset, type Dataset, loadDataset } from './dataset.js'
 import { checkSameRun, foundRun, inForce } from './founding.js'
 import type { Inbox } from './inbox.js'
 import { Search } from './joining.js'
+import type { Membership } from './membership.js'
 import type { PeerOptions } from './options.js'
 import type { Reporter } from './reporter.js'
 
@@ -53,13 +54,16 @@ export async function join(
   reporter: Reporter,
   inbox: Inbox,
   mesh: Mesh,
+  membership: Membership | null,
   stop: AbortSignal,
 ): Promise<Entered> {
   const search = new Search(options, reporter)
-  inbox.search = { greet: (peer) => search.greet(mesh, peer), lost: (peer) => search.lost(peer) }
-  for (const peer of inbox.connectedPeers) search.greet(mesh, peer)
+  // Where the run is not open to everyone, a peer is asked before it counts as connected.
+  const place = membership ?? inbox
+  place.search = { greet: (peer) => search.greet(mesh, peer), lost: (peer) => search.lost(peer) }
+  for (const peer of membership?.arrivals ?? inbox.connectedPeers) search.greet(mesh, peer)
   const genesis = await search.run(mesh, stop)
-  inbox.search = null
+  place.search = null
   return entered(genesis, options, await datasetOf(genesis, options), { founds: false, isKept: false })
 }
 

@@ -13,6 +13,8 @@ export interface PeerPaths {
   readonly root: string
   readonly lock: string
   readonly key: string
+  /** Certificates that make the holder of the key a member of the run. */
+  readonly membership: string
   /** Names the peer that the journal belongs to; there before the journal's first record. */
   readonly replica: string
   readonly journal: string
@@ -42,6 +44,7 @@ export function peerPaths(root: string, peer: string): PeerPaths {
     root: own,
     lock: join(own, 'lock'),
     key: join(own, 'key'),
+    membership: join(own, 'membership'),
     replica: join(own, 'replica'),
     journal: join(own, 'journal'),
     payloads: join(own, 'payloads'),

@@ -12,9 +12,14 @@ export interface Certificate {
   readonly kind: 'member' | 'invitation'
   /** ms since 1970 from which on it is void; null for never. */
   readonly expires: number | null
-  /** The invitation by which a member came in; null for an invitation. */
-  readonly through: PeerId | null
+  /** How a member came in; null for an invitation. */
+  readonly through: Passage | null
   readonly signature: Uint8Array
+}
+/** The invitation by which a peer came in, named by its key, and who had signed it. */
+export interface Passage {
+  readonly invitation: PeerId
+  readonly by: PeerId
 }
 /** The first is signed by the founder, each other one by the holder of the one before; empty for the founder itself. */
 export type Chain = readonly Certificate[]
@@ -46,7 +51,7 @@ export interface Proved {
   readonly by: PeerId
   readonly holder: PeerId
   readonly kind: Certificate['kind']
-  readonly through: PeerId | null
+  readonly through: Passage | null
 }
 
 export interface Grounds {
@@ -86,7 +91,7 @@ export function verifyChain(chain: Chain, grounds: Grounds): Proved | Flaw {
   }
   for (const { holder, through } of [{ holder: founder, through: null }, ...chain]) {
     if (isRevoked(holder)) return { kind: 'revoked', who: holder }
-    if (through !== null && isRevoked(through)) return { kind: 'revoked', who: through }
+    if (through !== null && isRevoked(through.invitation)) return { kind: 'revoked', who: through.invitation }
   }
   for (const { expires } of chain)
     if (expires !== null && now > expires + CLOCK_TOLERANCE_MS) return { kind: 'expired', at: expires }
@@ -133,7 +138,7 @@ const packedSchema = z.tuple([
   keySchema,
   z.enum(['member', 'invitation']),
   z.int().nonnegative().nullable(),
-  keySchema.nullable(),
+  z.tuple([keySchema, keySchema]).nullable(),
   signatureSchema,
 ])
 
@@ -146,7 +151,7 @@ export const packChain = (chain: Chain): PackedChain =>
     keyOfPeerId(holder),
     kind,
     expires,
-    through === null ? null : keyOfPeerId(through),
+    through === null ? null : [keyOfPeerId(through.invitation), keyOfPeerId(through.by)],
     signature,
   ])
 
@@ -155,7 +160,7 @@ export const unpackChain = (packed: PackedChain): Chain =>
     holder: peerIdOfKey(holder),
     kind,
     expires,
-    through: through === null ? null : peerIdOfKey(through),
+    through: through === null ? null : { invitation: peerIdOfKey(through[0]), by: peerIdOfKey(through[1]) },
     signature: new Uint8Array(signature),
   }))
 
@@ -168,4 +173,13 @@ export const revocationStatement = (run: RunId, by: PeerId, who: PeerId, reason:
   encode(['skein: shut out', run, by, who, reason])
 
 const statement = (run: RunId, by: PeerId, body: Omit<Certificate, 'signature'>): Uint8Array =>
-  encode(['skein: certificate', run, by, body.holder, body.kind, body.expires, body.through])
+  encode([
+    'skein: certificate',
+    run,
+    by,
+    body.holder,
+    body.kind,
+    body.expires,
+    body.through?.invitation ?? null,
+    body.through?.by ?? null,
+  ])

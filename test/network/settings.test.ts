@@ -26,6 +26,7 @@ async function nodeOptions(): Promise<NodeOptions> {
       () => null,
       () => {},
     ),
+    doorkeeper: null,
     found: () => {},
   }
 }

@@ -19,7 +19,7 @@ const certificates = record({
   holder: keys.map(peerIdOfKey),
   kind: fc.constantFrom('member' as const, 'invitation' as const),
   expires: fc.option(fc.nat()),
-  through: fc.option(keys.map(peerIdOfKey)),
+  through: fc.option(record({ invitation: keys.map(peerIdOfKey), by: keys.map(peerIdOfKey) })),
   signature: fc.uint8Array({ minLength: 64, maxLength: 64 }),
 })
 const tickets = record({
@@ -66,7 +66,12 @@ describe('A ticket', () => {
       `/ip4/198.51.100.200/tcp/4001/p2p/${peer}/p2p-circuit/p2p/${peer}`,
     ]
     const [holder, seed] = [peerId(peer), new Uint8Array(32).fill(255)]
-    const member = { holder, kind: 'member', expires: null, through: holder } as const
+    const member = {
+      holder,
+      kind: 'member',
+      expires: null,
+      through: { invitation: holder, by: holder },
+    } as const
     const signature = new Uint8Array(64).fill(255)
     const chain = [
       { ...member, signature },
