@@ -105,7 +105,8 @@ export class Doorkeeper {
     for (const peer of [...this.#known]) {
       if (this.parts.door.stands(peer)) continue
       this.#known.delete(peer)
-      this.#refuse(peer, 'it was shut out of the run')
+      this.parts.gate.refuse(peer)
+      this.parts.hangUp(peer, 'it was shut out of the run')
     }
   }
 
@@ -226,7 +227,6 @@ export class Doorkeeper {
     const { gate, hangUp, refused } = this.parts
     gate.refuse(peer)
     refused(peer, reason)
-    this.#inside.delete(peer)
     // Its own hanging up says that it has read why.
     const timer = setTimeout(() => hangUp(peer, reason), 500)
     timer.unref()
