@@ -8,9 +8,13 @@ import { indexOf, type PeerId } from './ids.js'
 import { type LedgerState, type Member, openAssignmentsOf, presentMembers } from './ledger.js'
 import type { Address, Join, LogPoint } from './messages.js'
 import { holdsLease, nameOf, propose, sendEntries } from './proposals.js'
+import { keysOf } from './records.js'
 import { changeProgress, followers, unknownProgress } from './replication.js'
 import { changeLead, refuse, send, type Turn } from './state.js'
 import { workerOnEntry } from './worker.js'
+
+/** Revocations that a welcome names at most. */
+const mostRevoked = 256
 
 /** Admits a peer, or tells one that is in already where things stand. */
 export function onJoin(turn: Turn, from: PeerId, join: Join): void {
@@ -36,9 +40,15 @@ export function onJoin(turn: Turn, from: PeerId, join: Join): void {
   for (const id of join.holding) if (lead.head.open[id] === undefined) tellVerdict(turn, from, id)
 }
 
-function whyNot(turn: Turn, head: LedgerState, from: PeerId, { cluster, name }: Join): string | null {
+function whyNot(
+  turn: Turn,
+  head: LedgerState,
+  from: PeerId,
+  { cluster, name, through }: Join,
+): string | null {
   const { clusters } = turn.state.setup
-  const revoked = head.members[from]?.revoked ?? null
+  const revoked =
+    head.revoked[from] ?? (through === null ? undefined : head.revoked[through.invitation]) ?? null
   if (revoked !== null) return `it was shut out of this run: ${revoked}`
   if (!clusters.includes(cluster))
     return `cluster '${cluster}' is not one of this run's: ${clusters.join(', ')}`
@@ -120,13 +130,13 @@ export function remind(turn: Turn, worker: PeerId, { id }: Assignment): void {
   else sendEntries(turn, worker, [entry])
 }
 
-function admit(turn: Turn, peer: PeerId, { name, cluster, speed, addresses }: Join): void {
+function admit(turn: Turn, peer: PeerId, { name, cluster, speed, addresses, through }: Join): void {
   const { lead, setup } = turn.state
   if (lead === null) return
   const replicas = presentMembers(lead.head).filter((member) => member.replica && member.id !== peer)
   const votes = allVoters(lead.head.configuration).includes(peer)
   const replica = votes || replicas.length < setup.run.replicas || name === setup.run.validation.by
-  propose(turn, { kind: 'admit', peer, name, cluster, replica, speed, addresses })
+  propose(turn, { kind: 'admit', peer, name, cluster, replica, speed, addresses, through })
 }
 
 /** Says where to begin. A replica whose log this one's continues needs no snapshot. */
@@ -150,6 +160,7 @@ export function welcome(turn: Turn, peer: PeerId, log: LogPoint | null = null): 
     replica: holds,
     replicas: replicasOf(replica.ledger),
     replicasAt: replica.ledger.replicasAt,
+    revoked: keysOf(replica.ledger.revoked).reverse().slice(0, mostRevoked),
     snapshot,
   })
 }

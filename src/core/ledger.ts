@@ -1,6 +1,6 @@
 // The part of the outer state that is not a vector: a deterministic function of the ledger's entries.
 // Everything in it is plain data, so that a snapshot is its JSON.
-import type { Assignment, Entry, Verdict } from './entries.js'
+import type { Assignment, Entry, Passage, Verdict } from './entries.js'
 import type { AssignmentId, Epoch, Index, PeerId, Term, Version } from './ids.js'
 
 /** Rehearsals that differ by more are of another engine or device: a busy machine does not change them so much. */
@@ -24,6 +24,8 @@ export interface Member {
   readonly left: boolean
   /** Why it is shut out for good, if it is. */
   readonly revoked: string | null
+  /** How it came in, where an invitation was needed. */
+  readonly through: Passage | null
   /** Steps per second in the rehearsal before joining; counts until a round was measured. */
   readonly rehearsed: number | null
   /** Measured steps per second of the latest rounds, oldest first. */
@@ -81,6 +83,8 @@ export interface LedgerState {
   readonly replicasAt: Index
   readonly version: Version
   readonly members: Readonly<Record<PeerId, Member>>
+  /** Peers and invitations that were shut out for good, with the reason. */
+  readonly revoked: Readonly<Record<PeerId, string>>
   readonly shards: readonly Shard[]
   /** Assignments not settled yet; of one worker, those given in advance continue each other. */
   readonly open: Readonly<Record<AssignmentId, Assignment>>
@@ -107,6 +111,7 @@ export function emptyLedger(shardSizes: readonly number[], founder: PeerId): Led
     replicasAt: 0,
     version: 0,
     members: {},
+    revoked: {},
     shards: shardSizes.map((size) => ({ size, reserved: 0, returned: [] })),
     open: {},
     window: 0,
@@ -156,7 +161,8 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
           replica: entry.replica,
           present: true,
           left: false,
-          revoked: known?.revoked ?? null,
+          revoked: state.revoked[entry.peer] ?? null,
+          through: entry.through ?? known?.through ?? null,
           rehearsed: entry.speed ?? known?.rehearsed ?? null,
           speeds: known === undefined || isOtherDevice(known, entry.speed) ? [] : known.speeds,
           steps: known?.steps ?? 0,
@@ -173,9 +179,10 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
       return withMember(state, { ...member, present: false, left: entry.left })
     }
     case 'revoke': {
-      const member = state.members[entry.peer]
-      if (member === undefined) return state
-      return withMember(state, { ...member, present: false, revoked: entry.reason })
+      const revoked = { ...state.revoked, [entry.who]: entry.reason }
+      const member = state.members[entry.who]
+      if (member === undefined) return { ...state, revoked }
+      return withMember({ ...state, revoked }, { ...member, present: false, revoked: entry.reason })
     }
     case 'assign':
       return {

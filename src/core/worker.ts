@@ -35,9 +35,12 @@ export function workerOnEntry(turn: Turn, entry: Entry): void {
       if (entry.worker === self) onVerdict(turn, entry.assignment, entry.kind, null)
       break
     case 'evict':
+      if (entry.peer === self) backIn(turn, entry.reason)
+      break
     case 'revoke':
-      if (entry.peer === self && turn.state.finishing === null && !turn.state.leaving)
-        rejoin(turn, entry.reason)
+      emit(turn, { type: 'shut-out', who: entry.who })
+      // It is told so by the leader itself.
+      if (entry.who === self) backIn(turn, entry.reason)
       break
     case 'no-op':
     case 'configure':
@@ -48,6 +51,10 @@ export function workerOnEntry(turn: Turn, entry: Entry): void {
     default:
       entry satisfies never
   }
+}
+
+function backIn(turn: Turn, reason: string): void {
+  if (turn.state.finishing === null && !turn.state.leaving) rejoin(turn, reason)
 }
 
 /** A round that continues another waits until that one is trained; any other takes the place of all there is. */

@@ -28,6 +28,8 @@ export const DOOR_PROTOCOL = '/skein/door/1'
 const OUTSIDE: readonly string[] = [DOOR_PROTOCOL, HELLO_PROTOCOL]
 /** How long a connection may stay without its peer being let in: knocking takes two round trips. */
 const PATIENCE_MS = 8_000
+/** What a peer is told last takes some round trips to be heard and answered. */
+const LAST_WORDS_MS = 1_000
 /** Streams of one peer that wait for it to be let in: as many protocols as there are, and some more. */
 const WAITING_STREAMS = 16
 
@@ -106,7 +108,8 @@ export class Doorkeeper {
       if (this.parts.door.stands(peer)) continue
       this.#known.delete(peer)
       this.parts.gate.refuse(peer)
-      this.parts.hangUp(peer, 'it was shut out of the run')
+      // Time for it to hear from the leader why.
+      this.#hangUpSoon(peer, 'it was shut out of the run')
     }
   }
 
@@ -207,10 +210,15 @@ export class Doorkeeper {
   /** Members find each other out by the way; a search asks for itself. */
   #knockQuietly(connection: Connection): void {
     const peer = idOf(connection)
-    this.knock(connection).catch((error) => {
-      // One that is gone, or speaks another language: the patience with it ends it.
-      if (error instanceof MalformedMessage) this.parts.malformed(peer, error)
-    })
+    this.knock(connection)
+      .then((answered) => {
+        if ('refusal' in answered && answered.refusal.kind !== 'later')
+          this.parts.refused(peer, `it does not let this peer in: ${answered.words}`)
+      })
+      .catch((error) => {
+        // One that is gone, or speaks another language: the patience with it ends it.
+        if (error instanceof MalformedMessage) this.parts.malformed(peer, error)
+      })
   }
 
   #turnedAway(by: PeerId, refusal: Refusal): Answered {
@@ -224,12 +232,13 @@ export class Doorkeeper {
   }
 
   #refuse(peer: PeerId, reason: string): void {
-    const { gate, hangUp, refused } = this.parts
-    gate.refuse(peer)
-    refused(peer, reason)
-    // Its own hanging up says that it has read why.
-    const timer = setTimeout(() => hangUp(peer, reason), 500)
-    timer.unref()
+    this.parts.gate.refuse(peer)
+    this.parts.refused(peer, reason)
+    this.#hangUpSoon(peer, reason)
+  }
+
+  #hangUpSoon(peer: PeerId, reason: string): void {
+    setTimeout(() => this.parts.hangUp(peer, reason), LAST_WORDS_MS).unref()
   }
 
   #know(peer: PeerId): void {

@@ -28,6 +28,8 @@ export interface ExecutorParts {
   /** The engine that validates, started when first needed: training goes on beside it. */
   readonly evaluator: () => Promise<Trainer>
   readonly validationBatches: number
+  /** Keeps a peer, or those who came in by an invitation, away from this one. */
+  readonly shutOut: (who: PeerId) => void
   readonly report: (report: Report) => void
   readonly dispatch: Dispatch
 }
@@ -50,6 +52,8 @@ export class Executor {
         return mesh.subscribe(effect.topic)
       case 'place':
         return mesh.place(effect.peer, effect.cluster)
+      case 'shut-out':
+        return this.parts.shutOut(effect.who)
       case 'call':
         return mesh.call(effect.peer, effect.addresses)
       case 'persist':

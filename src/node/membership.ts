@@ -1,5 +1,6 @@
 // This peer's place in its run: its certificates, whom it lets in, and what it shows to be let in itself.
 import { createHash, randomBytes } from 'node:crypto'
+import type { Passage } from '../core/entries.js'
 import type { PeerId, RunId } from '../core/ids.js'
 import { type KeyPair, keyPairOfSeed, verifySignature } from '../network/signatures.js'
 import { sha256 } from '../platform/sha256.js'
@@ -12,7 +13,6 @@ import {
   type Invitation,
   isFlaw,
   MAX_CHAIN,
-  type Passage,
   type Proved,
   verifyChain,
 } from '../wire/certificates.js'

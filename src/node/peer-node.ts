@@ -16,6 +16,7 @@ import { Evaluation } from './evaluation.js'
 import { Executor } from './executor.js'
 import { type KnownLeader, keepGenesis } from './founding.js'
 import type { Inbox } from './inbox.js'
+import type { Membership } from './membership.js'
 import type { PeerOptions, PeerOutcome } from './options.js'
 import { OuterStates } from './outer-states.js'
 import type { Identity } from './own-identity.js'
@@ -38,6 +39,8 @@ export interface NodeParts {
   readonly inbox: Inbox
   readonly reporter: Reporter
   readonly entered: Entered
+  /** Null in a run that is open to everyone. */
+  readonly membership: Membership | null
 }
 
 const now = () => performance.now()
@@ -162,7 +165,7 @@ export class PeerNode {
     record: WorkerRecord | null,
     speed: number,
   ): void {
-    const { options, disk, mesh, inbox, reporter, identity, entered } = this.parts
+    const { options, disk, mesh, inbox, reporter, identity, entered, membership } = this.parts
     const { inForce, run } = entered
     const fail = this.#fail
     const dispatch: Driver['dispatch'] = (event) => driver.dispatch(event)
@@ -193,6 +196,10 @@ export class PeerNode {
       account: this.#account,
       checkpoint: (version, theta, loss) => this.#checkpoint(version, theta, loss),
       evaluator: evaluation.engine,
+      shutOut: (who) => {
+        membership?.revoke(who)
+        mesh.reconsider()
+      },
       validationBatches: inForce.run.validation.batches,
       report,
       dispatch,

@@ -68,7 +68,10 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
     let node: PeerNode | null = null
     await introduce(mesh, membership, inbox, reporter, entered, options, known)
     for (const { peer, addresses } of contacts) mesh.call(peer, addresses)
-    const started = await PeerNode.start({ options, disk, identity, mesh, inbox, reporter, entered }, stop)
+    const started = await PeerNode.start(
+      { options, disk, identity, mesh, inbox, reporter, entered, membership },
+      stop,
+    )
     node = started
     closing.push(() => started.close())
     closing[0] = () => disk.close()
@@ -165,6 +168,7 @@ async function introduce(
   known: () => KnownLeader,
 ): Promise<void> {
   membership?.enter(genesis, known)
+  if (membership !== null) inbox.passageOf = (peer) => membership.passageOf(peer)
   mesh.enter(run, clusterOf(options, genesis.clusters))
   inbox.answer = (_, hello) => answerHello(genesis, inForce.run, known, hello)
   const addresses = mesh.addresses()

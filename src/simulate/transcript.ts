@@ -143,6 +143,8 @@ class Words {
         return `version ${event.version} is validated`
       case 'validation-failed':
         return `version ${event.version} could not be validated: ${event.reason}`
+      case 'shut-out-requested':
+        return `its user wants ${this.nameOf(event.who)} shut out: ${event.reason}`
       case 'stop-requested':
         return 'the user stops it'
       default:
@@ -167,6 +169,8 @@ class Words {
       }
       case 'cancel-timer':
         return `no timer ${effect.name}`
+      case 'shut-out':
+        return `shut out ${this.nameOf(effect.who)}`
       case 'call':
         return `call ${this.nameOf(effect.peer)}`
       case 'persist':
@@ -234,7 +238,7 @@ class Words {
         return `${place} voters ${set(entry.voters)}${next} (${entry.reason})`
       }
       case 'revoke':
-        return `${place} revoke ${this.nameOf(entry.peer)} (${entry.reason})`
+        return `${place} revoke ${this.nameOf(entry.who)} (${entry.reason})`
       case 'validate':
         return `${place} validate version ${entry.version}`
       case 'admit':
@@ -307,6 +311,8 @@ class Words {
         return `version ${message.version} is validated`
       case 'leave':
         return `leaving: ${message.reason}`
+      case 'shut-out':
+        return `shut out ${this.nameOf(message.who)}: ${message.reason}`
       case 'farewell':
         return 'farewell'
       default:

@@ -1,5 +1,6 @@
 // Who belongs to a run, proved offline: a chain of signed certificates from the founder's key to a peer or an invitation.
 import { z } from 'zod'
+import type { Passage } from '../core/entries.js'
 import type { PeerId, RunId } from '../core/ids.js'
 import { fromBase58, toBase58 } from './base58.js'
 import { encode } from './codec.js'
@@ -15,11 +16,6 @@ export interface Certificate {
   /** How a member came in; null for an invitation. */
   readonly through: Passage | null
   readonly signature: Uint8Array
-}
-/** The invitation by which a peer came in, named by its key, and who had signed it. */
-export interface Passage {
-  readonly invitation: PeerId
-  readonly by: PeerId
 }
 /** The first is signed by the founder, each other one by the holder of the one before; empty for the founder itself. */
 export type Chain = readonly Certificate[]

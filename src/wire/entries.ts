@@ -23,6 +23,7 @@ import {
   hashSchema,
   index,
   name,
+  passageSchema,
   peerIdSchema,
   speed,
   votersSchema,
@@ -77,6 +78,7 @@ const entrySchemas = [
       replica: z.boolean(),
       speed: speed.nullable(),
       addresses: addressesSchema,
+      through: passageSchema,
     }),
   ),
   exactly<EvictEntry & Place>()(
@@ -89,7 +91,7 @@ const entrySchemas = [
     }),
   ),
   exactly<RevokeEntry & Place>()(
-    z.strictObject({ ...place, kind: z.literal('revoke'), peer: peerIdSchema, reason: entryText }),
+    z.strictObject({ ...place, kind: z.literal('revoke'), who: peerIdSchema, reason: entryText }),
   ),
   exactly<AssignEntry & Place>()(
     z.strictObject({

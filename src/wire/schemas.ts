@@ -21,6 +21,7 @@ import type {
   Pulse,
   Redirect,
   Settled,
+  ShutOut,
   TakeOver,
   TurnedAway,
   Validated,
@@ -38,6 +39,7 @@ import {
   exactly,
   hashSchema,
   name,
+  passageSchema,
   peerIdSchema,
   runIdSchema,
   speed,
@@ -55,6 +57,8 @@ const MAX_ENTRIES = 1024
 const MAX_ASSIGNMENTS = 64
 /** Most replicas in one message: where the outer state is held more often, some of them are enough. */
 const MAX_REPLICAS = 64
+/** Most revocations in one message: 52 bytes each. */
+const MAX_REVOKED = 256
 
 const longText = z.string().max(CONTROL_CAP_BYTES)
 const share = z.number().nonnegative()
@@ -104,6 +108,7 @@ const leaderMessageSchemas = [
       replica: z.boolean(),
       replicas: replicasSchema,
       replicasAt: whole,
+      revoked: z.array(peerIdSchema).max(MAX_REVOKED).readonly(),
       snapshot: heldSchema.nullable(),
     }),
   ),
@@ -165,6 +170,7 @@ const memberMessageSchemas = [
       holding: assignmentsSchema,
       log: logPointSchema.nullable(),
       addresses: addressesSchema,
+      through: passageSchema,
     }),
   ),
   exactly<Appended>()(
@@ -184,6 +190,7 @@ const memberMessageSchemas = [
   ),
   exactly<Validated>()(z.strictObject({ type: z.literal('validated'), version: whole, loss: z.number() })),
   exactly<Leave>()(z.strictObject({ type: z.literal('leave'), reason: text })),
+  exactly<ShutOut>()(z.strictObject({ type: z.literal('shut-out'), who: peerIdSchema, reason: text })),
   exactly<Farewell>()(
     z.strictObject({
       type: z.literal('farewell'),

@@ -77,6 +77,7 @@ export const admission = (peer: PeerId, replica = true): Extract<EntryBody, { ki
   replica,
   speed: 10,
   addresses: [],
+  through: null,
 })
 
 export class Driven {
@@ -272,6 +273,7 @@ export function join(driven: Driven, peer: PeerId, changes: Partial<Join> = {}):
     holding: [],
     log: null,
     addresses: [],
+    through: null,
     ...changes,
   })
 }

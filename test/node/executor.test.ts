@@ -38,6 +38,7 @@ function executorOver(methods: Partial<Mesh>) {
     evaluator: () => Promise.resolve(noTrainer),
     validationBatches: 1,
     report: (report) => reports.push(report),
+    shutOut: () => {},
     dispatch: events.dispatch,
   })
   return { executor, events, reports }

@@ -25,6 +25,7 @@ const admission = (index: number): AdmitEntry & Pick<Entry, 'index' | 'term'> =>
   replica: true,
   speed: 1.5,
   addresses,
+  through: null,
 })
 const admissions = Array.from({ length: 100 }, (_, i) => admission(i + 8))
 const append: Append = {
@@ -77,6 +78,7 @@ describe('A message', () => {
       term: 1,
       replica: true,
       replicasAt: 9,
+      revoked: [],
       snapshot: null,
     } as const
     const redirect = { type: 'redirect', epoch: 0, term: 1, leader: peer } as const
