@@ -219,6 +219,7 @@ export class PeerNode {
       state: () => driver.state,
       traffic: () => mesh.traffic(),
       report: reporter.report,
+      order: ({ shutOut: who, reason }) => dispatch({ type: 'shut-out-requested', who, reason }),
     })
     this.#watch = watch
     mesh.tellStatus(() => watch.status())

@@ -24,6 +24,8 @@ export interface PeerPaths {
   readonly worker: string
   /** Replicas of the run, and where they were last. */
   readonly contacts: string
+  /** What the user of this machine wants of the peer while it runs. */
+  readonly orders: string
   /** What the peer does, written once a second for other programs. */
   readonly status: string
 }
@@ -51,6 +53,7 @@ export function peerPaths(root: string, peer: string): PeerPaths {
     snapshots: join(own, 'snapshots'),
     worker: join(own, 'worker'),
     contacts: join(own, 'contacts.json'),
+    orders: join(own, 'orders.json'),
     status: join(own, 'status.json'),
   }
 }

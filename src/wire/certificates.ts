@@ -164,10 +164,6 @@ export const unpackChain = (packed: PackedChain): Chain =>
 export const bearerStatement = (run: RunId, bearer: PeerId, to: PeerId): Uint8Array =>
   encode(['skein: I bear this invitation', run, bearer, to])
 
-/** What a peer's own key signs for a command on the same machine that has a member shut out. */
-export const revocationStatement = (run: RunId, by: PeerId, who: PeerId, reason: string): Uint8Array =>
-  encode(['skein: shut out', run, by, who, reason])
-
 const statement = (run: RunId, by: PeerId, body: Omit<Certificate, 'signature'>): Uint8Array =>
   encode([
     'skein: certificate',
