@@ -20,7 +20,7 @@ export interface Member {
   readonly replica: boolean
   /** False after an eviction, until admitted again. */
   readonly present: boolean
-  /** It went by its own word. */
+  /** It went by its own word, or was shut out: nobody waits for it. */
   readonly left: boolean
   /** Why it is shut out for good, if it is. */
   readonly revoked: string | null
@@ -182,7 +182,15 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
       const revoked = { ...state.revoked, [entry.who]: entry.reason }
       const member = state.members[entry.who]
       if (member === undefined) return { ...state, revoked }
-      return withMember({ ...state, revoked }, { ...member, present: false, revoked: entry.reason })
+      return withMember(
+        { ...state, revoked },
+        {
+          ...member,
+          present: false,
+          left: true,
+          revoked: entry.reason,
+        },
+      )
     }
     case 'assign':
       return {

@@ -212,7 +212,8 @@ export class Doorkeeper {
     const peer = idOf(connection)
     this.knock(connection)
       .then((answered) => {
-        if ('refusal' in answered && answered.refusal.kind !== 'later')
+        // A peer of another run is no news: there may be many on one network.
+        if ('refusal' in answered && ['expired', 'revoked'].includes(answered.refusal.kind))
           this.parts.refused(peer, `it does not let this peer in: ${answered.words}`)
       })
       .catch((error) => {

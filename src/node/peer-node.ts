@@ -14,6 +14,7 @@ import { Contributions } from './contributions.js'
 import { Driver, type Ending } from './driver.js'
 import { Evaluation } from './evaluation.js'
 import { Executor } from './executor.js'
+import { CorpusCopy } from './fetched-corpus.js'
 import { type KnownLeader, keepGenesis } from './founding.js'
 import type { Inbox } from './inbox.js'
 import type { Membership } from './membership.js'
@@ -200,6 +201,7 @@ export class PeerNode {
         membership?.revoke(who)
         mesh.reconsider()
       },
+      corpus: new CorpusCopy(entered.dataset.tokens),
       validationBatches: inForce.run.validation.batches,
       report,
       dispatch,

@@ -16,7 +16,7 @@ import { takeIdentity } from './own-identity.js'
 import { PeerDisk } from './peer-disk.js'
 import { PeerNode } from './peer-node.js'
 import { Reporter } from './reporter.js'
-import { type Entered, found, goOn, join } from './run-entry.js'
+import { type Entered, type Entering, found, goOn, join } from './run-entry.js'
 import { clusterOf } from './setup.js'
 
 /** How long the ticket is good that a peer prints when it starts. */
@@ -61,7 +61,7 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
       log: options.verbose ? (line) => process.stderr.write(`${options.name}: ${line}\n`) : () => {},
     })
     closing.push(() => mesh.close())
-    const entered = await enterRun(options, kept, reporter, inbox, mesh, membership, stop)
+    const entered = await enterRun(options, kept, inbox, membership, { mesh, reporter, stop })
     if (!entered.founds) closing[0] = () => disk.close()
     stop.throwIfAborted()
     const known = () => node?.leader() ?? nobodyKnown
@@ -146,15 +146,13 @@ function withOwnCorpus(options: PeerOptions): PeerOptions {
 function enterRun(
   options: PeerOptions,
   kept: Genesis | null,
-  reporter: Reporter,
   inbox: Inbox,
-  mesh: Mesh,
   membership: Membership | null,
-  stop: AbortSignal,
+  entering: Entering,
 ): Promise<Entered> {
-  if (kept !== null) return goOn(options, kept)
-  if (options.founder) return found(options, mesh.self)
-  return join(options, reporter, inbox, mesh, membership, stop)
+  if (kept !== null) return goOn(options, kept, entering)
+  if (options.founder) return found(options, entering.mesh.self)
+  return join(options, inbox, membership, entering)
 }
 
 /** From here on the peer speaks for the run, and tells those who look for it. */

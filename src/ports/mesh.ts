@@ -34,6 +34,8 @@ export type BulkName =
   | { readonly kind: 'snapshot'; readonly version: Version }
   /** A contribution's payload. */
   | { readonly kind: 'payload'; readonly hash: Hash }
+  /** The run's corpus as token ids: 16 bits, little-endian, those held out last. */
+  | { readonly kind: 'corpus' }
 
 /** Answers a donor's requests; null where it does not hold the thing. */
 export type BulkSource = (name: BulkName) => Uint8Array | null | Promise<Uint8Array | null>

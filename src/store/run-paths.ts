@@ -7,6 +7,8 @@ export interface RunPaths {
   readonly events: string
   readonly checkpoints: string
   readonly genesis: string
+  /** Tokens of the corpus, where they were fetched from members. */
+  readonly corpus: string
 }
 
 export interface PeerPaths {
@@ -36,6 +38,7 @@ export function runPaths(root: string): RunPaths {
     events: join(root, 'events.jsonl'),
     checkpoints: join(root, 'checkpoints'),
     genesis: join(root, 'genesis.json'),
+    corpus: join(root, 'corpus.tokens'),
   }
 }
 

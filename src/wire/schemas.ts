@@ -262,5 +262,6 @@ export const bulkNameSchema = exactly<BulkName>()(
     z.strictObject({ kind: z.literal('theta'), version: whole }),
     z.strictObject({ kind: z.literal('snapshot'), version: whole }),
     z.strictObject({ kind: z.literal('payload'), hash: hashSchema }),
+    z.strictObject({ kind: z.literal('corpus') }),
   ]),
 )
