@@ -9,6 +9,7 @@ import type { PeerConfig, SwarmFile } from '../swarmfile/schema.js'
 import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow, runForParent } from './peer-run.js'
+import { readPsk } from './psk.js'
 import { announcedFolder } from './run-folder-note.js'
 import {
   addBootstrap,
@@ -78,6 +79,7 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
     bootstrap: called.addresses,
     run: targets.run,
     invitation: targets.invitation,
+    psk: readPsk(options.psk),
     listen: own.listen,
     announce: options.onlyBootstrap ? [] : null,
     slowdown: own.slowdown,

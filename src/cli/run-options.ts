@@ -23,6 +23,7 @@ export interface RunOptions extends EngineOptions {
   readonly verbose: boolean
   readonly stopAfter?: number
   readonly ticket?: string
+  readonly psk?: string
 }
 
 /** Adds the options of a command that runs peers. */
@@ -57,6 +58,10 @@ export function addRunOptions(command: Command): Command {
       'sets any key of the swarm file, lists by number from 0, may be repeated; example: --set run.localSteps=50 --set peers.1.slowdown=2',
       collect,
       [],
+    )
+    .option(
+      '--psk <file>',
+      'key of a private network (a swarm.key file), the same for every peer: others get no word through; it costs speed; example: --psk swarm.key',
     )
     .option(
       '--resume',

@@ -178,7 +178,7 @@ function peerArguments(
   localPeers: number,
   options: RunOptions,
 ): readonly string[] {
-  const { corpus, engine, device, threads, microBatch, cluster, resume, stopAfter, verbose } = options
+  const { corpus, engine, device, threads, microBatch, cluster, psk, resume, stopAfter, verbose } = options
   const given: readonly [string, string | number | undefined][] = [
     ['--name', name],
     ['--out', folder],
@@ -188,6 +188,7 @@ function peerArguments(
     ['--micro-batch', microBatch],
     ['--corpus', corpus],
     ['--cluster', cluster],
+    ['--psk', psk],
     ['--stop-after', stopAfter],
     ...assignmentsOf(options).map((assignment): [string, string] => ['--set', assignment]),
   ]

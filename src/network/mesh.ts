@@ -47,6 +47,8 @@ export interface MeshOptions {
   /** Finds peers on the local network. */
   readonly mdns: boolean
   readonly handlers: MeshHandlers
+  /** Key of a private network: with another, or none, nobody gets a word through. */
+  readonly psk?: Uint8Array | null
   /** Who may come in; whoever reaches this peer, where there is none. */
   readonly door?: Door | null
   /** Links to emulate between clusters. */
@@ -168,7 +170,7 @@ class Libp2pMesh implements Mesh {
   }
 
   async start(): Promise<void> {
-    const { privateKey, listen, mdns, bootstrap = [], announce = null } = this.options
+    const { privateKey, listen, mdns, bootstrap = [], announce = null, psk = null } = this.options
     for (const address of bootstrap) addressFrom(address)
     const node = await createNode({
       privateKey,
@@ -176,6 +178,7 @@ class Libp2pMesh implements Mesh {
       announce,
       mdns,
       gate: this.#gate,
+      psk,
       gossip: this.#gossip,
       doorkeeper: this.#doorkeeper,
       found: (peer) => this.#rejoin.found(peer),

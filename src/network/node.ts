@@ -5,6 +5,7 @@ import { identify } from '@libp2p/identify'
 import type { PeerInfo } from '@libp2p/interface'
 import { mdns } from '@libp2p/mdns'
 import { noise } from '@libp2p/noise'
+import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -26,6 +27,8 @@ export interface NodeOptions {
   readonly announce: readonly string[] | null
   readonly mdns: boolean
   readonly gate: Gate
+  /** Key of a private network, as swarm.key files hold it; null for none. */
+  readonly psk: Uint8Array | null
   readonly gossip: Gossip
   /** Null where whoever reaches this peer may speak with it. */
   readonly doorkeeper: Doorkeeper | null
@@ -53,6 +56,7 @@ export function libp2pOptions(options: NodeOptions): Libp2pOptions {
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
+    ...(options.psk !== null && { connectionProtector: preSharedKey({ psk: options.psk }) }),
     connectionGater: options.gate.gater,
     // It would kill healthy connections that are merely busy: 67 % of a mesh lost. Liveness is ours.
     connectionMonitor: { abortConnectionOnPingFailure: false },

@@ -19,6 +19,8 @@ export interface PeerOptions {
   readonly run: RunId | null
   /** From a ticket: what lets this peer in. */
   readonly invitation: Invitation | null
+  /** Key of a private network, as swarm.key files hold it; null for none. */
+  readonly psk: Uint8Array | null
   readonly listen: readonly string[]
   /** What it tells others of where it can be reached; null for what it listens on. */
   readonly announce: readonly string[] | null

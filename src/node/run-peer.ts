@@ -56,6 +56,7 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
       mdns: options.mdns,
       handlers: inbox,
       door: membership,
+      psk: options.psk,
       links: options.swarm?.links ?? [],
       cluster: options.cluster ?? '',
       log: options.verbose ? (line) => process.stderr.write(`${options.name}: ${line}\n`) : () => {},

@@ -26,6 +26,7 @@ async function nodeOptions(): Promise<NodeOptions> {
       () => null,
       () => {},
     ),
+    psk: null,
     doorkeeper: null,
     found: () => {},
   }

@@ -106,6 +106,7 @@ export class Nest {
       bootstrap: [],
       run: null,
       invitation: null,
+      psk: null,
       listen: ['/ip4/127.0.0.1/tcp/0'],
       slowdown: 1,
       microBatch: null,
