@@ -12,6 +12,7 @@ import { sha256 } from '../../src/platform/sha256.js'
 import { type Genesis, runIdOf } from '../../src/swarmfile/genesis.js'
 import { runSchema } from '../../src/swarmfile/schema.js'
 import type { Chain, Invitation } from '../../src/wire/certificates.js'
+import { multicastWorks } from '../network/multicast.js'
 import { type Peer, startPeer, until } from '../network/peers.js'
 import { closeAll, framed, startRaw } from '../network/raw.js'
 
@@ -261,6 +262,34 @@ describe('The door of a run', () => {
     enter(impostor, { ...host.genesis, nonce: 'another' })
     const guest = await coming({ run: host.run, invitation: await ticketOf(host) })
     await refusedWith(guest, impostor, /does not belong to run/)
+  })
+
+  it('keeps two runs apart that find each other by mDNS', async function () {
+    if (!(await multicastWorks())) this.skip()
+    const hosts = [await founding({ mdns: true }), await founding({ mdns: true })]
+    const guests = await Promise.all(
+      hosts.map(async (host) => coming({ run: host.run, invitation: await ticketOf(host), mdns: true })),
+    )
+    // Each guest asks whoever turns up, as a peer that looks for its run does.
+    const found = guests.map(
+      (guest) =>
+        new Promise<PeerId>((resolve) => {
+          const greet = (peer: PeerId) =>
+            void guest.mesh
+              .hello(peer, hello)
+              .then((answer) => answer.accepted && resolve(peer))
+              .catch(() => {})
+          guest.membership.search = { greet, lost: () => {} }
+          for (const peer of guest.membership.arrivals) greet(peer)
+        }),
+    )
+    assert.deepEqual(
+      await Promise.all(found),
+      hosts.map(({ mesh }) => mesh.self),
+    )
+    for (const [i, host] of hosts.entries())
+      for (const told of host.told)
+        if (told.what === 'connected') assert.equal(told.peer, guests[i].mesh.self)
   })
 
   it('shows an outsider protocol names and a refusal, and nothing of the run', async () => {
