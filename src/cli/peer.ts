@@ -67,7 +67,10 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
   const own = ownEntry(swarm, options.name, file)
   const founder = own === swarm.peers[0]
   const folder = folderFor(context, options, swarm.name, founder)
-  const tickets = [...(options.ticket === undefined ? [] : [options.ticket]), ...ticketsOfParent()]
+  const tickets = [
+    ...(options.ticket === undefined ? [] : [options.ticket]),
+    ...ticketsOfParent(context.io.env),
+  ]
   const targets = readTargets([...swarm.bootstrap, ...options.bootstrap, ...tickets])
   // Where faults are made, the proxies alone are called; the ticket still says which run is meant and lets the peer in.
   const called = options.onlyBootstrap ? readTargets(options.bootstrap) : targets

@@ -4,11 +4,12 @@ import { UserError } from '../core/user-error.js'
 import { peerPaths } from '../store/run-paths.js'
 import { commandLine } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
-import { type Lifetime, parseLifetime } from './lifetime.js'
+import { parseLifetime } from './lifetime.js'
 import { type FolderPeer, peersOfFolder } from './run-peers.js'
 
 interface TicketOptions {
-  readonly expires: Lifetime
+  /** ms from now on; may be infinite. */
+  readonly expires: number
   readonly name?: string
   readonly json: boolean
 }
@@ -46,7 +47,7 @@ export function addTicket(program: Command, { io }: CommandContext, exit: (code:
       const addresses = peer.status?.addresses ?? []
       if (addresses.length === 0) throw unreachable(peer.name, folder)
       const { issueTicket } = await import('../node/issue-ticket.js')
-      const until = expires === null ? null : Date.now() + expires
+      const until = Number.isFinite(expires) ? Date.now() + expires : null
       const issued = await issueTicket(folder, peerPaths(folder, peer.name), addresses, until)
       const { ticket, invitation } = issued
       if (json) io.stdout.write(`${JSON.stringify({ ...issued, addresses, signedBy: peer.name })}\n`)

@@ -16,7 +16,7 @@ export function callsFor(bootstrap: readonly string[]): {
   }
 }
 
-/** Those that this process was given. */
-export function ticketsOfParent(): readonly string[] {
-  return (process.env[VARIABLE] ?? '').split(' ').filter((text) => text !== '')
+/** Those that a process with this environment was given. */
+export function ticketsOfParent(env: NodeJS.ProcessEnv): readonly string[] {
+  return (env[VARIABLE] ?? '').split(' ').filter((text) => text !== '')
 }

@@ -300,7 +300,7 @@ function outcomeOf({ outcome, reason }: Ending): PeerOutcome {
       throw new UserError(
         'refused',
         `the run does not take this peer: ${reason}`,
-        'change what it names, and join again',
+        'change what it names and join again; a peer that was shut out needs a ticket of a member, and a new folder (--out)',
       )
   }
 }

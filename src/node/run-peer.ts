@@ -1,15 +1,17 @@
 // One peer from start to end: its folder, its network, its run, its engine, and the core that decides.
+import type { PeerId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
 import { createMesh } from '../network/mesh.js'
 import { keyPairOfIdentity } from '../network/signatures.js'
 import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import { type Genesis, runIdOf } from '../swarmfile/genesis.js'
+import type { Chain } from '../wire/certificates.js'
 import { writeTicket } from '../wire/ticket.js'
 import { loadContacts } from './contacts.js'
 import { answerHello, checkHoldsRun, type KnownLeader, loadGenesis } from './founding.js'
 import { Inbox } from './inbox.js'
-import { keepChain, loadChain } from './kept-membership.js'
+import { chainFromFolder, keepChain, loadChain } from './kept-membership.js'
 import { Membership } from './membership.js'
 import type { PeerOptions, PeerOutcome, RunPeer } from './options.js'
 import { takeIdentity } from './own-identity.js'
@@ -92,7 +94,7 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
  * @throws UserError for a peer that nobody could let in
  */
 async function membershipOf(
-  { founder, swarm, run, invitation }: PeerOptions,
+  { founder, swarm, folder, run, invitation }: PeerOptions,
   kept: Genesis | null,
   key: Uint8Array,
   path: string,
@@ -100,8 +102,7 @@ async function membershipOf(
   const decided = (kept ?? swarm)?.run.membership ?? (invitation === null ? 'open' : 'ticket')
   if (decided === 'open') return null
   const self = keyPairOfIdentity(key)
-  const loaded = kept === null ? null : await loadChain(path)
-  const chain = loaded?.at(-1)?.holder === self.id ? loaded : null
+  const chain = kept === null || kept.founder === self.id ? null : await chainOf(self.id, kept, folder, path)
   const begins = founder && kept === null
   if (!begins && kept?.founder !== self.id && invitation === null && chain === null) throw noTicket()
   return Membership.of({
@@ -112,6 +113,12 @@ async function membershipOf(
     keep: (chain) => void keepChain(path, chain).catch(() => {}),
     now: Date.now,
   })
+}
+
+/** Certificates of another key are those of a peer that this one is no more. */
+async function chainOf(self: PeerId, kept: Genesis, folder: string, path: string): Promise<Chain | null> {
+  const own = await loadChain(path)
+  return own?.at(-1)?.holder === self ? own : chainFromFolder(folder, kept, self)
 }
 
 const noTicket = (): UserError =>
