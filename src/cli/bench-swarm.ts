@@ -10,6 +10,7 @@ import type { RunRecord } from '../faults/records.js'
 import { runPaths } from '../store/run-paths.js'
 import { startChild } from './child-process.js'
 import { Supervisor, type SwarmEnd } from './supervisor.js'
+import { callsFor } from './tickets-of-parent.js'
 
 /** Peers of the benches: all of them hold the outer state, and vote. */
 export const benchPeers = ['anser', 'branta', 'cygnus', 'fulmar', 'petrel'] as const
@@ -55,9 +56,10 @@ export class BenchSwarm {
       founder: benchPeers[0],
       startPeers: benchPeers.length,
       start: (name, bootstrap, again, listener) => {
-        const calls = bootstrap.flatMap((address) => ['--bootstrap', address])
+        const { args: calls, env } = callsFor(bootstrap)
         const resume = again ? ['--resume'] : []
-        return startChild(script, ['peer', path, '--name', name, ...own, ...calls, ...resume], listener, null)
+        const args = ['peer', path, '--name', name, ...own, ...calls, ...resume]
+        return startChild(script, args, listener, null, env)
       },
       record,
       note,

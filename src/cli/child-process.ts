@@ -25,14 +25,16 @@ export interface ChildListener {
 const LAST_WORDS_LINES = 12
 const LAST_WORDS_CHARACTERS = 8192
 
-/** Forks `script` with `args`. What it writes is kept and, if `echo` is given, passed on. */
+/** Forks `script` with `args`, and `env` beside the own environment. What it writes is kept and, if `echo` is given, passed on. */
 export function startChild(
   script: string,
   args: readonly string[],
   listener: ChildListener,
   echo: ((text: string) => void) | null,
+  env: Readonly<Record<string, string>> = {},
 ): Child {
   const child = fork(script, args, {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     // Out of the terminal's process group: Ctrl-C reaches a peer once, from the command that started it.
     detached: true,

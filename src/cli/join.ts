@@ -9,6 +9,7 @@ import { parseOwnSettings } from '../swarmfile/own-settings.js'
 import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow } from './peer-run.js'
+import { readPsk } from './psk.js'
 import { announcedFolder } from './run-folder-note.js'
 import { addBootstrap, addRunOptions, deviceOf, type RunOptions, threadsFor } from './run-options.js'
 import { readTarget, readTargets } from './targets.js'
@@ -75,6 +76,8 @@ async function join(context: CommandContext, target: string, options: JoinOption
     founder: false,
     bootstrap: place.addresses,
     run: place.run,
+    invitation: place.invitation,
+    psk: readPsk(options.psk),
     listen: own.listen,
     announce: null,
     slowdown: own.slowdown,

@@ -9,11 +9,13 @@ import type { PeerConfig, SwarmFile } from '../swarmfile/schema.js'
 import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow, runForParent } from './peer-run.js'
+import { readPsk } from './psk.js'
 import { announcedFolder } from './run-folder-note.js'
 import {
   addBootstrap,
   addRunOptions,
   addStopAfter,
+  addTicket,
   assignmentsOf,
   checkCluster,
   deviceOf,
@@ -22,6 +24,7 @@ import {
 } from './run-options.js'
 import { readSwarmFile } from './swarm-source.js'
 import { readTargets } from './targets.js'
+import { ticketsOfParent } from './tickets-of-parent.js'
 
 interface PeerCommandOptions extends RunOptions {
   readonly name: string
@@ -43,7 +46,7 @@ export function addPeer(program: Command, context: CommandContext, exit: (code: 
     .action(async (file: string) =>
       exit(await peer(context, file, command.optsWithGlobals<PeerCommandOptions>())),
     )
-  addBootstrap(addStopAfter(addRunOptions(command)))
+  addTicket(addBootstrap(addStopAfter(addRunOptions(command))))
   // Set by `up` on the processes it forks: records go over their channel and nothing is shown.
   command.addOption(command.createOption('--report-to-parent').default(false).hideHelp())
   // Set by `up` where faults are made: peers reach each other by the given addresses and by no others.
@@ -53,7 +56,7 @@ export function addPeer(program: Command, context: CommandContext, exit: (code: 
     `
 Examples:
   skein peer peers/trio.yaml --name anser --set 'peers.0.listen=[/ip4/0.0.0.0/tcp/4001]'
-  skein peer peers/trio.yaml --name cygnus --bootstrap /ip4/192.168.0.7/tcp/4001`,
+  skein peer peers/trio.yaml --name cygnus --ticket skein1...`,
   )
 }
 
@@ -64,14 +67,22 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
   const own = ownEntry(swarm, options.name, file)
   const founder = own === swarm.peers[0]
   const folder = folderFor(context, options, swarm.name, founder)
-  const targets = readTargets([...swarm.bootstrap, ...options.bootstrap])
+  const tickets = [
+    ...(options.ticket === undefined ? [] : [options.ticket]),
+    ...ticketsOfParent(context.io.env),
+  ]
+  const targets = readTargets([...swarm.bootstrap, ...options.bootstrap, ...tickets])
+  // Where faults are made, the proxies alone are called; the ticket still says which run is meant and lets the peer in.
+  const called = options.onlyBootstrap ? readTargets(options.bootstrap) : targets
   const peerOptions: PeerOptions = {
     swarm,
     name: own.name,
     cluster: options.cluster ?? null,
     founder,
-    bootstrap: targets.addresses,
+    bootstrap: called.addresses,
     run: targets.run,
+    invitation: targets.invitation,
+    psk: readPsk(options.psk),
     listen: own.listen,
     announce: options.onlyBootstrap ? [] : null,
     slowdown: own.slowdown,
@@ -88,7 +99,8 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
   }
   if (options.reportToParent) return runForParent(context, peerOptions)
   const bootstrap = options.bootstrap.flatMap((address) => ['--bootstrap', address])
-  const command = ['peer', file, '--name', own.name, ...bootstrap]
+  const ticket = options.ticket === undefined ? [] : ['--ticket', options.ticket]
+  const command = ['peer', file, '--name', own.name, ...bootstrap, ...ticket]
   const { genesis, root } = runPaths(folder)
   const goOn = () => goOnCommand(command, options, folder, existsSync(founder ? genesis : root))
   return runAndShow(context, { peer: peerOptions, json: options.json, goOn })

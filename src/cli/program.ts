@@ -9,9 +9,11 @@ import { addEval } from './eval.js'
 import { addJoin } from './join.js'
 import { addPeer } from './peer.js'
 import { addRecover } from './recover.js'
+import { addRevoke } from './revoke.js'
 import { addSample } from './sample.js'
 import { addStatus } from './status.js'
 import { addStorm } from './storm.js'
+import { addTicket } from './ticket.js'
 import { addUp } from './up.js'
 
 /** Runs one command line (without `node` and script) and returns the exit code. Errors are printed, not thrown. */
@@ -52,6 +54,8 @@ function buildProgram(context: CommandContext, exit: (code: ExitCode) => void): 
   addUp(program, context, exit)
   addPeer(program, context, exit)
   addJoin(program, context, exit)
+  addTicket(program, context, exit)
+  addRevoke(program, context, exit)
   addStatus(program, context, exit)
   addRecover(program, context, exit)
   addSample(program, context, exit)

@@ -22,6 +22,8 @@ export interface RunOptions extends EngineOptions {
   readonly json: boolean
   readonly verbose: boolean
   readonly stopAfter?: number
+  readonly ticket?: string
+  readonly psk?: string
 }
 
 /** Adds the options of a command that runs peers. */
@@ -56,6 +58,10 @@ export function addRunOptions(command: Command): Command {
       'sets any key of the swarm file, lists by number from 0, may be repeated; example: --set run.localSteps=50 --set peers.1.slowdown=2',
       collect,
       [],
+    )
+    .option(
+      '--psk <file>',
+      'key of a private network (a swarm.key file), the same for every peer: others get no word through; it costs speed; example: --psk swarm.key',
     )
     .option(
       '--resume',
@@ -108,6 +114,14 @@ export function addBootstrap(command: Command): Command {
     'multiaddr of a peer to call on, or a ticket, may be repeated; example: --bootstrap /ip4/192.168.0.7/tcp/4001',
     collect,
     [],
+  )
+}
+
+/** Adds `--ticket`. */
+export function addTicket(command: Command): Command {
+  return command.option(
+    '--ticket <ticket>',
+    'ticket of the run to join, as a peer of it or `skein ticket` prints it; example: --ticket skein1...',
   )
 }
 

@@ -8,13 +8,14 @@ const FRESH_SECONDS = 5
 
 /** @param width columns of the table; lines of text may be longer */
 export function statusLines(report: StatusReport, width: number): string[] {
-  const { from, run, epoch, version, committed, refusals, peers } = report
+  const { from, run, epoch, version, committed, refusals, revoked, peers } = report
   const refused = Object.entries(refusals).map(([what, count]) => `${clean(what)} ${count}`)
   const facts = [
     ['leader', leaderText(report)],
     ...voterFacts(report),
     ['version', `${version}; ${committed} entries of the ledger are committed`],
     ...(epoch === 0 ? [] : [['recovered', `${epoch === 1 ? 'once' : `${epoch} times`} by force`]]),
+    ...revoked.map(({ who, reason }) => ['shut out', `${clean(who)}: ${clean(reason)}`]),
     ...(refused.length === 0 ? [] : [['refused', refused.join(', ')]]),
   ]
   return [

@@ -39,6 +39,8 @@ export interface StatusReport {
   /** Whether a majority of the voters is there now. */
   readonly canGoOn: boolean | null
   readonly ifLost: readonly Loss[]
+  /** Who was shut out, by name where one is known, else by id. */
+  readonly revoked: readonly { readonly who: string; readonly reason: string }[]
   readonly version: number
   readonly committed: number
   /** How often what was refused, by all peers asked together. */
@@ -71,6 +73,10 @@ export function statusReport(from: string, told: readonly Told[], now: Date): St
     tolerance: next === null ? tolerance : both(voters, next),
     canGoOn: sets === null ? null : hasMajority(sets, here),
     ifLost: sets === null ? [] : losses(sets, here),
+    revoked: best.status.revoked.map(({ who, reason }) => ({
+      who: best.status.members.find(({ id }) => id === who)?.name ?? who,
+      reason,
+    })),
     version: best.status.version,
     committed: best.status.committed,
     refusals: sums(told.map(({ status }) => status.refusals)),

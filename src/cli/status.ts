@@ -42,9 +42,9 @@ async function reportOf({ io }: CommandContext, place: string): Promise<StatusRe
     const told = await toldByFolder(place)
     return statusReport(place, told, now())
   }
-  const { addresses } = readTarget(place)
+  const target = readTarget(place)
   const { askStatus } = await import('../node/ask-status.js')
-  const status = await withProgress(io, 'asking', () => askStatus(addresses))
+  const status = await withProgress(io, 'asking', () => askStatus(target))
   return statusReport(status.name, [{ status, running: true }], now())
 }
 

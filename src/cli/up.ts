@@ -19,6 +19,7 @@ import { announcedFolder } from './run-folder-note.js'
 import {
   addRunOptions,
   addStopAfter,
+  addTicket,
   assignmentsOf,
   checkCluster,
   type RunOptions,
@@ -26,6 +27,7 @@ import {
 } from './run-options.js'
 import { Supervisor, type SwarmEnd } from './supervisor.js'
 import { readSwarmFile } from './swarm-source.js'
+import { callsFor } from './tickets-of-parent.js'
 
 /** Adds the command. */
 export function addUp(program: Command, context: CommandContext, exit: (code: ExitCode) => void): void {
@@ -37,7 +39,7 @@ export function addUp(program: Command, context: CommandContext, exit: (code: Ex
       'Starts every peer that a swarm file lists for this machine, one process each, shows the swarm and ends with the run. Ctrl-C stops and saves.',
     )
     .action(async (file: string) => exit(await up(context, file, command.optsWithGlobals<RunOptions>())))
-  addStopAfter(addRunOptions(command)).addHelpText(
+  addTicket(addStopAfter(addRunOptions(command))).addHelpText(
     'after',
     `
 Examples:
@@ -75,10 +77,12 @@ async function up(context: CommandContext, file: string, options: RunOptions): P
     startPeers: swarm.run.startPeers,
     start: (name, bootstrap, again, listener) => {
       const resume = options.resume || again
-      const calls = faulty?.connects === true ? [] : bootstrap
-      const own = peerArguments(file, name, calls, folder, local.length, { ...options, resume })
+      const given = options.ticket === undefined ? [] : [options.ticket]
+      const { args: calls, env } = callsFor([...bootstrap, ...given])
+      const called = faulty?.connects === true ? faulty.argumentsFor(name) : calls
+      const own = peerArguments(file, name, folder, local.length, { ...options, resume })
       const echo = options.verbose ? (text: string) => void context.io.stderr.write(text) : null
-      return startChild(context.script, [...own, ...(faulty?.argumentsFor(name) ?? [])], listener, echo)
+      return startChild(context.script, [...own, ...called], listener, echo, env)
     },
     record: (record) => {
       display.record(record)
@@ -170,12 +174,11 @@ function localPeers(swarm: SwarmFile, file: string): readonly string[] {
 function peerArguments(
   file: string,
   name: string,
-  bootstrap: readonly string[],
   folder: string,
   localPeers: number,
   options: RunOptions,
 ): readonly string[] {
-  const { corpus, engine, device, threads, microBatch, cluster, resume, stopAfter, verbose } = options
+  const { corpus, engine, device, threads, microBatch, cluster, psk, resume, stopAfter, verbose } = options
   const given: readonly [string, string | number | undefined][] = [
     ['--name', name],
     ['--out', folder],
@@ -185,8 +188,8 @@ function peerArguments(
     ['--micro-batch', microBatch],
     ['--corpus', corpus],
     ['--cluster', cluster],
+    ['--psk', psk],
     ['--stop-after', stopAfter],
-    ...bootstrap.map((address): [string, string] => ['--bootstrap', address]),
     ...assignmentsOf(options).map((assignment): [string, string] => ['--set', assignment]),
   ]
   return [

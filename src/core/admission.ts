@@ -9,9 +9,13 @@ import { indexOf, type PeerId } from './ids.js'
 import { type LedgerState, type Member, openAssignmentsOf, presentMembers } from './ledger.js'
 import type { Address, Join, LogPoint } from './messages.js'
 import { holdsLease, nameOf, propose, sendEntries } from './proposals.js'
+import { keysOf } from './records.js'
 import { changeProgress, followers, unknownProgress } from './replication.js'
 import { changeLead, refuse, report, send, type Turn } from './state.js'
 import { workerOnEntry } from './worker.js'
+
+/** Revocations that a welcome names at most. */
+const mostRevoked = 256
 
 /** Admits a peer, or tells one that is in already where things stand. */
 export function onJoin(turn: Turn, from: PeerId, join: Join): void {
@@ -37,9 +41,15 @@ export function onJoin(turn: Turn, from: PeerId, join: Join): void {
   for (const id of join.holding) if (lead.head.open[id] === undefined) tellVerdict(turn, from, id)
 }
 
-function whyNot(turn: Turn, head: LedgerState, from: PeerId, { cluster, name }: Join): string | null {
+function whyNot(
+  turn: Turn,
+  head: LedgerState,
+  from: PeerId,
+  { cluster, name, through }: Join,
+): string | null {
   const { clusters } = turn.state.setup
-  const revoked = head.members[from]?.revoked ?? null
+  const revoked =
+    head.revoked[from] ?? (through === null ? undefined : head.revoked[through.invitation]) ?? null
   if (revoked !== null) return `it was shut out of this run: ${revoked}`
   if (!clusters.includes(cluster))
     return `cluster '${cluster}' is not one of this run's: ${clusters.join(', ')}`
@@ -124,7 +134,8 @@ export function remind(turn: Turn, worker: PeerId, { id }: Assignment): void {
   else sendEntries(turn, worker, [entry])
 }
 
-function admit(turn: Turn, peer: PeerId, { name, cluster, role, speed, addresses }: Join): void {
+function admit(turn: Turn, peer: PeerId, join: Join): void {
+  const { name, cluster, role, speed, addresses, through } = join
   const { lead, setup } = turn.state
   if (lead === null) return
   const replicas = presentMembers(lead.head).filter((member) => member.replica && member.id !== peer)
@@ -132,7 +143,7 @@ function admit(turn: Turn, peer: PeerId, { name, cluster, role, speed, addresses
   // A voter stays one until the voters change, and validation needs the outer state.
   const isNeeded = votes || name === setup.run.validation.by
   const replica = isNeeded || (role !== 'worker' && replicas.length < setup.run.replicas)
-  propose(turn, { kind: 'admit', peer, name, cluster, replica, role, speed, addresses })
+  propose(turn, { kind: 'admit', peer, name, cluster, replica, role, speed, addresses, through })
 }
 
 /** Says where to begin. A replica whose log this one's continues needs no snapshot, unless that has fewer bytes. */
@@ -158,6 +169,7 @@ export function welcome(turn: Turn, peer: PeerId, log: LogPoint | null = null): 
     replica: holds,
     replicas: replicasOf(replica.ledger),
     replicasAt: replica.ledger.replicasAt,
+    revoked: keysOf(replica.ledger.revoked).reverse().slice(0, mostRevoked),
     snapshot,
   })
 }

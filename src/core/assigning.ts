@@ -87,7 +87,7 @@ export function fail(
 function revoke(turn: Turn, peer: PeerId, reason: string): void {
   propose(turn, {
     kind: 'revoke',
-    peer,
+    who: peer,
     reason: `${mostRefusals} contributions in a row were refused: ${reason}`,
   })
   withdraw(turn, peer)

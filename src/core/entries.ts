@@ -50,6 +50,11 @@ export interface ConfigureEntry {
  */
 export type Role = 'worker' | 'replica' | 'holder'
 
+/** The invitation by which a peer came in, named by its key, and the member that had signed it. */
+export interface Passage {
+  readonly invitation: PeerId
+  readonly by: PeerId
+}
 /** Takes a peer into the run. */
 export interface AdmitEntry {
   readonly kind: 'admit'
@@ -62,6 +67,8 @@ export interface AdmitEntry {
   readonly speed: number | null
   /** Multiaddrs at which it can be reached: whoever follows the ledger can call it. */
   readonly addresses: readonly string[]
+  /** Null for the founder, and in a run that is open to everyone. */
+  readonly through: Passage | null
 }
 /** A peer is no longer counted on; it may be admitted again. */
 export interface EvictEntry {
@@ -71,10 +78,11 @@ export interface EvictEntry {
   readonly left: boolean
   readonly reason: string
 }
-/** A peer is shut out for good: what it sends is never taken again. */
+/** A peer is shut out for good, what it sends is never taken again; or an invitation lets nobody in any more. */
 export interface RevokeEntry {
   readonly kind: 'revoke'
-  readonly peer: PeerId
+  /** The peer, or the key that names the invitation. */
+  readonly who: PeerId
   readonly reason: string
 }
 export interface AssignEntry {

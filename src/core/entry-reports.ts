@@ -30,7 +30,7 @@ export function reportEntry(turn: Turn, entry: Entry, before: LedgerState): void
       break
     }
     case 'revoke':
-      refuse(turn, 'peer', nameOf(turn, entry.peer), entry.reason)
+      refuse(turn, 'peer', nameOf(turn, entry.who), entry.reason)
       break
     case 'configure':
       report(turn, {

@@ -103,6 +103,8 @@ export type NewEvent =
   | { readonly type: 'report-made'; readonly manifest: Manifest }
   | { readonly type: 'report-failed'; readonly round: AssignmentId; readonly reason: string }
   | { readonly type: 'stop-requested' }
+  /** The user of this peer wants a peer, or those who came in by an invitation, shut out. */
+  | { readonly type: 'shut-out-requested'; readonly who: PeerId; readonly reason: string }
 
 /** What a replica must never forget: its term, whom it gave its vote in it, and the epoch. */
 export interface HardState {
@@ -127,6 +129,8 @@ export type Effect =
   | { readonly type: 'place'; readonly peer: PeerId; readonly cluster: string }
   /** A peer that this one has to reach, and where it is said to be. */
   | { readonly type: 'call'; readonly peer: PeerId; readonly addresses: readonly string[] }
+  /** A peer or an invitation was revoked: whoever is concerned is hung up on, and let in no more. */
+  | { readonly type: 'shut-out'; readonly who: PeerId }
   /** `spreadMs`: up to this much later, drawn at random. */
   | {
       readonly type: 'set-timer'

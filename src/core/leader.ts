@@ -148,8 +148,9 @@ function concerns(entry: Entry, cluster: string, { members }: LedgerState): bool
     case 'expire':
       return members[entry.worker]?.cluster === cluster
     case 'evict':
-    case 'revoke':
       return members[entry.peer]?.cluster === cluster
+    // Everyone keeps out who is shut out.
+    case 'revoke':
     case 'finish':
       return true
     case 'no-op':

@@ -5,6 +5,7 @@ import {
   changesTheta,
   type Entry,
   type ParentRound,
+  type Passage,
   type Role,
   type Verdict,
 } from './entries.js'
@@ -29,10 +30,12 @@ export interface Member {
   readonly role: Role
   /** False after an eviction, until admitted again. */
   readonly present: boolean
-  /** It went by its own word. */
+  /** It went by its own word, or was shut out: nobody waits for it. */
   readonly left: boolean
   /** Why it is shut out for good, if it is. */
   readonly revoked: string | null
+  /** How it came in, where an invitation was needed. */
+  readonly through: Passage | null
   /** Steps per second in the rehearsal before joining; counts until a round was measured. */
   readonly rehearsed: number | null
   /** Measured steps per second of the latest rounds, oldest first. */
@@ -103,6 +106,8 @@ export interface LedgerState {
   readonly replicasAt: Index
   readonly version: Version
   readonly members: Readonly<Record<PeerId, Member>>
+  /** Peers and invitations that were shut out for good, with the reason. */
+  readonly revoked: Readonly<Record<PeerId, string>>
   readonly shards: readonly Shard[]
   /** Assignments not settled yet; of one worker, those given in advance continue each other. */
   readonly open: Readonly<Record<AssignmentId, Assignment>>
@@ -131,6 +136,7 @@ export function emptyLedger(shardSizes: readonly number[], founder: PeerId): Led
     replicasAt: 0,
     version: 0,
     members: {},
+    revoked: {},
     shards: shardSizes.map((size) => ({ size, reserved: 0, returned: [] })),
     open: {},
     window: 0,
@@ -182,7 +188,8 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
           role: entry.role,
           present: true,
           left: false,
-          revoked: known?.revoked ?? null,
+          revoked: state.revoked[entry.peer] ?? null,
+          through: entry.through ?? known?.through ?? null,
           rehearsed: entry.speed ?? known?.rehearsed ?? null,
           speeds: known === undefined || isOtherDevice(known, entry.speed) ? [] : known.speeds,
           steps: known?.steps ?? 0,
@@ -199,9 +206,18 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
       return withMember(state, { ...member, present: false, left: entry.left })
     }
     case 'revoke': {
-      const member = state.members[entry.peer]
-      if (member === undefined) return state
-      return withMember(state, { ...member, present: false, revoked: entry.reason })
+      const revoked = { ...state.revoked, [entry.who]: entry.reason }
+      const member = state.members[entry.who]
+      if (member === undefined) return { ...state, revoked }
+      return withMember(
+        { ...state, revoked },
+        {
+          ...member,
+          present: false,
+          left: true,
+          revoked: entry.reason,
+        },
+      )
     }
     case 'assign':
       return {

@@ -21,6 +21,7 @@ import type {
   Welcome,
 } from './messages.js'
 import { nameOf } from './proposals.js'
+import { keysOf } from './records.js'
 import { abandonReplica, fetchSnapshot, installSnapshot, logEnd, pump } from './replica.js'
 import { change, emit, type PeerState, refuse, report, send, type Turn, toLeader } from './state.js'
 import { awaitLeader, beginTerm, mayLead, persistTerm } from './terms.js'
@@ -54,7 +55,7 @@ function joinOf(state: PeerState): Join {
   // Vectors that are not to be used count for nothing: a snapshot takes their place.
   const log = replica?.healing == null ? logEnd(state) : null
   const { speed } = worker
-  return { type: 'join', name, cluster, role, speed, holding, log, addresses }
+  return { type: 'join', name, cluster, role, speed, holding, log, addresses, through: null }
 }
 
 /** Runs with the rejoin timer: a leader not heard for twenty heartbeats has forgotten this peer, or is gone. */
@@ -162,9 +163,10 @@ function enterEpoch(turn: Turn, from: PeerId, { epoch, term }: LeaderMessage): v
 
 export function onWelcome(turn: Turn, welcome: Welcome): void {
   const { setup, joined, installing } = turn.state
-  const { replicas, replicasAt, snapshot } = welcome
+  const { replicas, replicasAt, revoked, snapshot } = welcome
   change(turn, { joined: true, replicas, replicasAt })
   for (const { peer, addresses } of replicas) call(turn, peer, addresses)
+  for (const who of revoked) emit(turn, { type: 'shut-out', who })
   emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: silenceMs })
   if (!welcome.replica) return goOnAsWorker(turn)
   if (!joined) for (const topic of replicaTopics(setup.clusters)) emit(turn, { type: 'subscribe', topic })
@@ -225,6 +227,7 @@ export function onEntriesAppended(turn: Turn, from: PeerId, append: Append): voi
 export function onSnapshotInstalled(turn: Turn, ledger: LedgerState, digest: Hash, stateDigest: Hash): void {
   if (!turn.state.installing) return
   installSnapshot(turn, ledger, digest, stateDigest)
+  for (const who of keysOf(ledger.revoked)) emit(turn, { type: 'shut-out', who })
   tellLogEnd(turn)
   persistTerm(turn)
   awaitLeader(turn)

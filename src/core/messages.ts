@@ -1,6 +1,6 @@
 // What peers say to each other. Control messages travel on direct streams; `publish` ones on gossip topics.
 // Tensors never ride in a message: they are named by hash and travel in chunks.
-import type { Entry, Role, Verdict } from './entries.js'
+import type { Entry, Passage, Role, Verdict } from './entries.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 import type { Manifest } from './manifest.js'
 
@@ -56,6 +56,8 @@ export interface Join {
   /** Where the log of the replica it still holds ends, if it holds one. */
   readonly log: LogPoint | null
   readonly addresses: readonly string[]
+  /** How it came in: put there by the receiver, who knows it by the certificates that were shown. */
+  readonly through: Passage | null
 }
 /** any peer -> one that asks to be taken in: I do not lead; this is who does, as far as I know. */
 export interface Redirect extends Fenced {
@@ -74,6 +76,8 @@ export interface Welcome extends Fenced {
   readonly replica: boolean
   readonly replicas: readonly Address[]
   readonly replicasAt: Index
+  /** Peers and invitations that were shut out so far; entries tell of more. */
+  readonly revoked: readonly PeerId[]
   /** Outer state for a replica to fetch; null if what it holds can be brought up to date by entries. */
   readonly snapshot: { readonly version: Version; readonly stateDigest: Hash } | null
 }
@@ -177,6 +181,13 @@ export interface Leave {
   readonly type: 'leave'
   readonly reason: string
 }
+/** voter -> leader: shut out a peer, or whoever came in by an invitation. */
+export interface ShutOut {
+  readonly type: 'shut-out'
+  /** The peer, or the key that names the invitation. */
+  readonly who: PeerId
+  readonly reason: string
+}
 /** member -> leader, once at the end of a run. */
 export interface Farewell {
   readonly type: 'farewell'
@@ -200,7 +211,17 @@ export type LeaderMessage =
   | WantDigest
   | Heal
 /** What is said to a leader. */
-export type MemberMessage = Pulse | Join | Appended | DigestOf | Offer | GiveUp | Validated | Leave | Farewell
+export type MemberMessage =
+  | Pulse
+  | Join
+  | Appended
+  | DigestOf
+  | Offer
+  | GiveUp
+  | Validated
+  | Leave
+  | ShutOut
+  | Farewell
 /** What voters say to each other about who leads. */
 export type ElectionMessage = AskVote | Vote
 export type Message = LeaderMessage | MemberMessage | ElectionMessage | Redirect

@@ -26,9 +26,20 @@ import {
 } from './member.js'
 import type { LeaderMessage, MemberMessage, Message } from './messages.js'
 import { goOnAbove, onParentFinished, onParentRound, onReportFailed, onReportMade } from './parent.js'
+import { keysOf } from './records.js'
 import { onOuterApplied, onOuterFailed, onSnapshotSaved, pump, replicaOf } from './replica.js'
 import { noteDurable, onAppended } from './replication.js'
-import { change, changeWorker, emit, type PeerSetup, type PeerState, report, type Turn } from './state.js'
+import { onShutOut } from './shutting-out.js'
+import {
+  change,
+  changeWorker,
+  emit,
+  type PeerSetup,
+  type PeerState,
+  report,
+  type Turn,
+  toLeader,
+} from './state.js'
 import { stopIfDue } from './stop.js'
 import {
   onRemoteValidation,
@@ -206,6 +217,8 @@ function handle(turn: Turn, event: PeerEvent): void {
       return onReportFailed(turn, event.round, event.reason)
     case 'stop-requested':
       return onStopRequested(turn)
+    case 'shut-out-requested':
+      return toLeader(turn, { type: 'shut-out', who: event.who, reason: event.reason })
     default:
       return event satisfies never
   }
@@ -223,6 +236,7 @@ function onStarted(turn: Turn, { speed, holding }: Extract<PeerEvent, { type: 's
     const { applied: version, digest, stateDigest } = replica
     report(turn, { type: 'digest', version, digest, stateDigest })
     getToKnowAll(turn, replica)
+    for (const who of keysOf(replica.ledger.revoked)) emit(turn, { type: 'shut-out', who })
     if (replica.configuration.voters.length === 1) onElectionDue(turn)
     else askSoon(turn)
   }
@@ -354,6 +368,8 @@ function onMemberMessage(turn: Turn, from: PeerId, message: MemberMessage): void
       return afterValidation(turn)
     case 'leave':
       return onLeave(turn, from, message.reason)
+    case 'shut-out':
+      return onShutOut(turn, from, message)
     case 'farewell':
       return onFarewell(turn, from, message)
     default:

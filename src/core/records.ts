@@ -5,6 +5,9 @@ export type ByKey<Key extends string, Value> = Readonly<Record<Key, Value>>
 export const entriesOf = <Key extends string, Value>(record: ByKey<Key, Value>): [Key, Value][] =>
   Object.entries(record) as [Key, Value][]
 
+export const keysOf = <Key extends string, Value>(record: ByKey<Key, Value>): Key[] =>
+  Object.keys(record) as Key[]
+
 /** The record with every value changed. */
 export const mapValues = <Key extends string, Value>(
   record: ByKey<Key, Value>,

@@ -151,6 +151,8 @@ export type Report =
   /** Something was not taken: a peer, a message, a contribution, a wrong state. `from` is null when unknown. */
   | { readonly type: 'refused'; readonly what: string; readonly from: string | null; readonly reason: string }
   | { readonly type: 'sample'; readonly version: Version; readonly prompt: string; readonly text: string }
+  /** How much of the corpus a peer has fetched from members, bytes. */
+  | { readonly type: 'corpus'; readonly bytes: number; readonly of: number }
   | { readonly type: 'warning'; readonly message: string }
   | {
       readonly type: 'status'

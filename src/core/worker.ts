@@ -36,9 +36,12 @@ export function workerOnEntry(turn: Turn, entry: Entry): void {
       if (entry.worker === self) onVerdict(turn, entry.assignment, entry.kind, null)
       break
     case 'evict':
+      if (entry.peer === self) backIn(turn, entry.reason)
+      break
     case 'revoke':
-      if (entry.peer === self && turn.state.finishing === null && !turn.state.leaving)
-        rejoin(turn, entry.reason)
+      emit(turn, { type: 'shut-out', who: entry.who })
+      // It is told so by the leader itself.
+      if (entry.who === self) backIn(turn, entry.reason)
       break
     case 'no-op':
     case 'configure':
@@ -51,6 +54,10 @@ export function workerOnEntry(turn: Turn, entry: Entry): void {
     default:
       entry satisfies never
   }
+}
+
+function backIn(turn: Turn, reason: string): void {
+  if (turn.state.finishing === null && !turn.state.leaving) rejoin(turn, reason)
 }
 
 /**

@@ -190,6 +190,8 @@ function describe(name: BulkName): string {
       return `the snapshot of version ${name.version}`
     case 'payload':
       return `the payload ${name.hash.slice(0, 12)}...`
+    case 'corpus':
+      return 'the corpus'
   }
 }
 

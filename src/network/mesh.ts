@@ -1,6 +1,7 @@
 // The mesh: the port's methods over one libp2p node and its protocols.
 import './polyfill.js'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import type { Identify } from '@libp2p/identify'
 import type { Connection, PeerId as RemoteId } from '@libp2p/interface'
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
@@ -8,6 +9,7 @@ import type { Libp2p } from 'libp2p'
 import { peerId as asPeerId, type Hash, type PeerId, type RunId } from '../core/ids.js'
 import type { Manifest, Message, Topic } from '../core/messages.js'
 import { UserError } from '../core/user-error.js'
+import type { Door } from '../ports/door.js'
 import type { BulkName, BulkSource, Hello, HelloAnswer, Mesh, MeshHandlers, Traffic } from '../ports/mesh.js'
 import type { PeerStatus } from '../ports/status.js'
 import type { LinkConfig } from '../swarmfile/schema.js'
@@ -15,6 +17,7 @@ import { sealedFrames } from '../wire/fitting.js'
 import type { GradientFrame } from '../wire/frames.js'
 import { CONTROL_PROTOCOL, Control } from './control.js'
 import { BULK_PROTOCOL, BULK_STREAMS, Donor } from './donor.js'
+import { DOOR_PROTOCOL, Doorkeeper } from './doorkeeper.js'
 import { messageOf } from './errors.js'
 import { Fetcher } from './fetch.js'
 import { Gate } from './gate.js'
@@ -44,6 +47,10 @@ export interface MeshOptions {
   /** Finds peers on the local network. */
   readonly mdns: boolean
   readonly handlers: MeshHandlers
+  /** Key of a private network: with another, or none, nobody gets a word through. */
+  readonly psk?: Uint8Array | null
+  /** Who may come in; whoever reaches this peer, where there is none. */
+  readonly door?: Door | null
   /** Links to emulate between clusters. */
   readonly links: readonly LinkConfig[]
   /** This peer's own cluster, as far as it is known before a run is entered. */
@@ -91,6 +98,7 @@ class Libp2pMesh implements Mesh {
   readonly #donor: Donor
   readonly #fetcher: Fetcher
   readonly #liveness: Liveness
+  readonly #doorkeeper: Doorkeeper | null
   #rejoin!: Rejoin
   #node!: Libp2p
   #run: RunId | null = null
@@ -118,7 +126,11 @@ class Libp2pMesh implements Mesh {
       () => this.#run,
       (author, frame) => reception.gossiped(author, frame as GradientFrame),
     )
-    this.#greeter = new Greeter(meter, (from, hello) => reception.answer(from, hello), malformed('hello'))
+    this.#greeter = new Greeter(
+      meter,
+      (from, hello) => this.#doorkeeper?.turnAway(from) ?? reception.answer(from, hello),
+      malformed('hello'),
+    )
     this.#statusDesk = new StatusDesk(meter)
     this.#control = new Control(
       meter,
@@ -141,10 +153,24 @@ class Libp2pMesh implements Mesh {
       },
       this.#nowMs,
     )
+    const { door = null } = options
+    this.#doorkeeper =
+      door === null
+        ? null
+        : new Doorkeeper({
+            door,
+            gate: this.#gate,
+            meter,
+            self: () => this.self,
+            hangUp: (peer, reason) => this.#drop(peer, reason),
+            admitted: (peer) => this.#admitted(peer),
+            refused: (from, reason) => handlers.refused(from, 'peer', reason),
+            malformed: malformed('knock'),
+          })
   }
 
   async start(): Promise<void> {
-    const { privateKey, listen, mdns, bootstrap = [], announce = null } = this.options
+    const { privateKey, listen, mdns, bootstrap = [], announce = null, psk = null } = this.options
     for (const address of bootstrap) addressFrom(address)
     const node = await createNode({
       privateKey,
@@ -152,18 +178,28 @@ class Libp2pMesh implements Mesh {
       announce,
       mdns,
       gate: this.#gate,
+      psk,
       gossip: this.#gossip,
+      doorkeeper: this.#doorkeeper,
       found: (peer) => this.#rejoin.found(peer),
     })
     this.#node = node
     this.#rejoin = new Rejoin({
       self: this.self,
-      isConnected: (peer) => this.#connectionTo(peer) !== undefined,
+      isConnected: (peer) => this.#connections(peer).length > 0,
       welcomes: (peer) => this.#gate.welcomes(peer),
       dial: (addresses) => node.dial(addresses),
       log: this.options.log,
     })
+    const keeper = this.#doorkeeper
     await node.handle(HELLO_PROTOCOL, this.#greeter.handle, { maxInboundStreams: 8 })
+    if (keeper !== null) {
+      await node.handle(DOOR_PROTOCOL, keeper.handle, { maxInboundStreams: 4, runOnLimitedConnection: true })
+      node.addEventListener('connection:open', ({ detail }) => {
+        keeper.opened(detail)
+        if (keeper.isInside(asPeerId(detail.remotePeer.toString()))) this.#identify(detail)
+      })
+    }
     await node.handle(STATUS_PROTOCOL, this.#statusDesk.handle, { maxInboundStreams: 8 })
     await node.handle(CONTROL_PROTOCOL, this.#control.handle, { maxInboundStreams: 8 })
     await node.handle(BULK_PROTOCOL, this.#donor.handle, { maxInboundStreams: BULK_STREAMS })
@@ -186,7 +222,8 @@ class Libp2pMesh implements Mesh {
   }
 
   peers(): readonly PeerId[] {
-    return this.#node.getPeers().map((peer) => asPeerId(peer.toString()))
+    const connected = this.#node.getPeers().map((peer) => asPeerId(peer.toString()))
+    return connected.filter((peer) => this.#isIn(peer))
   }
 
   place(peer: PeerId, cluster: string): void {
@@ -201,6 +238,7 @@ class Libp2pMesh implements Mesh {
     }
     this.#run = run
     this.#links.settle(cluster)
+    this.#doorkeeper?.entered(this.#node.getConnections())
   }
 
   async dial(address: string): Promise<PeerId> {
@@ -225,7 +263,12 @@ class Libp2pMesh implements Mesh {
     this.#rejoin.call(peer, addresses)
   }
 
+  reconsider(): void {
+    this.#doorkeeper?.reconsider()
+  }
+
   async hello(peer: PeerId, hello: Hello): Promise<HelloAnswer> {
+    if (this.#doorkeeper !== null) return this.#knock(this.#doorkeeper, peer)
     const connection = this.#connectionTo(peer)
     if (connection === undefined) throw new Error(`Cannot say hello to ${peer}: it is not connected.`)
     const answer = await this.#greeter.greet(connection, hello)
@@ -236,6 +279,17 @@ class Libp2pMesh implements Mesh {
       void this.#node.hangUp(peerIdFromString(peer)).catch(() => {})
     }
     return answer
+  }
+
+  /** What hello is to a run that is not open to everyone. */
+  async #knock(keeper: Doorkeeper, peer: PeerId): Promise<HelloAnswer> {
+    const [connection] = this.#connections(peer)
+    if (connection === undefined) throw new Error(`Cannot knock at ${peer}: it is not connected.`)
+    const answered = await keeper.knock(connection)
+    if ('refusal' in answered)
+      return { accepted: false, reason: answered.words, later: answered.refusal.kind === 'later' }
+    const { genesis, leader, leaderAddresses } = answered.admitted
+    return { accepted: true, genesis, leader, leaderAddresses }
   }
 
   async status(peer: PeerId): Promise<PeerStatus> {
@@ -292,6 +346,7 @@ class Libp2pMesh implements Mesh {
 
   async #close(): Promise<void> {
     this.#rejoin.close()
+    this.#doorkeeper?.close()
     this.#liveness.close()
     this.#reception.close()
     this.#fetcher.close()
@@ -331,33 +386,63 @@ class Libp2pMesh implements Mesh {
 
   #connected(remote: RemoteId): void {
     const peer = asPeerId(remote.toString())
+    if (this.#doorkeeper === null) return this.#admitted(peer)
+    this.#doorkeeper.connected(peer)
+  }
+
+  /** It is connected, and let in. */
+  #admitted(peer: PeerId): void {
     this.#liveness.heard(peer)
-    for (const { direction, remoteAddr } of this.#node.getConnections(remote)) {
+    for (const connection of this.#connections(peer)) {
+      const { direction, remoteAddr } = connection
       if (direction === 'outbound') this.#rejoin.learn(peer, [remoteAddr.toString()])
+      if (this.#doorkeeper !== null) this.#identify(connection)
     }
     this.#rejoin.connected(peer)
     this.#handlers.connected(peer)
   }
 
+  /** Tells addresses and protocols to a peer that was let in, and hears its own; gossip begins with that. */
+  #identify(connection: Connection): void {
+    const { identify } = this.#node.services as { readonly identify: Identify }
+    identify
+      .identify(connection)
+      .catch((error) => this.options.log(`identifying ${connection.remotePeer}: ${messageOf(error)}`))
+  }
+
   #disconnected(remote: RemoteId): void {
     const peer = asPeerId(remote.toString())
+    const wasIn = this.#isIn(peer)
     this.#control.forget(peer)
     this.#links.forget(peer)
     this.#liveness.forget(peer)
+    this.#doorkeeper?.disconnected(peer)
     if (this.#closing !== null) return
     this.#rejoin.disconnected(peer)
-    this.#handlers.disconnected(peer)
+    if (wasIn) this.#handlers.disconnected(peer)
   }
 
+  #isIn(peer: PeerId): boolean {
+    return this.#doorkeeper?.isInside(peer) ?? true
+  }
+
+  /** To a peer that was let in. */
   #connectionTo(peer: PeerId): Connection | undefined {
-    return this.#node.getConnections(peerIdFromString(peer)).find(({ status }) => status === 'open')
+    return this.#isIn(peer) ? this.#connections(peer)[0] : undefined
+  }
+
+  #connections(peer: PeerId): Connection[] {
+    return this.#node.getConnections(peerIdFromString(peer)).filter(({ status }) => status === 'open')
   }
 
   async #connect(peer: PeerId): Promise<Connection> {
     const connection = this.#connectionTo(peer)
     if (connection !== undefined) return connection
     if (this.#gate.isBanned(peer)) throw new Error('it was cut off')
-    return this.#node.dial(peerIdFromString(peer))
+    const dialled = await this.#node.dial(peerIdFromString(peer))
+    if (this.#doorkeeper !== null && !(await this.#doorkeeper.admission(peer)))
+      throw new Error('it does not let this peer in')
+    return dialled
   }
 }
 

@@ -5,11 +5,13 @@ import { identify } from '@libp2p/identify'
 import type { PeerInfo } from '@libp2p/interface'
 import { mdns } from '@libp2p/mdns'
 import { noise } from '@libp2p/noise'
+import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p'
 import { UserError } from '../core/user-error.js'
+import type { Doorkeeper } from './doorkeeper.js'
 import { messageOf } from './errors.js'
 import type { Gate } from './gate.js'
 import type { Gossip } from './gossip.js'
@@ -25,7 +27,11 @@ export interface NodeOptions {
   readonly announce: readonly string[] | null
   readonly mdns: boolean
   readonly gate: Gate
+  /** Key of a private network, as swarm.key files hold it; null for none. */
+  readonly psk: Uint8Array | null
   readonly gossip: Gossip
+  /** Null where whoever reaches this peer may speak with it. */
+  readonly doorkeeper: Doorkeeper | null
   /** A peer's answer on the local network; comes again with every answer. */
   readonly found: (peer: PeerInfo) => void
 }
@@ -50,6 +56,7 @@ export function libp2pOptions(options: NodeOptions): Libp2pOptions {
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
+    ...(options.psk !== null && { connectionProtector: preSharedKey({ psk: options.psk }) }),
     connectionGater: options.gate.gater,
     // It would kill healthy connections that are merely busy: 67 % of a mesh lost. Liveness is ours.
     connectionMonitor: { abortConnectionOnPingFailure: false },
@@ -61,7 +68,13 @@ export function libp2pOptions(options: NodeOptions): Libp2pOptions {
       reconnectRetries: 0,
     },
     peerDiscovery: options.mdns ? [discovery({ serviceTag: MDNS_TAG })] : [],
-    services: { identify: identify(), gossip: options.gossip.service },
+    services: {
+      // Before anything that takes in streams.
+      ...(options.doorkeeper !== null && { door: options.doorkeeper.service }),
+      // It tells addresses, protocols and version: only to who is let in.
+      identify: identify({ runOnConnectionOpen: options.doorkeeper === null }),
+      gossip: options.gossip.service,
+    },
     start: false,
   }
 }

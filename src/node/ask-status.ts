@@ -1,8 +1,12 @@
 // Asks a peer of a run how things stand, from outside of the run.
+import type { PeerId, RunId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
 import { createMesh, generateIdentity } from '../network/mesh.js'
-import type { MeshHandlers } from '../ports/mesh.js'
+import { keyPairOfIdentity } from '../network/signatures.js'
+import type { Mesh, MeshHandlers } from '../ports/mesh.js'
 import type { PeerStatus } from '../ports/status.js'
+import type { Invitation } from '../wire/certificates.js'
+import { Membership } from './membership.js'
 
 /** Whoever only asks is told nothing else, and belongs to no run. */
 const deaf: MeshHandlers = {
@@ -15,14 +19,35 @@ const deaf: MeshHandlers = {
   hello: () => ({ accepted: false, reason: 'it only asks for the status of a run', later: false }),
 }
 
+/** Where to ask, and what a ticket says beside that. */
+export interface Asked {
+  readonly addresses: readonly string[]
+  readonly run: RunId | null
+  readonly invitation: Invitation | null
+}
+
 /**
- * What the first peer that answers at one of these multiaddrs knows of its run.
+ * What the first peer that answers at one of these multiaddrs knows of its run; where that is not open to everyone,
+ * it is told to who has a ticket.
  *
  * @throws UserError that says of each address why it gave no answer
  */
-export async function askStatus(addresses: readonly string[]): Promise<PeerStatus> {
+export async function askStatus({ addresses, run, invitation }: Asked): Promise<PeerStatus> {
+  const privateKey = await generateIdentity()
+  const door =
+    invitation === null
+      ? null
+      : await Membership.of({
+          self: keyPairOfIdentity(privateKey),
+          run,
+          invitation,
+          chain: null,
+          keep: () => {},
+          now: Date.now,
+        })
   const mesh = await createMesh({
-    privateKey: await generateIdentity(),
+    privateKey,
+    door,
     listen: [],
     mdns: false,
     handlers: deaf,
@@ -34,7 +59,9 @@ export async function askStatus(addresses: readonly string[]): Promise<PeerStatu
   try {
     for (const address of addresses) {
       try {
-        return await mesh.status(await mesh.dial(address))
+        const peer = await mesh.dial(address)
+        if (door !== null) await showTicket(mesh, peer)
+        return await mesh.status(peer)
       } catch (error) {
         if (error instanceof UserError && error.kind === 'usage') throw error
         failures.push(`${address}: ${(error as Error).message}`)
@@ -46,6 +73,11 @@ export async function askStatus(addresses: readonly string[]): Promise<PeerStatu
   throw new UserError(
     'network',
     `no peer told its status: ${failures.join('; ')}`,
-    'check that the peer is up and in its run, and the address current; a run on this machine tells it by its folder, as in skein status runs/trio',
+    'check that the peer is up and in its run, and the address current; a run that is not open to everyone tells it to who gives a ticket; a run on this machine tells it by its folder, as in skein status runs/trio',
   )
+}
+
+async function showTicket(mesh: Mesh, peer: PeerId): Promise<void> {
+  const answer = await mesh.hello(peer, { run: null, config: null, name: 'status' })
+  if (!answer.accepted) throw new Error(answer.reason)
 }

@@ -25,18 +25,17 @@ export interface Dataset {
  * @throws UserError of kind `data`
  */
 export async function loadDataset({ data, model }: RunConfig, corpus: string): Promise<Dataset> {
-  if (corpus === ownCorpus) {
-    throw new UserError(
-      'data',
-      'this run trains on a text of its founder, which this machine was not given',
-      'copy that text to this machine and pass its path with --corpus',
-    )
-  }
   const opened = await openCorpus({ corpus })
   const tokenizer = openTokenizer(data.tokenizer)
   const { context } = resolveModel(model, tokenizer.vocabulary)
   const tokens = splitCorpus(opened, tokenizer, { heldOut: data.heldOut, shards: data.shards, context })
   return { tokens, tokenizer, manifest: dataManifest(tokens), source: opened.source }
+}
+
+/** What members gave of a run's corpus, as its tokens. */
+export function datasetOfTokens({ run }: Genesis, tokens: TokenSplit): Dataset {
+  const tokenizer = openTokenizer(run.data.tokenizer)
+  return { tokens, tokenizer, manifest: dataManifest(tokens), source: 'what members gave' }
 }
 
 /** @throws UserError that says how this peer's data differs from the run's */

@@ -8,6 +8,7 @@ import { bytesUnder } from '../store/safetensors.js'
 import type { Account } from './account.js'
 import type { Contributions } from './contributions.js'
 import type { Dispatch, OutwardEffect } from './driver.js'
+import type { CorpusCopy } from './fetched-corpus.js'
 import type { OuterStates } from './outer-states.js'
 import { reasonOf } from './reason.js'
 import type { ReplicaDuties } from './replica-duties.js'
@@ -28,6 +29,10 @@ export interface ExecutorParts {
   /** The engine that validates, started when first needed: training goes on beside it. */
   readonly evaluator: () => Promise<Trainer>
   readonly validationBatches: number
+  /** What this peer trains on, for those who lack it. */
+  readonly corpus: Pick<CorpusCopy, 'bytes'>
+  /** Keeps a peer, or those who came in by an invitation, away from this one. */
+  readonly shutOut: (who: PeerId) => void
   readonly report: (report: Report) => void
   readonly dispatch: Dispatch
 }
@@ -50,6 +55,8 @@ export class Executor {
         return mesh.subscribe(effect.topic)
       case 'place':
         return mesh.place(effect.peer, effect.cluster)
+      case 'shut-out':
+        return this.parts.shutOut(effect.who)
       case 'call':
         return mesh.call(effect.peer, effect.addresses)
       case 'persist':
@@ -114,6 +121,8 @@ export class Executor {
         return duties.encodedSnapshot(name.version)
       case 'payload':
         return rounds.held(name.hash) ?? contributions.held(name.hash)
+      case 'corpus':
+        return this.parts.corpus.bytes()
     }
   }
 

@@ -1,6 +1,8 @@
 // What the network brings, handed to whichever stage the peer is in: first the search, then the run.
+import type { Passage } from '../core/entries.js'
 import type { NewEvent } from '../core/events.js'
 import type { PeerId } from '../core/ids.js'
+import type { Message } from '../core/messages.js'
 import type { HelloAnswer, MeshHandlers } from '../ports/mesh.js'
 import type { Contributions } from './contributions.js'
 import type { Dispatch } from './driver.js'
@@ -27,6 +29,9 @@ export class Inbox implements MeshHandlers {
     reason: 'this peer is still looking for its run',
   })
 
+  /** How a peer came in, by its certificates. */
+  passageOf: (peer: PeerId) => Passage | null = () => null
+
   constructor(private readonly reporter: Reporter) {}
 
   /** From here on everything goes to the core, what has waited first. */
@@ -38,7 +43,7 @@ export class Inbox implements MeshHandlers {
   }
 
   readonly message: MeshHandlers['message'] = (from, message) =>
-    this.#pass({ type: 'message', from, message })
+    this.#pass({ type: 'message', from, message: this.#witnessed(from, message) })
 
   readonly contribution: MeshHandlers['contribution'] = (from, manifest, payload) =>
     void this.#stage?.contributions.arrived(from, manifest, payload)
@@ -64,6 +69,11 @@ export class Inbox implements MeshHandlers {
     this.reporter.report({ type: 'refused', what, from, reason })
 
   readonly hello: MeshHandlers['hello'] = (from, hello) => this.answer(from, hello)
+
+  /** What a peer says of how it came in counts for nothing; what its certificates say does. */
+  #witnessed(from: PeerId, message: Message): Message {
+    return message.type === 'join' ? { ...message, through: this.passageOf(from) } : message
+  }
 
   #pass(event: NewEvent): void {
     if (this.#stage !== null) return this.#stage.dispatch(event)

@@ -106,7 +106,9 @@ export class Search {
         new UserError(
           'refused',
           `${peer} refused this peer: ${answer.reason}`,
-          'use the swarm file, seed and corpus of that run, or start a run of your own',
+          this.options.invitation === null && this.options.swarm !== null
+            ? 'use the swarm file, seed and corpus of that run, or start a run of your own'
+            : 'ask a member of the run for a new ticket, which `skein ticket RUN-FOLDER` prints there',
         ),
       )
       return

@@ -2,6 +2,7 @@
 import type { RunId } from '../core/ids.js'
 import type { EventRecord } from '../core/reports.js'
 import type { SwarmFile } from '../swarmfile/schema.js'
+import type { Invitation } from '../wire/certificates.js'
 
 export interface PeerOptions {
   /** The swarm file after defaults and overrides; null for a peer that joins a run with no file. */
@@ -16,6 +17,10 @@ export interface PeerOptions {
   readonly bootstrap: readonly string[]
   /** From a ticket: the only run this peer will join. */
   readonly run: RunId | null
+  /** From a ticket: what lets this peer in. */
+  readonly invitation: Invitation | null
+  /** Key of a private network, as swarm.key files hold it; null for none. */
+  readonly psk: Uint8Array | null
   readonly listen: readonly string[]
   /** What it tells others of where it can be reached; null for what it listens on. */
   readonly announce: readonly string[] | null

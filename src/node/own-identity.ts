@@ -2,10 +2,12 @@
 import type { PeerId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
 import { generateIdentity, identityOf } from '../network/mesh.js'
+import { sha256 } from '../platform/sha256.js'
 import { loadOrCreateKey } from '../store/identity.js'
 import { loadSnapshot } from '../store/snapshot.js'
 import { StoreError } from '../store/store-error.js'
-import type { Genesis } from '../swarmfile/genesis.js'
+import { type Genesis, runIdOf } from '../swarmfile/genesis.js'
+import { handOver, keepChain, loadChain } from './kept-membership.js'
 import type { PeerDisk, ReplicaDisk } from './peer-disk.js'
 import type { LoadedSnapshot } from './restore.js'
 
@@ -41,11 +43,15 @@ export async function takeIdentity(
   const found = await lookAt(disk, replica)
   if (typeof found !== 'string') return { key, replica, snapshot: found }
   if (!canAsk) throw runLost(disk, found)
+  const chain = kept.founder === self ? [] : await loadChain(disk.paths.membership)
   const aside = await disk.setAside()
   warn(
     `${found}. The votes it gave are forgotten, so that it must not vote again: it joins its run as a new peer. What is left of the old one lies in ${aside ?? disk.paths.root}.`,
   )
-  return fresh(disk, warn)
+  const identity = await fresh(disk, warn)
+  const handed = chain === null ? null : handOver(runIdOf(kept, sha256), key, chain, identity.key)
+  if (handed !== null) await keepChain(disk.paths.membership, handed)
+  return identity
 }
 
 /** There is no run to go on with: one whose log lies in the folder was another peer. */

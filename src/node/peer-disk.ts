@@ -109,9 +109,9 @@ export class PeerDisk {
   async setAside(): Promise<string | null> {
     await this.#log?.close()
     this.#log = null
-    const { key, replica, journal, payloads, snapshots, worker } = this.paths
+    const { key, membership, replica, journal, payloads, snapshots, worker } = this.paths
     let folder: string | null = null
-    for (const path of [journal, key, payloads, snapshots, worker, replica]) {
+    for (const path of [journal, key, membership, payloads, snapshots, worker, replica]) {
       if (!(await exists(path))) continue
       folder ??= await this.#newFolder()
       await rename(path, join(folder, path.slice(dirname(path).length + 1)))

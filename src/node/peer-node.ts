@@ -15,8 +15,10 @@ import { Contributions } from './contributions.js'
 import { Driver, type Ending } from './driver.js'
 import { Evaluation } from './evaluation.js'
 import { Executor } from './executor.js'
+import { CorpusCopy } from './fetched-corpus.js'
 import { type KnownLeader, keepGenesis } from './founding.js'
 import type { Inbox } from './inbox.js'
+import type { Membership } from './membership.js'
 import type { PeerOptions, PeerOutcome } from './options.js'
 import { OuterStates } from './outer-states.js'
 import type { Identity } from './own-identity.js'
@@ -39,6 +41,8 @@ export interface NodeParts {
   readonly inbox: Inbox
   readonly reporter: Reporter
   readonly entered: Entered
+  /** Null in a run that is open to everyone. */
+  readonly membership: Membership | null
 }
 
 const now = () => performance.now()
@@ -163,7 +167,7 @@ export class PeerNode {
     record: WorkerRecord | null,
     speed: number,
   ): void {
-    const { options, disk, mesh, inbox, reporter, identity, entered } = this.parts
+    const { options, disk, mesh, inbox, reporter, identity, entered, membership } = this.parts
     const { inForce, run } = entered
     const fail = this.#fail
     const dispatch: Driver['dispatch'] = (event) => driver.dispatch(event)
@@ -196,6 +200,11 @@ export class PeerNode {
       account: this.#account,
       checkpoint: (version, theta, loss) => this.#checkpoint(version, theta, loss),
       evaluator: evaluation.engine,
+      shutOut: (who) => {
+        membership?.revoke(who)
+        mesh.reconsider()
+      },
+      corpus: new CorpusCopy(entered.dataset.tokens),
       validationBatches: inForce.run.validation.batches,
       report,
       dispatch,
@@ -215,6 +224,7 @@ export class PeerNode {
       state: () => driver.state,
       traffic: () => mesh.traffic(),
       report: reporter.report,
+      order: ({ shutOut: who, reason }) => dispatch({ type: 'shut-out-requested', who, reason }),
     })
     this.#watch = watch
     mesh.tellStatus(() => watch.status())
@@ -293,7 +303,7 @@ function outcomeOf({ outcome, reason }: Ending): PeerOutcome {
       throw new UserError(
         'refused',
         `the run does not take this peer: ${reason}`,
-        'change what it names, and join again',
+        'change what it names and join again; a peer that was shut out needs a ticket of a member, and a new folder (--out)',
       )
   }
 }

@@ -1,16 +1,22 @@
 // How a peer comes into its run: it makes it, goes on with the one in its folder, or finds it.
+import { existsSync } from 'node:fs'
 import type { PeerId, RunId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
+import { builtinName } from '../data/corpus.js'
 import { outerOptimizer } from '../outer/optimizer.js'
 import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
+import { runPaths } from '../store/run-paths.js'
 import { type Genesis, runIdOf } from '../swarmfile/genesis.js'
-import { checkDataset, type Dataset, loadDataset } from './dataset.js'
-import { checkSameRun, foundRun, inForce } from './founding.js'
+import { checkDataset, type Dataset, datasetOfTokens, loadDataset } from './dataset.js'
+import { corpusFromMembers } from './fetched-corpus.js'
+import { checkSameRun, foundRun, inForce, ownCorpus } from './founding.js'
 import type { Inbox } from './inbox.js'
 import { Search } from './joining.js'
+import type { Membership } from './membership.js'
 import type { PeerOptions } from './options.js'
 import type { Reporter } from './reporter.js'
+import { clusterOf } from './setup.js'
 
 export interface Entered {
   readonly run: RunId
@@ -25,6 +31,13 @@ export interface Entered {
   readonly isKept: boolean
 }
 
+/** By what a peer comes into its run. */
+export interface Entering {
+  readonly mesh: Mesh
+  readonly reporter: Reporter
+  readonly stop: AbortSignal
+}
+
 /** Makes a run. @throws UserError if it could never take its first outer step */
 export async function found(options: PeerOptions, self: PeerId): Promise<Entered> {
   const { swarm } = options
@@ -35,7 +48,7 @@ export async function found(options: PeerOptions, self: PeerId): Promise<Entered
 }
 
 /** Goes on with the run of the own folder; nobody else is needed for that. @throws UserError if another one is meant */
-export async function goOn(options: PeerOptions, kept: Genesis): Promise<Entered> {
+export async function goOn(options: PeerOptions, kept: Genesis, entering: Entering): Promise<Entered> {
   const run = runIdOf(kept, sha256)
   if (options.run !== null && options.run !== run)
     throw new UserError(
@@ -44,31 +57,50 @@ export async function goOn(options: PeerOptions, kept: Genesis): Promise<Entered
       'pass the folder of that run with --out, or join it anew without --resume',
     )
   if (options.swarm !== null) checkSameRun(kept, options.swarm.run)
-  return entered(kept, options, await datasetOf(kept, options), { founds: false, isKept: true })
+  return entered(kept, options, await datasetOf(kept, options, entering), { founds: false, isKept: true })
 }
 
 /** Looks for the run, and then needs the text that it trains on. */
 export async function join(
   options: PeerOptions,
-  reporter: Reporter,
   inbox: Inbox,
-  mesh: Mesh,
-  stop: AbortSignal,
+  membership: Membership | null,
+  entering: Entering,
 ): Promise<Entered> {
+  const { mesh, reporter, stop } = entering
   const search = new Search(options, reporter)
-  inbox.search = { greet: (peer) => search.greet(mesh, peer), lost: (peer) => search.lost(peer) }
-  for (const peer of inbox.connectedPeers) search.greet(mesh, peer)
+  // Where the run is not open to everyone, a peer is asked before it counts as connected.
+  const place = membership ?? inbox
+  place.search = { greet: (peer) => search.greet(mesh, peer), lost: (peer) => search.lost(peer) }
+  for (const peer of membership?.arrivals ?? inbox.connectedPeers) search.greet(mesh, peer)
   const genesis = await search.run(mesh, stop)
-  inbox.search = null
-  return entered(genesis, options, await datasetOf(genesis, options), { founds: false, isKept: false })
+  place.search = null
+  return entered(genesis, options, await datasetOf(genesis, options, entering), {
+    founds: false,
+    isKept: false,
+  })
 }
 
-async function datasetOf(genesis: Genesis, { corpus, swarm }: PeerOptions): Promise<Dataset> {
+/** From the text of this machine; where it has none, from members of the run. */
+async function datasetOf(
+  genesis: Genesis,
+  options: PeerOptions,
+  { mesh, reporter, stop }: Entering,
+): Promise<Dataset> {
+  const { corpus, swarm, folder } = options
   const path = corpus ?? swarm?.run.data.corpus ?? genesis.run.data.corpus
+  if (corpus === null && isLacking(path)) {
+    mesh.enter(runIdOf(genesis, sha256), clusterOf(options, genesis.clusters))
+    const wanted = { mesh, manifest: genesis.data, path: runPaths(folder).corpus, reporter, stop }
+    return datasetOfTokens(genesis, await corpusFromMembers(wanted))
+  }
   const dataset = await loadDataset(genesis.run, path)
   checkDataset(dataset, genesis)
   return dataset
 }
+
+/** A path of the swarm file may be another machine's; one given to this peer itself is meant. */
+const isLacking = (path: string): boolean => path === ownCorpus || (path !== builtinName && !existsSync(path))
 
 const entered = (
   genesis: Genesis,

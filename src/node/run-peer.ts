@@ -1,18 +1,28 @@
 // One peer from start to end: its folder, its network, its run, its engine, and the core that decides.
+import type { PeerId } from '../core/ids.js'
+import { UserError } from '../core/user-error.js'
 import { createMesh } from '../network/mesh.js'
+import { keyPairOfIdentity } from '../network/signatures.js'
+import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
-import type { Genesis } from '../swarmfile/genesis.js'
+import { type Genesis, runIdOf } from '../swarmfile/genesis.js'
+import type { Chain } from '../wire/certificates.js'
 import { writeTicket } from '../wire/ticket.js'
 import { loadContacts } from './contacts.js'
 import { answerHello, checkHoldsRun, type KnownLeader, loadGenesis } from './founding.js'
 import { Inbox } from './inbox.js'
+import { chainFromFolder, keepChain, loadChain } from './kept-membership.js'
+import { Membership } from './membership.js'
 import type { PeerOptions, PeerOutcome, RunPeer } from './options.js'
 import { takeIdentity } from './own-identity.js'
 import { PeerDisk } from './peer-disk.js'
 import { PeerNode } from './peer-node.js'
 import { Reporter } from './reporter.js'
-import { type Entered, found, goOn, join } from './run-entry.js'
+import { type Entered, type Entering, found, goOn, join } from './run-entry.js'
 import { clusterOf } from './setup.js'
+
+/** How long the ticket is good that a peer prints when it starts. */
+const TICKET_MS = 7 * 24 * 3_600_000
 
 export const runPeer: RunPeer = async (given, watch, stop) => {
   const options = withOwnCorpus(given)
@@ -27,13 +37,18 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
     const events = await disk.events((error) =>
       reporter.warn(`${error.message}; events are no longer written`),
     )
-    const reporter: Reporter = new Reporter(options.name, [(record) => events.write(record), watch])
+    const reporter: Reporter = new Reporter(options.name, [
+      // A ticket lets its bearer in: it is shown, and kept in no log.
+      (record) => events.write(record.type === 'listening' ? { ...record, ticket: null } : record),
+      watch,
+    ])
     const warn = (message: string) => reporter.warn(message)
     const inbox = new Inbox(reporter)
     const kept = resume ? await loadGenesis(disk.run.genesis) : null
     const contacts = kept === null ? [] : await loadContacts(disk.paths.contacts)
     const canAsk = contacts.length > 0 || bootstrap.length > 0
     const identity = await takeIdentity(disk, kept, { resume, canAsk }, warn)
+    const membership = await membershipOf(options, kept, identity.key, disk.paths.membership)
     const mesh = await createMesh({
       privateKey: identity.key,
       listen: options.listen,
@@ -42,19 +57,24 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
       bootstrap,
       mdns: options.mdns,
       handlers: inbox,
+      door: membership,
+      psk: options.psk,
       links: options.swarm?.links ?? [],
       cluster: options.cluster ?? '',
       log: options.verbose ? (line) => process.stderr.write(`${options.name}: ${line}\n`) : () => {},
     })
     closing.push(() => mesh.close())
-    const entered = await enterRun(options, kept, reporter, inbox, mesh, stop)
+    const entered = await enterRun(options, kept, inbox, membership, { mesh, reporter, stop })
     if (!entered.founds) closing[0] = () => disk.close()
     stop.throwIfAborted()
     const known = () => node?.leader() ?? nobodyKnown
     let node: PeerNode | null = null
-    introduce(mesh, inbox, reporter, entered, options, known)
+    await introduce(mesh, membership, inbox, reporter, entered, options, known)
     for (const { peer, addresses } of contacts) mesh.call(peer, addresses)
-    const started = await PeerNode.start({ options, disk, identity, mesh, inbox, reporter, entered }, stop)
+    const started = await PeerNode.start(
+      { options, disk, identity, mesh, inbox, reporter, entered, membership },
+      stop,
+    )
     node = started
     closing.push(() => started.close())
     closing[0] = () => disk.close()
@@ -66,6 +86,59 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
   } finally {
     for (const close of closing.reverse()) await close()
   }
+}
+
+/**
+ * Null where whoever reaches this peer is let in.
+ *
+ * @throws UserError for a peer that nobody could let in
+ */
+async function membershipOf(
+  { founder, swarm, folder, run, invitation }: PeerOptions,
+  kept: Genesis | null,
+  key: Uint8Array,
+  path: string,
+): Promise<Membership | null> {
+  const decided = (kept ?? swarm)?.run.membership ?? (invitation === null ? 'open' : 'ticket')
+  if (decided === 'open') return null
+  const self = keyPairOfIdentity(key)
+  const chain = kept === null || kept.founder === self.id ? null : await chainOf(self.id, kept, folder, path)
+  const begins = founder && kept === null
+  if (!begins && kept?.founder !== self.id && invitation === null && chain === null) throw noTicket()
+  return Membership.of({
+    self,
+    run: kept === null ? run : runIdOf(kept, sha256),
+    invitation,
+    chain,
+    keep: (chain) => void keepChain(path, chain).catch(() => {}),
+    now: Date.now,
+  })
+}
+
+/** Certificates of another key are those of a peer that this one is no more. */
+async function chainOf(self: PeerId, kept: Genesis, folder: string, path: string): Promise<Chain | null> {
+  const own = await loadChain(path)
+  return own?.at(-1)?.holder === self ? own : chainFromFolder(folder, kept, self)
+}
+
+const noTicket = (): UserError =>
+  new UserError(
+    'usage',
+    'this run lets in only peers that have a ticket (run.membership), and this peer has none',
+    'give the ticket that a peer of the run prints when it starts, or that `skein ticket RUN-FOLDER` prints there, with --ticket',
+  )
+
+/** Null where nobody could use it. */
+async function ticketFor(
+  genesis: Genesis,
+  addresses: readonly string[],
+  membership: Membership | null,
+): Promise<string | null> {
+  if (addresses.length === 0) return null
+  const run = runIdOf(genesis, sha256)
+  const invitation = (await membership?.invite(Date.now() + TICKET_MS)) ?? null
+  if (membership !== null && invitation === null) return null
+  return writeTicket({ run, name: genesis.name, addresses, invitation })
 }
 
 const nobodyKnown: KnownLeader = { leader: null, leaderAddresses: [] }
@@ -81,32 +154,30 @@ function withOwnCorpus(options: PeerOptions): PeerOptions {
 function enterRun(
   options: PeerOptions,
   kept: Genesis | null,
-  reporter: Reporter,
   inbox: Inbox,
-  mesh: Mesh,
-  stop: AbortSignal,
+  membership: Membership | null,
+  entering: Entering,
 ): Promise<Entered> {
-  if (kept !== null) return goOn(options, kept)
-  if (options.founder) return found(options, mesh.self)
-  return join(options, reporter, inbox, mesh, stop)
+  if (kept !== null) return goOn(options, kept, entering)
+  if (options.founder) return found(options, entering.mesh.self)
+  return join(options, inbox, membership, entering)
 }
 
 /** From here on the peer speaks for the run, and tells those who look for it. */
-function introduce(
+async function introduce(
   mesh: Mesh,
+  membership: Membership | null,
   inbox: Inbox,
   reporter: Reporter,
   { run, genesis, inForce }: Entered,
   options: PeerOptions,
   known: () => KnownLeader,
-): void {
+): Promise<void> {
+  membership?.enter(genesis, known)
+  if (membership !== null) inbox.passageOf = (peer) => membership.passageOf(peer)
   mesh.enter(run, clusterOf(options, genesis.clusters))
   inbox.answer = (_, hello) => answerHello(genesis, inForce.run, known, hello)
   const addresses = mesh.addresses()
-  reporter.report({
-    type: 'listening',
-    id: mesh.self,
-    addresses,
-    ticket: addresses.length === 0 ? null : writeTicket({ run, name: genesis.name, addresses }),
-  })
+  const ticket = await ticketFor(genesis, addresses, membership)
+  reporter.report({ type: 'listening', id: mesh.self, addresses, ticket })
 }

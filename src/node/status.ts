@@ -1,10 +1,11 @@
 // What a peer tells of itself to other programs: who leads and why, who votes, how far it is.
 import { toleranceOf } from '../core/configuration.js'
 import type { PeerId } from '../core/ids.js'
+import { entriesOf } from '../core/records.js'
 import type { PeerState } from '../core/state.js'
 import { phaseOf } from '../core/worker.js'
 import type { NamedPeer, PeerStatus } from '../ports/status.js'
-import { MAX_STATUS_MEMBERS } from '../wire/status.js'
+import { MAX_STATUS_MEMBERS, MAX_STATUS_REVOKED } from '../wire/status.js'
 
 /** @param leads why it leads, as it was reported when it began to */
 export function statusOf(
@@ -30,11 +31,24 @@ export function statusOf(
     next: next?.map(named) ?? null,
     tolerance: voters === null ? null : toleranceOf(voters.length),
     members: membersOf(state),
+    revoked: revokedOf(state),
+    addresses: setup.self.addresses,
     version: replica?.applied ?? 0,
     committed: replica?.ledger.index ?? 0,
     refusals: mostRefused(refusals),
     phase: phaseOf(state),
   }
+}
+
+/** A reason is cut to this many characters: all of them together have to fit a control message. */
+const reasonCharacters = 200
+
+/** The newest, as far as they fit. */
+function revokedOf({ lead, replica }: PeerState): PeerStatus['revoked'] {
+  const revoked = entriesOf(lead?.head.revoked ?? replica?.ledger.revoked ?? {})
+  return revoked
+    .slice(-MAX_STATUS_REVOKED)
+    .map(([who, reason]) => ({ who, reason: reason.slice(0, reasonCharacters) }))
 }
 
 /** Kinds that are listed at most: some name a version, and there may be many of those. */

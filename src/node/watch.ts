@@ -10,6 +10,7 @@ import type { PeerStatus } from '../ports/status.js'
 import type { PeerPaths } from '../store/run-paths.js'
 import { Contacts } from './contacts.js'
 import { replaceFile } from './loose-file.js'
+import { type Order, takeOrder } from './orders.js'
 import { statusOf } from './status.js'
 
 const everyMs = 1_000
@@ -22,6 +23,8 @@ export interface Watched {
   readonly state: () => PeerState
   readonly traffic: () => Traffic
   readonly report: (report: Report) => void
+  /** What the user of this machine wants of the peer. */
+  readonly order: (order: Order) => void
 }
 
 export class Watch {
@@ -55,6 +58,8 @@ export class Watch {
   }
 
   #tick(): void {
+    const order = takeOrder(this.watched.paths.orders)
+    if (order !== null) this.watched.order(order)
     this.#keepFiles()
     this.watched.report(this.#report())
     this.#noticeIfAlone()

@@ -99,6 +99,8 @@ export class PlainView implements View {
         return `checkpoint of version ${record.version} at ${record.path}`
       case 'refused':
         return `refused ${record.what}${record.from === null ? '' : ` from ${record.from}`}: ${record.reason}`
+      case 'corpus':
+        return `has ${bytes(record.bytes)} of ${bytes(record.of)} of the corpus`
       case 'warning':
         return `warning: ${record.message}`
       case 'codec-chosen':

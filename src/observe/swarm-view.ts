@@ -202,6 +202,8 @@ export function afterRecord(before: SwarmState, record: RunRecord): SwarmState {
       })
     case 'run-finished':
       return { ...state, finished: record, version: Math.max(state.version, record.versions) }
+    case 'corpus':
+      return own({ phase: `fetching the corpus, ${Math.floor((100 * record.bytes) / record.of)} %` })
     case 'reported':
     case 'merged':
     case 'catching-up':

@@ -34,6 +34,8 @@ export type BulkName =
   | { readonly kind: 'snapshot'; readonly version: Version }
   /** A contribution's payload. */
   | { readonly kind: 'payload'; readonly hash: Hash }
+  /** The run's corpus as token ids: 16 bits, little-endian, those held out last. */
+  | { readonly kind: 'corpus' }
 
 /** Answers a donor's requests; null where it does not hold the thing. */
 export type BulkSource = (name: BulkName) => Uint8Array | null | Promise<Uint8Array | null>
@@ -81,7 +83,10 @@ export interface Mesh {
   dial(address: string): Promise<PeerId>
   /** Calls a peer at these addresses, beside those known, now and whenever it is lost; what is no address of it is passed over. */
   call(peer: PeerId, addresses: readonly string[]): void
+  /** Asks a connected peer to be let in; where the run is not open to everyone, this is a knock at its door. */
   hello(peer: PeerId, hello: Hello): Promise<HelloAnswer>
+  /** Who belongs to the run has changed: hangs up on those who do not any more. */
+  reconsider(): void
   /** Asks a connected peer how things stand in its run; of which run it is does not matter. */
   status(peer: PeerId): Promise<PeerStatus>
   /** What is told to who asks for the status. */

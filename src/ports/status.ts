@@ -13,6 +13,12 @@ export interface StatusMember extends NamedPeer {
   readonly present: boolean
 }
 
+export interface Revoked {
+  /** The peer, or the key that names the invitation. */
+  readonly who: PeerId
+  readonly reason: string
+}
+
 /** Content of `peers/NAME/status.json`. */
 export interface PeerStatus extends NamedPeer {
   readonly cluster: string
@@ -34,6 +40,10 @@ export interface PeerStatus extends NamedPeer {
   readonly tolerance: string | null
   /** All that a replica's ledger knows; none from a pure worker. */
   readonly members: readonly StatusMember[]
+  /** Peers and invitations that were shut out; none from a pure worker. */
+  readonly revoked: readonly Revoked[]
+  /** Multiaddrs at which the peer can be reached. */
+  readonly addresses: readonly string[]
   readonly version: Version
   /** Ledger index of the last entry committed here. */
   readonly committed: Index

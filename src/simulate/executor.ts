@@ -131,8 +131,9 @@ export class VirtualExecutor {
         for (const cancel of memory.timers.values()) cancel()
         memory.cancelTraining?.()
         return
-      // Peers of a simulation know each other's addresses, and write no checkpoints.
+      // Peers of a simulation know each other's addresses, are not kept from speaking, and write no checkpoints.
       case 'call':
+      case 'shut-out':
       case 'place':
       case 'checkpoint':
         return

@@ -143,6 +143,8 @@ class Words {
         return `version ${event.version} is validated`
       case 'validation-failed':
         return `version ${event.version} could not be validated: ${event.reason}`
+      case 'shut-out-requested':
+        return `its user wants ${this.nameOf(event.who)} shut out: ${event.reason}`
       case 'parent-round':
         return `round ${event.round.id} of the swarm above, from its version ${event.round.base}`
       case 'parent-finished':
@@ -175,6 +177,8 @@ class Words {
       }
       case 'cancel-timer':
         return `no timer ${effect.name}`
+      case 'shut-out':
+        return `shut out ${this.nameOf(effect.who)}`
       case 'call':
         return `call ${this.nameOf(effect.peer)}`
       case 'persist':
@@ -244,7 +248,7 @@ class Words {
         return `${place} voters ${set(entry.voters)}${next} (${entry.reason})`
       }
       case 'revoke':
-        return `${place} revoke ${this.nameOf(entry.peer)} (${entry.reason})`
+        return `${place} revoke ${this.nameOf(entry.who)} (${entry.reason})`
       case 'validate':
         return `${place} validate version ${entry.version}`
       case 'admit':
@@ -321,6 +325,8 @@ class Words {
         return `version ${message.version} is validated`
       case 'leave':
         return `leaving: ${message.reason}`
+      case 'shut-out':
+        return `shut out ${this.nameOf(message.who)}: ${message.reason}`
       case 'farewell':
         return 'farewell'
       default:

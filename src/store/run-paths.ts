@@ -7,12 +7,16 @@ export interface RunPaths {
   readonly events: string
   readonly checkpoints: string
   readonly genesis: string
+  /** Tokens of the corpus, where they were fetched from members. */
+  readonly corpus: string
 }
 
 export interface PeerPaths {
   readonly root: string
   readonly lock: string
   readonly key: string
+  /** Certificates that make the holder of the key a member of the run. */
+  readonly membership: string
   /** Names the peer that the journal belongs to; there before the journal's first record. */
   readonly replica: string
   readonly journal: string
@@ -22,6 +26,8 @@ export interface PeerPaths {
   readonly worker: string
   /** Replicas of the run, and where they were last. */
   readonly contacts: string
+  /** What the user of this machine wants of the peer while it runs. */
+  readonly orders: string
   /** What the peer does, written once a second for other programs. */
   readonly status: string
 }
@@ -32,6 +38,7 @@ export function runPaths(root: string): RunPaths {
     events: join(root, 'events.jsonl'),
     checkpoints: join(root, 'checkpoints'),
     genesis: join(root, 'genesis.json'),
+    corpus: join(root, 'corpus.tokens'),
   }
 }
 
@@ -42,12 +49,14 @@ export function peerPaths(root: string, peer: string): PeerPaths {
     root: own,
     lock: join(own, 'lock'),
     key: join(own, 'key'),
+    membership: join(own, 'membership'),
     replica: join(own, 'replica'),
     journal: join(own, 'journal'),
     payloads: join(own, 'payloads'),
     snapshots: join(own, 'snapshots'),
     worker: join(own, 'worker'),
     contacts: join(own, 'contacts.json'),
+    orders: join(own, 'orders.json'),
     status: join(own, 'status.json'),
   }
 }

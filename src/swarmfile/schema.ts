@@ -161,6 +161,12 @@ export const runSchema = z.strictObject({
     .describe(
       'Rounds that a worker may go on by itself while its contribution is on its way, or nobody leads.',
     ),
+  membership: z
+    .enum(['ticket', 'open'])
+    .default('ticket')
+    .describe(
+      'Who may join: `ticket` lets in who has a ticket of a member; `open` lets in whoever reaches a peer, for labs and tests.',
+    ),
   startPeers: count.default(1).describe('Workers to wait for before the first assignment.'),
   replicas: count
     .default(3)

@@ -26,6 +26,7 @@ import {
   hashSchema,
   index,
   name,
+  passageSchema,
   peerIdSchema,
   roleSchema,
   speed,
@@ -83,6 +84,7 @@ const entrySchemas = [
       role: roleSchema,
       speed: speed.nullable(),
       addresses: addressesSchema,
+      through: passageSchema,
     }),
   ),
   exactly<EvictEntry & Place>()(
@@ -95,7 +97,7 @@ const entrySchemas = [
     }),
   ),
   exactly<RevokeEntry & Place>()(
-    z.strictObject({ ...place, kind: z.literal('revoke'), peer: peerIdSchema, reason: entryText }),
+    z.strictObject({ ...place, kind: z.literal('revoke'), who: peerIdSchema, reason: entryText }),
   ),
   exactly<AssignEntry & Place>()(
     z.strictObject({

@@ -1,6 +1,6 @@
 // The fields that entries and messages are made of, with the bounds that hold everywhere.
 import { z } from 'zod'
-import type { Role } from '../core/entries.js'
+import type { Passage, Role } from '../core/entries.js'
 import type { AssignmentId, Hash, PeerId, RunId } from '../core/ids.js'
 
 /** Accepts a schema only if its output is exactly `T`. */
@@ -36,6 +36,9 @@ export const assignmentIdSchema = z
   .string()
   .regex(/^a[0-9]{1,15}$/, 'not an assignment id') as unknown as z.ZodType<AssignmentId>
 
+export const passageSchema = z
+  .strictObject({ invitation: peerIdSchema, by: peerIdSchema })
+  .nullable() satisfies z.ZodType<Passage | null>
 export const votersSchema = z.array(peerIdSchema).min(1).max(MAX_VOTERS).readonly()
 export const addressesSchema = z.array(z.string().max(MAX_ADDRESS_CHARS)).max(MAX_ADDRESSES).readonly()
 export const roleSchema = exactly<Role>()(z.enum(['worker', 'replica', 'holder']))

@@ -20,6 +20,7 @@ import type {
   Pulse,
   Redirect,
   Settled,
+  ShutOut,
   TakeOver,
   TurnedAway,
   Validated,
@@ -37,6 +38,7 @@ import {
   exactly,
   hashSchema,
   name,
+  passageSchema,
   peerIdSchema,
   roleSchema,
   runIdSchema,
@@ -52,6 +54,8 @@ const MAX_ENTRIES = 1024
 const MAX_ASSIGNMENTS = 64
 /** Most replicas in one message: where the outer state is held more often, some of them are enough. */
 const MAX_REPLICAS = 64
+/** Most revocations in one message: 52 bytes each. */
+const MAX_REVOKED = 256
 
 const longText = z.string().max(CONTROL_CAP_BYTES)
 const share = z.number().nonnegative()
@@ -85,6 +89,7 @@ const leaderMessageSchemas = [
       replica: z.boolean(),
       replicas: replicasSchema,
       replicasAt: whole,
+      revoked: z.array(peerIdSchema).max(MAX_REVOKED).readonly(),
       snapshot: heldSchema.nullable(),
     }),
   ),
@@ -147,6 +152,7 @@ const memberMessageSchemas = [
       holding: assignmentsSchema,
       log: logPointSchema.nullable(),
       addresses: addressesSchema,
+      through: passageSchema,
     }),
   ),
   exactly<Appended>()(
@@ -166,6 +172,7 @@ const memberMessageSchemas = [
   ),
   exactly<Validated>()(z.strictObject({ type: z.literal('validated'), version: whole, loss: z.number() })),
   exactly<Leave>()(z.strictObject({ type: z.literal('leave'), reason: text })),
+  exactly<ShutOut>()(z.strictObject({ type: z.literal('shut-out'), who: peerIdSchema, reason: text })),
   exactly<Farewell>()(
     z.strictObject({
       type: z.literal('farewell'),
@@ -237,5 +244,6 @@ export const bulkNameSchema = exactly<BulkName>()(
     z.strictObject({ kind: z.literal('theta'), version: whole }),
     z.strictObject({ kind: z.literal('snapshot'), version: whole }),
     z.strictObject({ kind: z.literal('payload'), hash: hashSchema }),
+    z.strictObject({ kind: z.literal('corpus') }),
   ]),
 )

@@ -1,10 +1,22 @@
 // A peer's status as others read it, from its folder or over the network.
 import { z } from 'zod'
 import type { NamedPeer, PeerStatus } from '../ports/status.js'
-import { exactly, name, peerIdSchema, runIdSchema, text, whole } from './fields.js'
+import {
+  addressesSchema,
+  entryText,
+  exactly,
+  name,
+  peerIdSchema,
+  runIdSchema,
+  text,
+  whole,
+} from './fields.js'
 
 /** Members that one status lists at most: with the longest names they stay below what a control message may carry. */
 export const MAX_STATUS_MEMBERS = 100
+
+/** Revocations that one status lists at most. */
+export const MAX_STATUS_REVOKED = 40
 
 const namedSchema = exactly<NamedPeer>()(z.strictObject({ name, id: peerIdSchema }))
 const votersSchema = z.array(namedSchema).max(16).readonly()
@@ -30,6 +42,11 @@ export const peerStatusSchema = exactly<PeerStatus>()(
       )
       .max(MAX_STATUS_MEMBERS)
       .readonly(),
+    revoked: z
+      .array(z.strictObject({ who: peerIdSchema, reason: entryText }))
+      .max(MAX_STATUS_REVOKED)
+      .readonly(),
+    addresses: addressesSchema,
     version: whole,
     committed: whole,
     refusals: z.record(z.string().max(256), whole).readonly(),

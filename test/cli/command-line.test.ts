@@ -8,7 +8,7 @@ import { type ChildMessage, readChildMessage } from '../../src/cli/child-channel
 import { commandLine, goOnCommand } from '../../src/cli/command-line.js'
 import { realMain, run, start, Workplace, withFakes } from './processes.js'
 
-const commands = ['up', 'peer', 'join', 'status', 'recover', 'sample', 'eval']
+const commands = ['up', 'peer', 'join', 'ticket', 'revoke', 'status', 'recover', 'sample', 'eval']
 
 describe('The command line', () => {
   const place = new Workplace()
@@ -42,6 +42,8 @@ describe('The command line', () => {
       'threads',
       'micro-batch',
       'cluster',
+      'psk',
+      'ticket',
       'seed',
       'set',
       'stop-after',

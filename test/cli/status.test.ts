@@ -39,6 +39,8 @@ function said(
     next: next?.map(named) ?? null,
     tolerance: voters === null ? null : toleranceOf(voters.length),
     members: [],
+    revoked: [],
+    addresses: [],
     version: 12,
     committed: 40,
     refusals: {},

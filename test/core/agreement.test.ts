@@ -139,6 +139,7 @@ describe('A replica', () => {
       replica: true,
       replicas: [],
       replicasAt: 0,
+      revoked: [],
       snapshot: { version: 0, stateDigest: wrong },
     })
     assert.equal(driven.of('fetch-snapshot').length, 1)

@@ -79,6 +79,7 @@ export const admission = (peer: PeerId, replica = true): Extract<EntryBody, { ki
   role: 'replica',
   speed: 10,
   addresses: [],
+  through: null,
 })
 
 export class Driven {
@@ -275,6 +276,7 @@ export function join(driven: Driven, peer: PeerId, changes: Partial<Join> = {}):
     holding: [],
     log: null,
     addresses: [],
+    through: null,
     ...changes,
   })
 }

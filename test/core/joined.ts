@@ -51,6 +51,7 @@ export const welcome = (changes: Partial<Welcome> = {}): Welcome => ({
   replica: false,
   replicas: [founder, third].map((peer) => ({ peer, addresses: [] })),
   replicasAt: start,
+  revoked: [],
   snapshot: null,
   ...changes,
 })

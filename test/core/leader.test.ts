@@ -398,6 +398,7 @@ describe('A leader', () => {
       replica: true,
       replicas: [],
       replicasAt: 0,
+      revoked: [],
       snapshot: null,
     })
     driven.at = 10_000

@@ -25,6 +25,7 @@ const admission = (speed: number | null): EntryBody => ({
   role: 'replica',
   speed,
   addresses: [],
+  through: null,
 })
 const admitted = add(start, admission(5))
 
@@ -146,7 +147,7 @@ describe('A member', () => {
   })
 
   it('that is shut out stays so, with the reason', () => {
-    const out = add(admitted, { kind: 'revoke', peer: bob, reason: 'it lied' })
+    const out = add(admitted, { kind: 'revoke', who: bob, reason: 'it lied' })
     assert.deepEqual([out.members[bob].present, out.members[bob].revoked], [false, 'it lied'])
     assert.equal(add(out, admission(5)).members[bob].revoked, 'it lied')
   })

@@ -111,6 +111,7 @@ describe('Whoever looks for the leader', () => {
       holding: [],
       log: null,
       addresses: [],
+      through: null,
     }
     const late = peerId('id-late')
     const [answer] = member(true).from(late, join).sent(late, 'redirect')

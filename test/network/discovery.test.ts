@@ -1,8 +1,8 @@
 // How peers find each other, stay together, and what a busy port or a wrong address says.
 import assert from 'node:assert/strict'
-import { createSocket } from 'node:dgram'
 import { UserError } from '../../src/core/user-error.js'
 import { generateIdentity } from '../../src/network/mesh.js'
+import { multicastWorks } from './multicast.js'
 import { join, numbered, startPeer } from './peers.js'
 import { closeAll } from './raw.js'
 
@@ -101,26 +101,3 @@ describe('An address', () => {
     )
   })
 })
-
-/** Whether what is sent to mDNS's group comes back here; in some containers it does not. */
-function multicastWorks(): Promise<boolean> {
-  const group = '224.0.0.251'
-  const socket = createSocket({ type: 'udp4', reuseAddr: true })
-  return new Promise<boolean>((resolve) => {
-    const timer = setTimeout(() => resolve(false), 1000)
-    const settle = (works: boolean) => {
-      clearTimeout(timer)
-      resolve(works)
-    }
-    socket.on('error', () => settle(false))
-    socket.on('message', () => settle(true))
-    socket.bind(0, () => {
-      try {
-        socket.addMembership(group)
-        socket.send('anyone?', socket.address().port, group, (error) => error && settle(false))
-      } catch {
-        settle(false)
-      }
-    })
-  }).finally(() => socket.close())
-}

@@ -26,6 +26,8 @@ async function nodeOptions(): Promise<NodeOptions> {
       () => null,
       () => {},
     ),
+    psk: null,
+    doorkeeper: null,
     found: () => {},
   }
 }

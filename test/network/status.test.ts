@@ -20,6 +20,8 @@ const status: PeerStatus = {
   next: null,
   tolerance: 'one voter: not fault-tolerant',
   members: [{ name: 'anser', id, cluster: 'north', replica: true, present: true }],
+  revoked: [],
+  addresses: ['/ip4/10.0.0.1/tcp/4001'],
   version: 5,
   committed: 12,
   refusals: { heartbeat: 1 },

@@ -48,6 +48,8 @@ function executorOver(methods: Partial<Mesh>) {
     evaluator: () => Promise.resolve(noTrainer),
     validationBatches: 1,
     report: (report) => reports.push(report),
+    corpus: { bytes: () => new Uint8Array([1, 2]) },
+    shutOut: () => {},
     dispatch: events.dispatch,
   })
   return { executor, events, reports }

@@ -21,6 +21,7 @@ export function tinySwarm(changes: Record<string, unknown> = {}, peers = ['anser
     validation: { everyVersions: 2, batches: 2 },
     checkpoints: { everyVersions: 2 },
     stop: { versions: 4 },
+    membership: 'open',
   }
   return swarmFileSchema.parse({
     name: 'tiny',
@@ -104,6 +105,8 @@ export class Nest {
       founder: false,
       bootstrap: [],
       run: null,
+      invitation: null,
+      psk: null,
       listen: ['/ip4/127.0.0.1/tcp/0'],
       slowdown: 1,
       microBatch: null,

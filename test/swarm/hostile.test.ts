@@ -71,7 +71,10 @@ describe('What only a leader may say', () => {
       'entries for its log',
       { type: 'append', ...fenced, prev: { index: 2, term: 1 }, entries: [], commit: 999 },
     ],
-    ['a welcome', { type: 'welcome', ...fenced, replica: true, replicas: [], replicasAt: 0, snapshot }],
+    [
+      'a welcome',
+      { type: 'welcome', ...fenced, replica: true, replicas: [], replicasAt: 0, revoked: [], snapshot },
+    ],
     ['a refusal', { type: 'turned-away', ...fenced, reason: 'because' }],
     [
       'a verdict',
@@ -249,6 +252,7 @@ describe('A worker', () => {
       holding: [],
       log: null,
       addresses: [],
+      through: null,
     }
     const { swarm } = under('bob', 'alice', () => join)
     assert.deepEqual(swarm.of('expired'), [])

@@ -61,6 +61,7 @@ describe('A peer that may not join', () => {
       holding: [],
       log: null,
       addresses: [],
+      through: null,
     })
     swarm.run(2_000)
     assert.equal(swarm.peers.get('carol')?.outcome, 'turned-away')
@@ -79,6 +80,7 @@ describe('A peer that may not join', () => {
       holding: [],
       log: null,
       addresses: [],
+      through: null,
     })
     swarm.run(2_000)
     assert.equal(swarm.peers.get('carol')?.outcome, 'turned-away')

@@ -26,6 +26,7 @@ const admission = (index: number): AdmitEntry & Pick<Entry, 'index' | 'term'> =>
   role: 'replica',
   speed: 1.5,
   addresses,
+  through: null,
 })
 const admissions = Array.from({ length: 100 }, (_, i) => admission(i + 8))
 const append: Append = {
@@ -78,6 +79,7 @@ describe('A message', () => {
       term: 1,
       replica: true,
       replicasAt: 9,
+      revoked: [],
       snapshot: null,
     } as const
     const redirect = { type: 'redirect', epoch: 0, term: 1, leader: peer } as const

@@ -53,6 +53,7 @@ const addresses = fc.array(
 const voters = fc.array(peers, { minLength: 1, maxLength: 5 })
 const place = { index: fc.integer({ min: 1, max: 2 ** 31 }), term: whole }
 const settled = { assignment: assignments, worker: peers, reason: text }
+const passages = fc.option(record({ invitation: peers, by: peers }))
 export const entries: fc.Arbitrary<Entry> = fc.oneof(
   record({
     ...place,
@@ -79,6 +80,7 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
     role: roles,
     speed: fc.option(positive),
     addresses,
+    through: passages,
   }),
   record({
     ...place,
@@ -87,7 +89,7 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
     left: fc.boolean(),
     reason: text,
   }),
-  record({ ...place, kind: fc.constant('revoke' as const), peer: peers, reason: text }),
+  record({ ...place, kind: fc.constant('revoke' as const), who: peers, reason: text }),
   record({
     ...place,
     kind: fc.constant('assign' as const),
@@ -157,6 +159,7 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
     replica: fc.boolean(),
     replicas,
     replicasAt: whole,
+    revoked: fc.array(peers, { maxLength: 5 }),
     snapshot: fc.option(heldVersion),
   }),
   record({ type: fc.constant('turned-away' as const), ...fence, reason: text }),
@@ -204,6 +207,7 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
     holding: someAssignments,
     log: fc.option(point),
     addresses,
+    through: passages,
   }),
   record({ type: fc.constant('redirect' as const), ...fence, leader: fc.option(peers), replicas }),
   record({ type: fc.constant('appended' as const), ...fence, ok: fc.boolean(), index: whole }),
@@ -227,6 +231,7 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
     granted: fc.boolean(),
     reason: text,
   }),
+  record({ type: fc.constant('shut-out' as const), who: peers, reason: text }),
   record({ type: fc.constant('offer' as const), manifest: manifests }),
   record({ type: fc.constant('give-up' as const), assignment: assignments, reason: text }),
   record({ type: fc.constant('validated' as const), version: whole, loss: number }),
