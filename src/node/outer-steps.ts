@@ -2,6 +2,7 @@
 import type { Hash, Version } from '../core/ids.js'
 import { type OuterOptimizer, type OuterStep, outerOptimizer } from '../outer/optimizer.js'
 import { checkFinite, digestsOf, type StateDigests } from '../outer/snapshot.js'
+import { contentName } from '../platform/content-name.js'
 import { sha256 } from '../platform/sha256.js'
 import { bytesUnder } from '../store/safetensors.js'
 import type { OuterConfig } from '../swarmfile/schema.js'
@@ -229,4 +230,4 @@ function digestsIn(vectors: OuterVectors, { version, theta, slots }: State): Sta
 }
 
 /** As digestVector of src/tensor/digest.ts, without the copy: fp32 travels as it lies in memory. */
-const digestOf = (values: Float32Array): Hash => sha256(bytesUnder(values))
+const digestOf = (values: Float32Array): Hash => contentName(bytesUnder(values))

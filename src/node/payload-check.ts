@@ -1,7 +1,7 @@
 // Whether a payload is what its manifest says, looked at in slices, so that the thread does other work in between.
-import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import type { Manifest } from '../core/messages.js'
+import { ContentHasher } from '../platform/content-name.js'
 import { codecs } from '../tensor/codec.js'
 import { ContributionCheck } from '../tensor/contribution.js'
 
@@ -18,14 +18,14 @@ export async function payloadProblem(
   const expected = codec.encodedBytes(parameters)
   if (payload.length !== expected) return `its payload has ${payload.length} bytes, not ${expected}`
   const perValue = codec.encodedBytes(1)
-  const hash = createHash('sha256')
+  const hasher = new ContentHasher(payload.length)
   const check = new ContributionCheck()
   for (let start = 0; start < payload.length; start += sliceBytes) {
     if (start > 0) await setImmediate()
     const slice = payload.subarray(start, start + sliceBytes)
-    hash.update(slice)
+    hasher.update(slice)
     check.add(codec.decode(slice, slice.length / perValue))
   }
-  if (hash.digest('hex') !== manifest.payload) return 'its payload does not match the hash in its manifest'
+  if (hasher.name() !== manifest.payload) return 'its payload does not match the hash in its manifest'
   return check.problem(manifest, parameters)
 }

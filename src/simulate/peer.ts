@@ -6,7 +6,7 @@ import { termAt } from '../core/log.js'
 import type { Manifest, Topic } from '../core/messages.js'
 import type { HeldState, PeerSetup, PeerState } from '../core/state.js'
 import type { Snapshot } from '../outer/snapshot.js'
-import { sha256 } from '../platform/sha256.js'
+import { contentName } from '../platform/content-name.js'
 import { codecs } from '../tensor/codec.js'
 import { norm } from '../tensor/vector.js'
 import type { VirtualDisk } from './disk.js'
@@ -101,7 +101,7 @@ export function contributionOf(
   loss: number,
 ): Manifest {
   const bytes = codecs.fp32.encode(gradient)
-  const payload = sha256(bytes)
+  const payload = contentName(bytes)
   return {
     assignment: id,
     base,

@@ -1,6 +1,7 @@
 // What every message looks like, checked at the border. `exactly` ties each schema to its TypeScript type
 // in both directions, so that neither can change alone.
 import { z } from 'zod'
+import { MAX_CHUNKS } from '../core/content.js'
 import type {
   Address,
   Append,
@@ -45,8 +46,6 @@ import {
   whole,
 } from './fields.js'
 
-/** Most chunks of one contribution: 66 bytes each, so that a manifest fits in a control message. */
-export const MAX_CHUNKS = 768
 /** Largest chunk: a gossip message over 4 MiB is lost, and its envelope and signature need room. */
 export const MAX_CHUNK_BYTES = 2 * 1024 * 1024
 /** Most ledger entries in one message; an entry takes 60 to 400 bytes. */
