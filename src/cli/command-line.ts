@@ -35,7 +35,21 @@ export function goOnCommand(
 }
 
 function givenArguments(options: RunOptions): readonly string[] {
-  const { out, corpus, engine, device, threads, microBatch, cluster, seed, set, stopAfter, json } = options
+  const {
+    out,
+    corpus,
+    engine,
+    device,
+    threads,
+    microBatch,
+    cluster,
+    seed,
+    set,
+    stopAfter,
+    json,
+    maxUpload,
+    maxDownload,
+  } = options
   const given: readonly [string, string | number | undefined][] = [
     ['--out', out],
     ['--corpus', corpus],
@@ -44,6 +58,8 @@ function givenArguments(options: RunOptions): readonly string[] {
     ['--threads', threads],
     ['--micro-batch', microBatch],
     ['--cluster', cluster],
+    ['--max-upload', maxUpload],
+    ['--max-download', maxDownload],
     ['--seed', seed],
     ...set.map((assignment): [string, string] => ['--set', assignment]),
     ['--stop-after', stopAfter],

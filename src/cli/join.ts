@@ -10,7 +10,7 @@ import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow } from './peer-run.js'
 import { announcedFolder } from './run-folder-note.js'
-import { addBootstrap, addRunOptions, deviceOf, type RunOptions, threadsFor } from './run-options.js'
+import { addBootstrap, addRunOptions, capsOf, deviceOf, type RunOptions, threadsFor } from './run-options.js'
 import { readTarget, readTargets } from './targets.js'
 
 interface JoinOptions extends RunOptions {
@@ -86,6 +86,7 @@ async function join(context: CommandContext, target: string, options: JoinOption
     device,
     threads: threadsFor(options.threads, 1),
     stopAfter: null,
+    ...capsOf(options),
     mdns: true,
     verbose: options.verbose,
   }

@@ -15,6 +15,7 @@ import {
   addRunOptions,
   addStopAfter,
   assignmentsOf,
+  capsOf,
   checkCluster,
   deviceOf,
   type RunOptions,
@@ -83,6 +84,7 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
     device,
     threads: threadsFor(options.threads, swarm.peers.filter(({ local }) => local).length),
     stopAfter: options.stopAfter ?? null,
+    ...capsOf(options),
     mdns: !options.onlyBootstrap,
     verbose: options.verbose,
   }

@@ -176,6 +176,7 @@ function peerArguments(
   options: RunOptions,
 ): readonly string[] {
   const { corpus, engine, device, threads, microBatch, cluster, resume, stopAfter, verbose } = options
+  const { maxUpload, maxDownload } = options
   const given: readonly [string, string | number | undefined][] = [
     ['--name', name],
     ['--out', folder],
@@ -185,6 +186,8 @@ function peerArguments(
     ['--micro-batch', microBatch],
     ['--corpus', corpus],
     ['--cluster', cluster],
+    ['--max-upload', maxUpload],
+    ['--max-download', maxDownload],
     ['--stop-after', stopAfter],
     ...bootstrap.map((address): [string, string] => ['--bootstrap', address]),
     ...assignmentsOf(options).map((assignment): [string, string] => ['--set', assignment]),

@@ -128,6 +128,16 @@ export type Report =
   | { readonly type: 'sample'; readonly version: Version; readonly prompt: string; readonly text: string }
   | { readonly type: 'warning'; readonly message: string }
   | {
+      /** A fetch that takes more than a second: about once a second, and at its end. */
+      readonly type: 'transfer'
+      readonly what: string
+      /** Verified so far, of the total. */
+      readonly bytes: number
+      readonly total: number
+      /** Peers that it comes from. */
+      readonly donors: number
+    }
+  | {
       readonly type: 'status'
       /** Once a second: what this peer does, for live views. */
       readonly phase: string

@@ -4,7 +4,6 @@ import type { Connection, Stream } from '@libp2p/interface'
 import { type PeerId, peerId } from '../core/ids.js'
 import type { Purpose } from '../ports/mesh.js'
 import { Bucket, Flight, LEAST_BUDGET_BYTES } from './flight.js'
-import type { Meter } from './meter.js'
 import { room, source } from './streams.js'
 
 /** Soundings go out here, a byte each, and come back on the same stream. */
@@ -37,7 +36,7 @@ export class Budget {
   readonly #own = new WeakSet<Stream>()
   readonly #upload: Bucket | null
   readonly #download: Bucket | null
-  #meter: Meter | null = null
+  #attach: (stream: Stream, peer: PeerId, purpose: Purpose) => void = () => {}
   #closed = false
 
   constructor(
@@ -48,9 +47,9 @@ export class Budget {
     this.#download = bucketOf(caps.downloadBytesPerSecond)
   }
 
-  /** Where the soundings' own streams are counted. */
-  meterBy(meter: Meter): void {
-    this.#meter = meter
+  /** @param attach counts the streams of the soundings, too */
+  meterBy(attach: (stream: Stream, peer: PeerId, purpose: Purpose) => void): void {
+    this.#attach = attach
   }
 
   /** Called for all that leaves. */
@@ -110,7 +109,7 @@ export class Budget {
   /** The receiving end: every sounding goes back at once. */
   readonly handle = async (stream: Stream, connection: Connection): Promise<void> => {
     this.#own.add(stream)
-    this.#meter?.attach(stream, peerId(connection.remotePeer.toString()), 'control')
+    this.#attach(stream, peerId(connection.remotePeer.toString()), 'control')
     try {
       for await (const { byteLength } of source(stream)) {
         stream.send(new Uint8Array(byteLength))
@@ -180,7 +179,7 @@ export class Budget {
     if (connection === undefined) throw new Error('not connected')
     const stream = await connection.newStream(SOUNDING_PROTOCOL)
     this.#own.add(stream)
-    this.#meter?.attach(stream, peer, 'bulk')
+    this.#attach(stream, peer, 'bulk')
     way.stream = stream
     for await (const { byteLength } of source(stream)) {
       for (let i = 0; i < byteLength; i++) way.flight.back(now())

@@ -9,11 +9,13 @@ import type { Hash, PeerId, RunId } from '../core/ids.js'
 import { sha256 } from '../platform/sha256.js'
 import type { BulkName, FetchOptions } from '../ports/mesh.js'
 import type { BulkAnswer } from '../wire/frames.js'
+import type { Budget } from './budget.js'
 import { ChunkList, ChunkSet } from './chunk-list.js'
 import type { ChunkStore } from './chunk-store.js'
 import { asError, messageOf } from './errors.js'
-import type { FetcherParts } from './fetch.js'
 import { Holding } from './holding.js'
+import type { Meter } from './meter.js'
+import type { Offers } from './offers.js'
 import { Schedule } from './schedule.js'
 import { Liar, Taking } from './taking.js'
 
@@ -32,6 +34,18 @@ const SILENCE_MS = { shares: 10_000, most: 45_000 } as const
 const TICK_MS = 500
 /** Chunks on their way to the store; each is held in memory. */
 const WRITES = 16
+
+export interface DownloadParts {
+  readonly self: () => PeerId
+  readonly meter: Meter
+  readonly budget: Budget
+  readonly offers: Offers
+  /** Connects to a peer, at these addresses besides those known. */
+  readonly connect: (peer: PeerId, addresses: readonly string[]) => Promise<Connection>
+  /** Whether bytes from this peer leave its cluster for this one. */
+  readonly crosses: (peer: PeerId) => boolean
+  readonly refused: (from: PeerId, what: string, reason: string) => void
+}
 
 /** Where the chunks go. */
 export interface Kept {
@@ -81,7 +95,7 @@ export class Download {
   })
 
   constructor(
-    private readonly parts: FetcherParts,
+    private readonly parts: DownloadParts,
     private readonly subject: Subject,
     private readonly keep: (list: ChunkList) => Promise<Kept>,
     private readonly options: FetchOptions,

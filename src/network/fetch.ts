@@ -1,27 +1,16 @@
 // The taking side of bulk transfers: downloads under way, each by its name.
 
 import { join } from 'node:path'
-import type { Connection } from '@libp2p/interface'
 import type { Hash, PeerId, RunId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
-import type { BulkName, FetchOptions } from '../ports/mesh.js'
-import type { Budget } from './budget.js'
+import type { BulkName, FetchOptions, Progress } from '../ports/mesh.js'
 import type { ChunkList } from './chunk-list.js'
 import { FileStore, KEPT_FROM_BYTES, MemoryStore } from './chunk-store.js'
-import { Download, type Kept } from './download.js'
-import type { Meter } from './meter.js'
-import type { Offers } from './offers.js'
+import { Download, type DownloadParts, type Kept } from './download.js'
 
-export interface FetcherParts {
-  readonly self: () => PeerId
-  readonly meter: Meter
-  readonly budget: Budget
-  readonly offers: Offers
-  /** Connects to a peer, at these addresses besides those known. */
-  readonly connect: (peer: PeerId, addresses: readonly string[]) => Promise<Connection>
-  /** Whether bytes from this peer leave its cluster for this one. */
-  readonly crosses: (peer: PeerId) => boolean
-  readonly refused: (from: PeerId, what: string, reason: string) => void
+export interface FetcherParts extends DownloadParts {
+  /** Told of a transfer that takes more than a second, about once a second and at its end. */
+  readonly transferring: (what: string, progress: Progress) => void
   /** Where large content is kept as it comes; null for nowhere. */
   readonly folder: string | null
 }
@@ -87,6 +76,22 @@ export class Fetcher {
     for (const download of this.#downloads) download.fail(new Error('the network is closed'))
   }
 
+  /** What is told of a transfer beside what its caller is. */
+  #watched(what: string, { progress }: FetchOptions): FetchOptions {
+    let toldMs = performance.now()
+    let told = false
+    return {
+      progress: (now) => {
+        progress?.(now)
+        const isDone = now.bytes === now.total
+        if (isDone ? !told : performance.now() - toldMs < TOLD_EVERY_MS) return
+        toldMs = performance.now()
+        told = true
+        this.parts.transferring(what, now)
+      },
+    }
+  }
+
   async #run(
     run: RunId,
     name: BulkName,
@@ -100,7 +105,8 @@ export class Fetcher {
     if (donors.length === 0) throw cannotFetch(what, 'no donors were given')
     const { crosses } = this.parts
     const nearFirst = [...donors].sort((a, b) => Number(crosses(a)) - Number(crosses(b)))
-    const download = new Download(this.parts, { run, name, what, expected, donors: nearFirst }, keep, options)
+    const subject = { run, name, what, expected, donors: nearFirst }
+    const download = new Download(this.parts, subject, keep, this.#watched(what, options))
     this.#downloads.add(download)
     try {
       await download.run()
@@ -112,6 +118,9 @@ export class Fetcher {
     }
   }
 }
+
+/** Between two words of a transfer, ms; one that is over before the first is not spoken of. */
+const TOLD_EVERY_MS = 1_000
 
 function cannotFetch(what: string, why: string, cause?: unknown): UserError {
   return new UserError(

@@ -131,7 +131,7 @@ class Libp2pMesh implements Mesh {
     this.#traffic = new TrafficCount((peer) => this.#links.crosses(peer))
     this.#budget = new Budget(options.caps ?? NO_CAPS, (peer) => this.#connectionTo(peer))
     const meter = new Meter(this.#traffic, this.#links, this.#budget, (peer) => this.#liveness.heard(peer))
-    this.#budget.meterBy(meter)
+    this.#budget.meterBy((stream, peer, purpose) => meter.attach(stream, peer, purpose))
     const malformed = (what: string) => (from: PeerId, error: unknown) =>
       reception.offended(from, what, error)
     this.#gossip = new Gossip(
@@ -166,6 +166,7 @@ class Libp2pMesh implements Mesh {
       connect: (peer, addresses) => this.#connect(peer, addresses),
       crosses: (peer) => this.#links.crosses(peer),
       refused: (from, what, reason) => reception.offended(from, what, reason),
+      transferring: handlers.transferring,
       folder: options.partial ?? null,
     })
     this.#liveness = new Liveness(

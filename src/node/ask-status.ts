@@ -11,6 +11,7 @@ const deaf: MeshHandlers = {
   incomplete: () => {},
   connected: () => {},
   disconnected: () => {},
+  transferring: () => {},
   refused: () => {},
   hello: () => ({ accepted: false, reason: 'it only asks for the status of a run', later: false }),
 }

@@ -63,6 +63,9 @@ export class Inbox implements MeshHandlers {
   readonly refused: MeshHandlers['refused'] = (from, what, reason) =>
     this.reporter.report({ type: 'refused', what, from, reason })
 
+  readonly transferring: MeshHandlers['transferring'] = (what, progress) =>
+    this.reporter.report({ type: 'transfer', what, ...progress })
+
   readonly hello: MeshHandlers['hello'] = (from, hello) => this.answer(from, hello)
 
   #pass(event: NewEvent): void {

@@ -44,6 +44,8 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
       handlers: inbox,
       links: options.swarm?.links ?? [],
       cluster: options.cluster ?? '',
+      caps: { uploadBytesPerSecond: options.maxUpload, downloadBytesPerSecond: options.maxDownload },
+      partial: disk.paths.partial,
       log: options.verbose ? (line) => process.stderr.write(`${options.name}: ${line}\n`) : () => {},
     })
     closing.push(() => mesh.close())

@@ -95,6 +95,8 @@ export class PlainView implements View {
         return `refused ${record.what}${record.from === null ? '' : ` from ${record.from}`}: ${record.reason}`
       case 'warning':
         return `warning: ${record.message}`
+      case 'transfer':
+        return record.bytes === record.total ? `fetched ${record.what} (${bytes(record.total)})` : null
       case 'peer-finished':
         return `ends after ${record.steps} steps, ${Math.round(record.utilisation * 100)} % of its time training`
       case 'run-finished':

@@ -193,6 +193,8 @@ export function afterRecord(before: SwarmState, record: RunRecord): SwarmState {
         bytesReceived: record.bytesReceived,
         ...(record.speed === null ? {} : { speed: record.speed }),
       })
+    case 'transfer':
+      return own({ phase: `fetching ${Math.floor((100 * record.bytes) / Math.max(1, record.total))} %` })
     case 'peer-finished':
       return own({
         phase: 'ended',

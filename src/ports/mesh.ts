@@ -89,6 +89,8 @@ export interface MeshHandlers {
   /** Something was dropped: malformed, oversized, forged, another run's. */
   refused(from: PeerId | null, what: string, reason: string): void
   hello(from: PeerId, hello: Hello): HelloAnswer
+  /** A fetch that takes more than a second: told about once a second, and at its end. */
+  transferring(what: string, progress: Progress): void
 }
 
 export interface Mesh {

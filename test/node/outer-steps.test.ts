@@ -8,6 +8,7 @@ import { compileOuterKernels } from '../../src/node/outer-kernels.js'
 import { OuterSteps } from '../../src/node/outer-steps.js'
 import { initialState, outerOptimizer, outerOptimizerNames } from '../../src/outer/optimizer.js'
 import { digestState, nextSnapshot, type Snapshot, snapshotOf } from '../../src/outer/snapshot.js'
+import { contentName } from '../../src/platform/content-name.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import type { OuterConfig } from '../../src/swarmfile/schema.js'
 import { codecs } from '../../src/tensor/codec.js'
@@ -69,7 +70,7 @@ function deliver(steps: OuterSteps, g: Float32Array): Hash {
     start += part.length
   }
   assert.equal(start, payload.length)
-  return sha256(payload)
+  return contentName(payload)
 }
 
 function applyTo(steps: OuterSteps, version: number, g: Float32Array, weight: number) {
