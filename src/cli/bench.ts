@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { addBenchEngine } from './bench-engine.js'
 import { addBenchFailover } from './bench-failover.js'
 import { addBenchIdle } from './bench-idle.js'
+import { addBenchNetwork } from './bench-network.js'
 import { addBenchOuter } from './bench-outer.js'
 import type { CommandContext, ExitCode } from './context.js'
 
@@ -17,4 +18,5 @@ export function addBench(program: Command, context: CommandContext, exit: (code:
   addBenchOuter(bench, context)
   addBenchFailover(bench, context, exit)
   addBenchIdle(bench, context, exit)
+  addBenchNetwork(bench, context)
 }
