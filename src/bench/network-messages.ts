@@ -36,8 +36,8 @@ export interface Asks {
 /** What each answer gives. */
 export interface Answers {
   start: { readonly id: PeerId; readonly addresses: readonly string[] }
-  place: void
-  dial: void
+  place: null
+  dial: null
   serve: { readonly content: Hash }
   fetch: { readonly ms: number; readonly received: number }
   fetchFor: { readonly bytes: number }

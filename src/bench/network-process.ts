@@ -68,9 +68,11 @@ const does: { [Name in keyof Asks]: (ask: AskOf<Name>) => Promise<Answers[Name]>
   },
   async place({ peer: other, cluster }) {
     peer().place(other, cluster)
+    return null
   },
   async dial({ address }) {
     await peer().dial(address)
+    return null
   },
   async serve({ bytes, variants }) {
     const base = made(bytes)

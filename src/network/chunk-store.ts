@@ -17,7 +17,8 @@ const PART = '.part'
 export interface ChunkStore {
   /** Chunks that were here from the beginning. */
   readonly found: ChunkSet
-  write(index: number, bytes: Uint8Array): Promise<void>
+  /** Takes a chunk in parts. */
+  write(index: number, parts: readonly Uint8Array[]): Promise<void>
   read(index: number): Uint8Array | Promise<Uint8Array>
 }
 
@@ -45,9 +46,13 @@ export class MemoryStore implements ChunkStore {
     }
   }
 
-  async write(index: number, bytes: Uint8Array): Promise<void> {
-    this.bytes.set(bytes, this.list.start(index))
-    await this.file?.write(index, bytes)
+  async write(index: number, parts: readonly Uint8Array[]): Promise<void> {
+    let start = this.list.start(index)
+    for (const part of parts) {
+      this.bytes.set(part, start)
+      start += part.byteLength
+    }
+    await this.file?.write(index, parts)
   }
 
   read(index: number): Uint8Array {
@@ -80,8 +85,10 @@ export class FileStore implements ChunkStore {
     }
   }
 
-  async write(index: number, bytes: Uint8Array): Promise<void> {
-    await this.handle.write(bytes, 0, bytes.byteLength, this.list.start(index))
+  async write(index: number, parts: readonly Uint8Array[]): Promise<void> {
+    const { bytesWritten } = await this.handle.writev(parts, this.list.start(index))
+    if (bytesWritten < this.list.size(index))
+      throw new Error(`${this.path}${PART}: the disk took less than was given`)
   }
 
   async read(index: number): Promise<Uint8Array> {

@@ -6,7 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Connection } from '@libp2p/interface'
 import type { Hash, PeerId, RunId } from '../core/ids.js'
-import { sha256 } from '../platform/sha256.js'
+import { sha256OfParts } from '../platform/sha256.js'
 import type { BulkName, FetchOptions } from '../ports/mesh.js'
 import type { BulkAnswer } from '../wire/frames.js'
 import type { Budget } from './budget.js'
@@ -209,7 +209,7 @@ export class Download {
       await taking.run({
         list: begun.list,
         next: () => this.#next(donor, taking, begun),
-        arrived: (index, bytes) => this.#arrived(donor, index, bytes, begun),
+        arrived: (index, parts) => this.#arrived(donor, index, parts, begun),
         news: (held) => {
           for (const index of held) begun.schedule.gained(donor, index)
         },
@@ -280,9 +280,9 @@ export class Download {
   }
 
   /** @throws Liar if it is not the chunk */
-  async #arrived(donor: PeerId, index: number, bytes: Uint8Array, begun: Begun): Promise<void> {
+  async #arrived(donor: PeerId, index: number, parts: readonly Uint8Array[], begun: Begun): Promise<void> {
     const { list, schedule, holding } = begun
-    const digest = sha256(bytes)
+    const digest = sha256OfParts(parts)
     if (digest !== list.hashes[index]) {
       const reason = `its SHA-256 is ${digest.slice(0, 12)}..., not ${list.hashes[index].slice(0, 12)}...`
       throw new Liar(`chunk ${index}: ${reason}`)
@@ -293,7 +293,7 @@ export class Download {
     }
     if (holding.held.has(index) || this.#isOver) return
     this.#writes++
-    this.#write(index, bytes, begun)
+    this.#write(index, parts, begun)
       .catch((error) => this.fail(asError(error)))
       .finally(() => {
         this.#writes--
@@ -304,8 +304,8 @@ export class Download {
     }
   }
 
-  async #write(index: number, bytes: Uint8Array, { holding, kept }: Begun): Promise<void> {
-    await kept.store.write(index, bytes)
+  async #write(index: number, parts: readonly Uint8Array[], { holding, kept }: Begun): Promise<void> {
+    await kept.store.write(index, parts)
     if (holding.held.has(index)) return
     holding.gain(index)
     this.#tell()

@@ -30,8 +30,8 @@ export interface Taker {
   readonly list: ChunkList
   /** The next chunk to ask for; null for none now. */
   next(): number | null
-  /** A whole chunk, not verified yet. Rejects with Liar if it is another one. */
-  arrived(index: number, bytes: Uint8Array): Promise<void>
+  /** A whole chunk in parts, not verified yet. Rejects with Liar if it is another one. */
+  arrived(index: number, parts: readonly Uint8Array[]): Promise<void>
   /** The donor has got chunks. */
   news(held: readonly number[]): void
 }
@@ -47,7 +47,7 @@ export class Taking {
   /** Bytes that may still come of chunks that were dropped. */
   #owed = 0
   /** Asked for, in this order, and what has come of each. */
-  readonly #coming = new Map<number, { pieces: Uint8Array[]; bytes: number }>()
+  readonly #coming = new Map<number, { readonly parts: Uint8Array[]; bytes: number }>()
 
   private constructor(
     private readonly stream: Stream,
@@ -117,7 +117,7 @@ export class Taking {
       }
       const index = taker.next()
       if (index === null) break
-      this.#coming.set(index, { pieces: [], bytes: 0 })
+      this.#coming.set(index, { parts: [], bytes: 0 })
       want.push(index)
     }
     if (want.length === 0) return
@@ -165,23 +165,24 @@ export class Taking {
     }
     if (kind !== PIECE || frame.byteLength <= PIECE_HEADER_BYTES) throw new Liar('it sent nonsense')
     const index = (frame.get(1) << 8) | frame.get(2)
-    const bytes = frame.subarray(PIECE_HEADER_BYTES)
+    const piece = frame.sublist(PIECE_HEADER_BYTES)
     const chunk = this.#coming.get(index)
     if (chunk === undefined) {
-      this.#owed -= bytes.byteLength
+      this.#owed -= piece.byteLength
       if (this.#owed < 0) throw new Liar('it sent what nobody had asked for')
       return
     }
-    this.#window.received(bytes.byteLength)
+    this.#window.received(piece.byteLength)
     this.#watch.expect(this.#window.patienceMs)
-    chunk.pieces.push(bytes)
-    chunk.bytes += bytes.byteLength
+    // As they lie in memory: chunks are large, and every copy of them is felt.
+    chunk.parts.push(...piece)
+    chunk.bytes += piece.byteLength
     const size = taker.list.size(index)
     if (chunk.bytes > size) throw new Liar(`it sent more of chunk ${index} than there is`)
     if (chunk.bytes < size) return
     this.#coming.delete(index)
     if (this.#coming.size === 0) this.#watch.stop()
-    await taker.arrived(index, chunk.pieces.length === 1 ? bytes : Buffer.concat(chunk.pieces))
+    await taker.arrived(index, chunk.parts)
     this.pump()
   }
 
