@@ -82,16 +82,6 @@ export class Budget {
     return this.#ways.get(peer)?.flight.budget ?? LEAST_BUDGET_BYTES
   }
 
-  /** Bytes per second that a peer took lately; null while unknown. */
-  rateTo(peer: PeerId): number | null {
-    return this.#ways.get(peer)?.flight.rate ?? null
-  }
-
-  /** Bytes of gossip and bulk under way to a peer. */
-  inFlight(peer: PeerId): number {
-    return this.#ways.get(peer)?.flight.inFlight ?? 0
-  }
-
   /** Resolves when more may be sent to a peer, or it is gone. */
   async room(peer: PeerId): Promise<void> {
     while (!this.#closed) {
