@@ -11,6 +11,7 @@ import { OuterVectors } from '../node/outer-vectors.js'
 import { copyInSlices } from '../node/slices.js'
 import { type OuterState, outerOptimizer } from '../outer/optimizer.js'
 import { firstSnapshot, nextSnapshot, type Snapshot } from '../outer/snapshot.js'
+import { contentName } from '../platform/content-name.js'
 import { sha256 } from '../platform/sha256.js'
 import { bytesUnder } from '../store/safetensors.js'
 import { outerSchema } from '../swarmfile/schema.js'
@@ -101,7 +102,7 @@ async function steps(theta: Float32Array, g: Float32Array): Promise<Part[]> {
 function digests(values: Float32Array): Part[] {
   return [
     { what: 'digest', how: 'of a copy', run: () => digestVector(values, sha256) },
-    { what: 'digest', how: 'in place', run: () => sha256(bytesUnder(values)) },
+    { what: 'digest', how: 'in place', run: () => contentName(bytesUnder(values)) },
   ]
 }
 
@@ -120,7 +121,7 @@ async function measuredApplies(
     speed: 1,
     loss: 1,
   } as const
-  const entry: ApplyEntry = { ...settled, payload: sha256(payload), version: 1, staleness: 0, weight: 1 }
+  const entry: ApplyEntry = { ...settled, payload: contentName(payload), version: 1, staleness: 0, weight: 1 }
   const plain = await timesOf(plainApplies(entry, payload, theta))
   const { latencies, delays, others } = await watchedApplies(entry, payload, theta)
   const inThread = 'in a thread, by kernels'
@@ -139,7 +140,7 @@ async function measuredApplies(
 function plainApplies(entry: ApplyEntry, payload: Uint8Array, theta: Float32Array): () => void {
   let held: Snapshot = firstSnapshot(theta, ledgerAt(0), { outer: config }, sha256)
   return () => {
-    if (sha256(payload) !== entry.payload) throw new Error('the payload changed')
+    if (contentName(payload) !== entry.payload) throw new Error('the payload changed')
     const g = codecs.fp32.decode(payload, theta.length)
     held = nextSnapshot(held, entry, ledgerAt(held.ledger.version + 1), [g], { outer: config }, sha256)
   }

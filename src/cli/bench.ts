@@ -4,6 +4,7 @@ import { addBenchCodec } from './bench-codec.js'
 import { addBenchEngine } from './bench-engine.js'
 import { addBenchFailover } from './bench-failover.js'
 import { addBenchIdle } from './bench-idle.js'
+import { addBenchNetwork } from './bench-network.js'
 import { addBenchOuter } from './bench-outer.js'
 import type { CommandContext, ExitCode } from './context.js'
 
@@ -19,4 +20,5 @@ export function addBench(program: Command, context: CommandContext, exit: (code:
   addBenchCodec(bench, context)
   addBenchFailover(bench, context, exit)
   addBenchIdle(bench, context, exit)
+  addBenchNetwork(bench, context)
 }

@@ -35,8 +35,22 @@ export function goOnCommand(
 }
 
 function givenArguments(options: RunOptions): readonly string[] {
-  const { out, corpus, engine, device, threads, microBatch, cluster, psk, seed, set, stopAfter, json } =
-    options
+  const {
+    out,
+    corpus,
+    engine,
+    device,
+    threads,
+    microBatch,
+    cluster,
+    psk,
+    seed,
+    set,
+    stopAfter,
+    json,
+    maxUpload,
+    maxDownload,
+  } = options
   const given: readonly [string, string | number | undefined][] = [
     ['--out', out],
     ['--corpus', corpus],
@@ -46,6 +60,8 @@ function givenArguments(options: RunOptions): readonly string[] {
     ['--micro-batch', microBatch],
     ['--cluster', cluster],
     ['--psk', psk],
+    ['--max-upload', maxUpload],
+    ['--max-download', maxDownload],
     ['--seed', seed],
     ...set.map((assignment): [string, string] => ['--set', assignment]),
     ['--stop-after', stopAfter],

@@ -11,7 +11,7 @@ import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow } from './peer-run.js'
 import { readPsk } from './psk.js'
 import { announcedFolder } from './run-folder-note.js'
-import { addBootstrap, addRunOptions, deviceOf, type RunOptions, threadsFor } from './run-options.js'
+import { addBootstrap, addRunOptions, capsOf, deviceOf, type RunOptions, threadsFor } from './run-options.js'
 import { readTarget, readTargets } from './targets.js'
 
 interface JoinOptions extends RunOptions {
@@ -89,6 +89,7 @@ async function join(context: CommandContext, target: string, options: JoinOption
     device,
     threads: threadsFor(options.threads, 1),
     stopAfter: null,
+    ...capsOf(options),
     mdns: true,
     verbose: options.verbose,
   }

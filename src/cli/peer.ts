@@ -17,6 +17,7 @@ import {
   addStopAfter,
   addTicket,
   assignmentsOf,
+  capsOf,
   checkCluster,
   deviceOf,
   type RunOptions,
@@ -94,6 +95,7 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
     device,
     threads: threadsFor(options.threads, swarm.peers.filter(({ local }) => local).length),
     stopAfter: options.stopAfter ?? null,
+    ...capsOf(options),
     mdns: !options.onlyBootstrap,
     verbose: options.verbose,
   }

@@ -16,6 +16,8 @@ export interface RunOptions extends EngineOptions {
   readonly threads?: number
   readonly microBatch?: number
   readonly cluster?: string
+  readonly maxUpload?: number
+  readonly maxDownload?: number
   readonly seed?: number
   readonly set: readonly string[]
   readonly resume: boolean
@@ -49,6 +51,16 @@ export function addRunOptions(command: Command): Command {
     )
     .option('--cluster <name>', 'cluster to be in, of those the run knows; example: --cluster south')
     .option(
+      '--max-upload <rate>',
+      'most that each peer sends, in all, in Mbit/s; example: --max-upload 20 (default: no limit)',
+      megabits,
+    )
+    .option(
+      '--max-download <rate>',
+      'most that each peer fetches, in Mbit/s; example: --max-download 50 (default: no limit)',
+      megabits,
+    )
+    .option(
       '--seed <n>',
       'seed of initial parameters, data order and draws: --set run.seed=N; example: --seed 7',
       wholeNumber(0),
@@ -73,6 +85,22 @@ export function addRunOptions(command: Command): Command {
       'prints the events and nothing else, one JSON object to a line; example: --json > events.jsonl',
       false,
     )
+}
+
+/** The caps of a peer, in bytes per second. */
+export function capsOf({ maxUpload, maxDownload }: Pick<RunOptions, 'maxUpload' | 'maxDownload'>) {
+  const bytes = (rate: number | undefined) => (rate === undefined ? null : (rate * 1e6) / 8)
+  return { maxUpload: bytes(maxUpload), maxDownload: bytes(maxDownload) }
+}
+
+/** Below it heartbeats alone would be in each other's way. */
+const LEAST_MEGABITS = 0.5
+
+function megabits(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value) || value < LEAST_MEGABITS)
+    throw new InvalidArgumentError(`Expected Mbit/s, ${LEAST_MEGABITS} at least.`)
+  return value
 }
 
 /** Adds `--engine` and `--device`. */

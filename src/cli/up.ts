@@ -179,6 +179,7 @@ function peerArguments(
   options: RunOptions,
 ): readonly string[] {
   const { corpus, engine, device, threads, microBatch, cluster, psk, resume, stopAfter, verbose } = options
+  const { maxUpload, maxDownload } = options
   const given: readonly [string, string | number | undefined][] = [
     ['--name', name],
     ['--out', folder],
@@ -189,6 +190,8 @@ function peerArguments(
     ['--corpus', corpus],
     ['--cluster', cluster],
     ['--psk', psk],
+    ['--max-upload', maxUpload],
+    ['--max-download', maxDownload],
     ['--stop-after', stopAfter],
     ...assignmentsOf(options).map((assignment): [string, string] => ['--set', assignment]),
   ]

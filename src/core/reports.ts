@@ -151,9 +151,19 @@ export type Report =
   /** Something was not taken: a peer, a message, a contribution, a wrong state. `from` is null when unknown. */
   | { readonly type: 'refused'; readonly what: string; readonly from: string | null; readonly reason: string }
   | { readonly type: 'sample'; readonly version: Version; readonly prompt: string; readonly text: string }
-  /** How much of the corpus a peer has fetched from members, bytes. */
-  | { readonly type: 'corpus'; readonly bytes: number; readonly of: number }
+  /** A peer that has no copy of the run's text had its tokens from members. */
+  | { readonly type: 'corpus'; readonly bytes: number }
   | { readonly type: 'warning'; readonly message: string }
+  | {
+      /** A fetch that takes more than a second: about once a second, and at its end. */
+      readonly type: 'transfer'
+      readonly what: string
+      /** Verified so far, of the total. */
+      readonly bytes: number
+      readonly total: number
+      /** Peers that it comes from. */
+      readonly donors: number
+    }
   | {
       readonly type: 'status'
       /** Once a second: what this peer does, for live views. */

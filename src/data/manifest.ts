@@ -1,5 +1,5 @@
 // What a run trains on, by content: part of the run's id, so that two peers never train on different texts unawares.
-import { createHash } from 'node:crypto'
+import { ContentHasher } from '../platform/content-name.js'
 import type { TokenSplit } from '../ports/trainer.js'
 import type { DataManifest } from '../swarmfile/genesis.js'
 import { builtinName } from './corpus.js'
@@ -9,15 +9,15 @@ const pieceTokens = 2 ** 20
 
 /** The manifest of a split: it covers the text, the tokenizer and what is held out. */
 export function dataManifest({ train, heldOut, vocabulary }: TokenSplit): DataManifest {
-  const hash = createHash('sha256')
+  const hasher = new ContentHasher((train.length + heldOut.length) * Uint16Array.BYTES_PER_ELEMENT)
   for (const tokens of [train, heldOut]) {
     for (let start = 0; start < tokens.length; start += pieceTokens) {
       const piece = tokens.slice(start, start + pieceTokens)
-      hash.update(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
+      hasher.update(new Uint8Array(piece.buffer, piece.byteOffset, piece.byteLength))
     }
   }
   return {
-    sha256: hash.digest('hex'),
+    content: hasher.name(),
     vocabulary,
     trainTokens: train.length,
     heldOutTokens: heldOut.length,
@@ -50,6 +50,6 @@ function differingFacts(mine: DataManifest, run: DataManifest): string | null {
   if (mine.heldOutTokens !== run.heldOutTokens) {
     return `${mine.heldOutTokens} tokens are held out here and ${run.heldOutTokens} there`
   }
-  if (mine.sha256 === run.sha256) return null
-  return `as long, but other text (SHA-256 ${mine.sha256.slice(0, 12)} here, ${run.sha256.slice(0, 12)} there)`
+  if (mine.content === run.content) return null
+  return `as long, but other text (${mine.content.slice(0, 12)} here, ${run.content.slice(0, 12)} there)`
 }

@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events'
 import type { Hash, PeerId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
-import { sha256, sha256InSlices } from '../platform/sha256.js'
+import { sha256 } from '../platform/sha256.js'
 import { Assembly, flawOf } from '../wire/chunks.js'
 import type { ChunkFrame } from '../wire/frames.js'
 
@@ -42,18 +42,16 @@ interface Events {
 export class Assembler extends EventEmitter<Events> {
   readonly #authors = new Map<PeerId, Author>()
   readonly #settled = new Set<string>()
-  /** Payloads whose chunks are all here, and whose hash is being checked. */
-  readonly #checking = new Set<Hash>()
 
   /** Whether a payload was announced and is neither complete nor given up. */
   arriving(payload: Hash): boolean {
-    return this.#checking.has(payload) || [...this.#authors.values()].some(({ open }) => open.has(payload))
+    return [...this.#authors.values()].some(({ open }) => open.has(payload))
   }
 
   begin(author: PeerId, manifest: Manifest): void {
     const { open, early } = this.#author(author)
     if (open.has(manifest.payload)) return
-    const flaw = flawOf(manifest)
+    const flaw = flawOf(manifest, sha256)
     if (flaw !== null) {
       this.emit('refused', author, 'manifest', flaw)
       return
@@ -118,23 +116,13 @@ export class Assembler extends EventEmitter<Events> {
     const nowMs = performance.now()
     entry.gapMs = Math.max(nowMs - entry.lastMs, (entry.gapMs ?? 0) * 0.9)
     entry.lastMs = nowMs
-    if (entry.assembly.complete) void this.#complete(author, entry)
+    if (entry.assembly.complete) this.#complete(author, entry)
     else this.#await(author, entry)
   }
 
-  /** Every chunk is the manifest's; that the manifest names their whole by its hash is checked here. */
-  async #complete(author: PeerId, entry: Open): Promise<void> {
+  #complete(author: PeerId, entry: Open): void {
     this.#settle(author, entry)
-    const payload = entry.assembly.payload()
-    this.#checking.add(entry.manifest.payload)
-    const hash = await sha256InSlices(payload)
-    this.#checking.delete(entry.manifest.payload)
-    if (hash === entry.manifest.payload) {
-      this.emit('complete', author, entry.manifest, payload)
-    } else {
-      this.emit('refused', author, 'contribution', 'its chunks do not make up the payload that it names')
-      this.emit('incomplete', author, entry.manifest)
-    }
+    this.emit('complete', author, entry.manifest, entry.assembly.payload())
   }
 
   #await(author: PeerId, entry: Open): void {

@@ -1,98 +1,77 @@
-// Credits of a bulk transfer: the receiver allows bytes, the donor spends them.
+// How much a receiver asks of one donor at a time: requests are the credits of a bulk transfer. The window follows the
+// measured rate, so that the donor always has something to send and never much.
 
-/** On the donor's side: what may still be sent. */
-export class Allowance {
-  #bytes: number
-  #ended = false
-  #waiting: (() => void) | null = null
-
-  constructor(bytes: number) {
-    this.#bytes = bytes
-  }
-
-  add(bytes: number): void {
-    this.#bytes += bytes
-    this.#waiting?.()
-  }
-
-  /** The receiver is gone: nothing more will be allowed. */
-  end(): void {
-    this.#ended = true
-    this.#waiting?.()
-  }
-
-  /** Spends up to `most` bytes once any are allowed; 0 when no more ever will be. */
-  async take(most: number): Promise<number> {
-    while (this.#bytes === 0 && !this.#ended) {
-      await new Promise<void>((resolve) => {
-        this.#waiting = resolve
-      })
-    }
-    if (this.#ended) return 0
-    const taken = Math.min(most, this.#bytes)
-    this.#bytes -= taken
-    return taken
-  }
-}
-
-/** The window follows the measured rate: two times what 200 ms bring, so that it can still grow. */
+/** What a donor brings in 200 ms, twice, so that it can still grow where nothing holds it back. */
 const WINDOW_SECONDS = 0.4
-/** At most what a full-speed loopback needs, at least one frame, at first in between. */
-export const WINDOW_BYTES = { least: 256 * 1024, first: 1024 * 1024, most: 8 * 1024 * 1024 } as const
+/** At most what a full-speed loopback needs, at least two of the smallest chunks, at first a little more. */
+export const WINDOW_BYTES = { least: 512 * 1024, first: 1024 * 1024, most: 16 * 1024 * 1024 } as const
 /** A rate is measured over at least so long, or noise would be taken for speed. */
 const MEASURE_MS = 50
+/** A donor that brings nothing for so many windows' time is given up, within these bounds. */
+const PATIENCE = { windows: 10, leastMs: 10_000, mostMs: 60_000 } as const
 
-/** On the receiver's side: how much to allow, from how fast it comes. */
 export class Window {
-  #size: number = WINDOW_BYTES.first
-  #outstanding: number = WINDOW_BYTES.first
-  #measured = 0
-  #sinceMs: number
+  #bytes = 0
+  #outstanding = 0
+  #sinceMs = 0
+  #lastMs = 0
   #bytesPerSecond: number | null = null
 
-  constructor(private readonly nowMs: () => number) {
-    this.#sinceMs = nowMs()
-  }
+  constructor(private readonly nowMs: () => number) {}
 
-  /** Bytes allowed by the request itself. */
-  get first(): number {
-    return WINDOW_BYTES.first
-  }
-
-  /** Bytes that may arrive before anything else is allowed. */
+  /** Bytes that were asked for and have not come. */
   get outstanding(): number {
     return this.#outstanding
   }
 
-  /** Takes note of received bytes; returns how many more to allow now, 0 for none. */
-  received(bytes: number): number {
-    this.#outstanding -= bytes
-    this.#measure(bytes)
-    const credit = this.#size - this.#outstanding
-    // Credits in quarters of a window: a message for every frame would cost more than it gains.
-    if (credit < this.#size / 4) return 0
-    this.#outstanding += credit
-    return credit
-  }
-
-  /**
-   * How long to wait for the next frame, ms: ten times what a window takes at the measured rate, within
-   * 10 s (an overloaded donor) and 60 s (a very slow link).
-   */
-  get patienceMs(): number {
-    if (this.#bytesPerSecond === null) return 10_000
-    const windowMs = (this.#size / this.#bytesPerSecond) * 1000
-    return Math.min(60_000, Math.max(10_000, 10 * windowMs))
-  }
-
-  #measure(bytes: number): void {
-    this.#measured += bytes
-    const elapsedMs = this.nowMs() - this.#sinceMs
-    if (elapsedMs < MEASURE_MS) return
-    this.#bytesPerSecond = (this.#measured / elapsedMs) * 1000
-    this.#measured = 0
-    this.#sinceMs += elapsedMs
+  get size(): number {
+    if (this.#bytesPerSecond === null) return WINDOW_BYTES.first
     const fitting = Math.ceil(this.#bytesPerSecond * WINDOW_SECONDS)
-    this.#size = Math.min(WINDOW_BYTES.most, Math.max(WINDOW_BYTES.least, fitting))
+    return Math.min(WINDOW_BYTES.most, Math.max(WINDOW_BYTES.least, fitting))
+  }
+
+  /** Whether something more may be asked for. */
+  get hasRoom(): boolean {
+    return this.#outstanding < this.size
+  }
+
+  asked(bytes: number): void {
+    // The time in which nothing was asked for says nothing of the rate.
+    if (this.#outstanding === 0) {
+      this.#sinceMs = this.#lastMs = this.nowMs()
+      this.#bytes = 0
+    }
+    this.#outstanding += bytes
+  }
+
+  received(bytes: number): void {
+    this.#outstanding -= bytes
+    this.#bytes += bytes
+    this.#lastMs = this.nowMs()
+    const elapsedMs = this.#lastMs - this.#sinceMs
+    if (elapsedMs < MEASURE_MS) return
+    this.#bytesPerSecond = (this.#bytes / elapsedMs) * 1000
+    this.#bytes = 0
+    this.#sinceMs = this.#lastMs
+  }
+
+  /** What was asked for is not wanted any more. */
+  withdrawn(bytes: number): void {
+    this.#outstanding = Math.max(0, this.#outstanding - bytes)
+  }
+
+  /** Bytes per second; less than was measured once nothing came for longer than a chunk takes; null while unknown. */
+  rate(chunkBytes: number): number | null {
+    if (this.#bytesPerSecond === null) return null
+    if (this.#outstanding === 0) return this.#bytesPerSecond
+    const silentMs = Math.max(1, this.nowMs() - this.#lastMs)
+    return Math.min(this.#bytesPerSecond, (chunkBytes / silentMs) * 1000)
+  }
+
+  /** How long to wait for the next bytes, ms. */
+  get patienceMs(): number {
+    const { windows, leastMs, mostMs } = PATIENCE
+    if (this.#bytesPerSecond === null) return leastMs
+    return Math.min(mostMs, Math.max(leastMs, windows * (this.size / this.#bytesPerSecond) * 1000))
   }
 }

@@ -9,6 +9,7 @@ import {
 import type { ComponentLogger, Connection, PrivateKey, PeerId as RemoteId, Stream } from '@libp2p/interface'
 import { peerId as asPeerId, type PeerId, type RunId } from '../core/ids.js'
 import { FRAME_CAP_BYTES } from '../wire/frames.js'
+import type { Budget } from './budget.js'
 import { SmallMessageCache } from './cache.js'
 import type { Meter } from './meter.js'
 import type { Scores } from './scores.js'
@@ -46,6 +47,7 @@ export class Gossip {
 
   constructor(
     private readonly meter: Meter,
+    private readonly budget: Budget,
     private readonly scores: Scores,
     private readonly run: () => RunId | null,
     private readonly deliver: (author: PeerId, frame: unknown) => void,
@@ -166,11 +168,12 @@ export class Gossip {
     return sent
   }
 
-  /** Resolves when no subscriber of the topic is behind by more than the budget. */
+  /** Resolves when more may be sent to every subscriber of the topic. */
   async room(topic: string): Promise<void> {
     for (const peer of this.subscribers(topic)) {
       const stream = this.#streams.get(peer)
       if (stream !== undefined) await room(stream)
+      await this.budget.room(peer)
     }
   }
 

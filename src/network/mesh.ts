@@ -10,11 +10,22 @@ import { peerId as asPeerId, type Hash, type PeerId, type RunId } from '../core/
 import type { Manifest, Message, Topic } from '../core/messages.js'
 import { UserError } from '../core/user-error.js'
 import type { Door } from '../ports/door.js'
-import type { BulkName, BulkSource, Hello, HelloAnswer, Mesh, MeshHandlers, Traffic } from '../ports/mesh.js'
+import type {
+  BulkName,
+  BulkSource,
+  FetchOptions,
+  Hello,
+  HelloAnswer,
+  Mesh,
+  MeshHandlers,
+  Traffic,
+} from '../ports/mesh.js'
 import type { PeerStatus } from '../ports/status.js'
 import type { LinkConfig } from '../swarmfile/schema.js'
 import { sealedFrames } from '../wire/fitting.js'
 import type { GradientFrame } from '../wire/frames.js'
+import { Budget, type Caps, SOUNDING_PROTOCOL } from './budget.js'
+import { sweepParts } from './chunk-store.js'
 import { CONTROL_PROTOCOL, Control } from './control.js'
 import { BULK_PROTOCOL, BULK_STREAMS, Donor } from './donor.js'
 import { DOOR_PROTOCOL, Doorkeeper } from './doorkeeper.js'
@@ -27,6 +38,7 @@ import { Links } from './links.js'
 import { Liveness } from './liveness.js'
 import { Meter } from './meter.js'
 import { createNode, startNode } from './node.js'
+import { Offers } from './offers.js'
 import { publishContribution } from './publishing.js'
 import { innermost, Reception, surfacing } from './reception.js'
 import { Rejoin } from './rejoin.js'
@@ -55,6 +67,10 @@ export interface MeshOptions {
   readonly links: readonly LinkConfig[]
   /** This peer's own cluster, as far as it is known before a run is entered. */
   readonly cluster: string
+  /** Caps on all bytes of this peer; none unless given. */
+  readonly caps?: Caps
+  /** Folder for large content while it comes, so that a peer that was killed goes on with it; null for none. */
+  readonly partial?: string | null
   readonly log: (message: string) => void
 }
 
@@ -62,6 +78,8 @@ export interface MeshOptions {
 const FLUSH_MS = 500
 /** How long libp2p may take to stop; what is left then dies with the process. */
 const STOP_MS = 600
+
+const NO_CAPS: Caps = { uploadBytesPerSecond: null, downloadBytesPerSecond: null }
 
 /** A new identity, to be kept. */
 export async function generateIdentity(): Promise<Uint8Array> {
@@ -90,6 +108,8 @@ class Libp2pMesh implements Mesh {
   readonly #scores = new Scores(this.#nowMs)
   readonly #links: Links
   readonly #traffic: TrafficCount
+  readonly #budget: Budget
+  readonly #offers = new Offers()
   readonly #reception: Reception
   readonly #gossip: Gossip
   readonly #greeter: Greeter
@@ -117,11 +137,14 @@ class Libp2pMesh implements Mesh {
     const reception = this.#reception
     this.#links = new Links(options.links, options.cluster)
     this.#traffic = new TrafficCount((peer) => this.#links.crosses(peer))
-    const meter = new Meter(this.#traffic, this.#links, (peer) => this.#liveness.heard(peer))
+    this.#budget = new Budget(options.caps ?? NO_CAPS, (peer) => this.#connectionTo(peer))
+    const meter = new Meter(this.#traffic, this.#links, this.#budget, (peer) => this.#liveness.heard(peer))
+    this.#budget.meterBy((stream, peer, purpose) => meter.attach(stream, peer, purpose))
     const malformed = (what: string) => (from: PeerId, error: unknown) =>
       reception.offended(from, what, error)
     this.#gossip = new Gossip(
       meter,
+      this.#budget,
       this.#scores,
       () => this.#run,
       (author, frame) => reception.gossiped(author, frame as GradientFrame),
@@ -138,12 +161,26 @@ class Libp2pMesh implements Mesh {
       (from, bytes) => reception.received(from, bytes),
       malformed('control message'),
     )
-    this.#donor = new Donor(meter, () => this.#run, malformed('bulk request'))
-    this.#fetcher = new Fetcher(
+    this.#donor = new Donor({
       meter,
-      (peer) => this.#connect(peer),
-      (from, what, reason) => reception.offended(from, what, reason),
-    )
+      budget: this.#budget,
+      offers: this.#offers,
+      run: () => this.#run,
+      addressesOf: (peer) => this.#rejoin.addressesOf(peer),
+      taken: (content, by) => this.#fetcher.taken(content, by),
+      malformed: malformed('bulk request'),
+    })
+    this.#fetcher = new Fetcher({
+      self: () => this.self,
+      meter,
+      budget: this.#budget,
+      offers: this.#offers,
+      connect: (peer, addresses) => this.#connect(peer, addresses),
+      crosses: (peer) => this.#links.crosses(peer),
+      refused: (from, what, reason) => reception.offended(from, what, reason),
+      transferring: handlers.transferring,
+      folder: options.partial ?? null,
+    })
     this.#liveness = new Liveness(
       {
         peers: () => this.peers(),
@@ -170,7 +207,15 @@ class Libp2pMesh implements Mesh {
   }
 
   async start(): Promise<void> {
-    const { privateKey, listen, mdns, bootstrap = [], announce = null, psk = null } = this.options
+    const {
+      privateKey,
+      listen,
+      mdns,
+      bootstrap = [],
+      announce = null,
+      psk = null,
+      partial = null,
+    } = this.options
     for (const address of bootstrap) addressFrom(address)
     const node = await createNode({
       privateKey,
@@ -202,12 +247,14 @@ class Libp2pMesh implements Mesh {
     }
     await node.handle(STATUS_PROTOCOL, this.#statusDesk.handle, { maxInboundStreams: 8 })
     await node.handle(CONTROL_PROTOCOL, this.#control.handle, { maxInboundStreams: 8 })
-    await node.handle(BULK_PROTOCOL, this.#donor.handle, { maxInboundStreams: BULK_STREAMS })
+    await node.handle(BULK_PROTOCOL, this.#donor.handle, { maxInboundStreams: 2 * BULK_STREAMS })
+    await node.handle(SOUNDING_PROTOCOL, this.#budget.handle, { maxInboundStreams: 2 })
     node.addEventListener('peer:connect', ({ detail }) => this.#connected(detail))
     node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail))
     node.addEventListener('peer:identify', ({ detail: { peerId, listenAddrs } }) =>
       this.#rejoin.learn(asPeerId(peerId.toString()), listenAddrs.map(String)),
     )
+    if (partial !== null) await sweepParts(partial, this.options.log)
     await startNode(node, listen)
     this.#liveness.start()
     for (const address of bootstrap) this.#rejoin.remember(address)
@@ -326,13 +373,28 @@ class Libp2pMesh implements Mesh {
     return this.#reception.arriving(payload)
   }
 
-  fetch(name: BulkName, donors: readonly PeerId[], expected: Hash | null): Promise<Uint8Array> {
-    const digest = expected ?? (name.kind === 'payload' ? name.hash : null)
-    return this.#fetcher.fetch(this.#entered(), name, donors, digest)
+  fetch(
+    name: BulkName,
+    donors: readonly PeerId[],
+    expected: Hash | null,
+    options?: FetchOptions,
+  ): Promise<Uint8Array> {
+    return this.#fetcher.fetch(this.#entered(), name, donors, expected ?? contentIn(name), options)
+  }
+
+  fetchFile(
+    name: BulkName,
+    donors: readonly PeerId[],
+    expected: Hash | null,
+    path: string,
+    options?: FetchOptions,
+  ): Promise<void> {
+    const content = expected ?? contentIn(name)
+    return this.#fetcher.fetchFile(this.#entered(), name, donors, content, path, options)
   }
 
   serve(source: BulkSource): void {
-    this.#donor.serve(source)
+    this.#offers.serve(source)
   }
 
   traffic(): Traffic {
@@ -350,6 +412,7 @@ class Libp2pMesh implements Mesh {
     this.#liveness.close()
     this.#reception.close()
     this.#fetcher.close()
+    this.#budget.close()
     await within(FLUSH_MS, this.#control.flush())
     this.#links.close()
     // A stream that waits for a window would keep its connection, and gossipsub, from closing.
@@ -415,6 +478,7 @@ class Libp2pMesh implements Mesh {
     const wasIn = this.#isIn(peer)
     this.#control.forget(peer)
     this.#links.forget(peer)
+    this.#budget.forget(peer)
     this.#liveness.forget(peer)
     this.#doorkeeper?.disconnected(peer)
     if (this.#closing !== null) return
@@ -435,16 +499,20 @@ class Libp2pMesh implements Mesh {
     return this.#node.getConnections(peerIdFromString(peer)).filter(({ status }) => status === 'open')
   }
 
-  async #connect(peer: PeerId): Promise<Connection> {
+  async #connect(peer: PeerId, addresses: readonly string[]): Promise<Connection> {
     const connection = this.#connectionTo(peer)
     if (connection !== undefined) return connection
     if (this.#gate.isBanned(peer)) throw new Error('it was cut off')
-    const dialled = await this.#node.dial(peerIdFromString(peer))
+    const known = this.#rejoin.waysTo(peer, addresses)
+    const dialled = await this.#node.dial(known.length > 0 ? known : peerIdFromString(peer))
     if (this.#doorkeeper !== null && !(await this.#doorkeeper.admission(peer)))
       throw new Error('it does not let this peer in')
     return dialled
   }
 }
+
+/** What a name says of the content itself. */
+const contentIn = (name: BulkName): Hash | null => (name.kind === 'payload' ? name.hash : null)
 
 /** @throws UserError if it is none */
 function addressFrom(text: string): Multiaddr {

@@ -1,7 +1,8 @@
-// Every stream of ours passes here once: its bytes are counted and take the emulated link.
+// Every stream of ours passes here once: its bytes are counted, budgeted, and take the emulated link.
 import type { Stream, StreamMessageEvent } from '@libp2p/interface'
 import type { PeerId } from '../core/ids.js'
 import type { Purpose } from '../ports/mesh.js'
+import type { Budget } from './budget.js'
 import type { Links } from './links.js'
 import type { TrafficCount } from './traffic.js'
 
@@ -9,6 +10,7 @@ export class Meter {
   constructor(
     private readonly traffic: TrafficCount,
     private readonly links: Links,
+    private readonly budget: Budget,
     /** Called for whatever arrives: the peer is alive. */
     private readonly heard: (peer: PeerId) => void,
   ) {}
@@ -20,6 +22,7 @@ export class Meter {
     const dispatch = stream.dispatchEvent.bind(stream)
     stream.send = (data) => {
       this.traffic.sent(peer, purpose, data.byteLength)
+      this.budget.sent(peer, purpose, stream, data.byteLength)
       return this.links.carry(peer, purpose === 'control', stream, data, send)
     }
     stream.close = async (options) => {
@@ -28,7 +31,9 @@ export class Meter {
     }
     stream.dispatchEvent = (event: Event) => {
       if (event.type === 'message') {
-        this.traffic.received(peer, purpose, (event as StreamMessageEvent).data.byteLength)
+        const { byteLength } = (event as StreamMessageEvent).data
+        this.traffic.received(peer, purpose, byteLength)
+        this.budget.received(purpose, byteLength)
         this.heard(peer)
       }
       return dispatch(event)

@@ -1,9 +1,11 @@
 // Contributions out: a manifest, then its payload in chunks, paced by what the subscribers take.
 import { setImmediate } from 'node:timers/promises'
+import { cut } from '../core/content.js'
 import type { RunId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
+import { sha256 } from '../platform/sha256.js'
 import { NobodyListens } from '../ports/mesh.js'
-import { cut, flawOf } from '../wire/chunks.js'
+import { flawOf } from '../wire/chunks.js'
 import { seal } from '../wire/envelope.js'
 import { type ChunkFrame, type ContributionFrame, DIRECT_SUBSCRIBERS } from '../wire/frames.js'
 import type { Gossip } from './gossip.js'
@@ -16,7 +18,8 @@ export async function publishContribution(
   manifest: Manifest,
   payload: Uint8Array,
 ): Promise<void> {
-  const flaw = payload.byteLength === manifest.bytes ? flawOf(manifest) : 'its payload has another length'
+  const flaw =
+    payload.byteLength === manifest.bytes ? flawOf(manifest, sha256) : 'its payload has another length'
   if (flaw !== null)
     throw new Error(`The contribution to ${manifest.assignment} cannot be published: ${flaw}.`)
   const frame: ContributionFrame = { type: 'contribution', manifest }

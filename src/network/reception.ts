@@ -128,6 +128,7 @@ export function surfacing(handlers: MeshHandlers): MeshHandlers {
     connected: (peer) => queueMicrotask(() => handlers.connected(peer)),
     disconnected: (peer) => queueMicrotask(() => handlers.disconnected(peer)),
     refused: (from, what, reason) => queueMicrotask(() => handlers.refused(from, what, reason)),
+    transferring: (what, progress) => queueMicrotask(() => handlers.transferring(what, progress)),
     hello: (from, hello) => {
       try {
         return handlers.hello(from, hello)

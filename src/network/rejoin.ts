@@ -12,6 +12,9 @@ const BACKOFF_MS = { first: 500, most: 30_000, mostIfNeeded: 3_000 } as const
 /** Two peers that find each other would open two connections; the one with the larger id lets the other call. */
 const COURTESY_MS = 1_500
 
+/** Addresses of a peer that others are told. */
+const MOST_TOLD = 4
+
 export interface Caller {
   readonly self: PeerId
   isConnected(peer: PeerId): boolean
@@ -66,6 +69,17 @@ export class Rejoin {
   /** Addresses at which a peer says, or has shown, that it can be reached. */
   learn(peer: PeerId, addresses: readonly string[]): void {
     this.#know(peer, addresses)
+  }
+
+  /** Where a peer can be reached, the newest last. */
+  addressesOf(peer: PeerId): readonly string[] {
+    return [...(this.#known.get(peer)?.addresses ?? [])].slice(-MOST_TOLD)
+  }
+
+  /** Where to dial a peer: what is known here, and what others say; of that, what is no address of it is passed over. */
+  waysTo(peer: PeerId, told: readonly string[]): Multiaddr[] {
+    const usable = told.filter((address) => leadsTo(address, peer))
+    return [...new Set([...this.addressesOf(peer), ...usable])].map((address) => withPeer(address, peer))
   }
 
   /** A peer that is needed, and where it is said to be; what is no address of it is passed over. */

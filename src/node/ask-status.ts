@@ -15,6 +15,7 @@ const deaf: MeshHandlers = {
   incomplete: () => {},
   connected: () => {},
   disconnected: () => {},
+  transferring: () => {},
   refused: () => {},
   hello: () => ({ accepted: false, reason: 'it only asks for the status of a run', later: false }),
 }

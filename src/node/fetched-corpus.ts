@@ -1,8 +1,10 @@
 // The corpus of a run as tokens, for a peer whose machine lacks the text: had from members, checked by the genesis, kept.
 import { readFile } from 'node:fs/promises'
+import { nameOfChunks } from '../core/content.js'
 import { hash } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
-import { sha256InSlices } from '../platform/sha256.js'
+import { chunkHashesInSlices } from '../platform/content-name.js'
+import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import type { TokenSplit } from '../ports/trainer.js'
 import { writeFileAtomically } from '../store/atomic.js'
@@ -14,8 +16,6 @@ import type { Reporter } from './reporter.js'
 /** How often members are asked again, after a pause in which others may have been met. */
 const TRIES = 10
 const PAUSE_MS = 2_000
-/** How often a transfer says how far it is. */
-const PROGRESS_MS = 2_000
 /** A copy for others is made again after nobody has asked for this long. */
 const COPY_KEPT_MS = 60_000
 
@@ -58,36 +58,29 @@ async function keptBytes(path: string, manifest: DataManifest): Promise<Uint8Arr
     throw storeError('read', path, error)
   }
   // Of another run, or damaged: fetched anew.
-  return bytes.byteLength === corpusBytes(manifest) && (await sha256InSlices(bytes)) === manifest.sha256
+  return bytes.byteLength === corpusBytes(manifest) && (await nameInSlices(bytes)) === manifest.content
     ? bytes
     : null
 }
 
+const nameInSlices = async (bytes: Uint8Array): Promise<string> =>
+  nameOfChunks(bytes.byteLength, await chunkHashesInSlices(bytes), sha256)
+
 async function fetched({ mesh, manifest, reporter, stop }: Wanted): Promise<Uint8Array> {
-  const all = corpusBytes(manifest)
-  const before = mesh.traffic().received.bulk
-  const progress = setInterval(() => {
-    const bytes = Math.min(all, mesh.traffic().received.bulk - before)
-    reporter.report({ type: 'corpus', bytes, of: all })
-  }, PROGRESS_MS)
   let failure = 'no member is connected'
-  try {
-    for (let tries = 0; tries < TRIES; tries++) {
-      stop.throwIfAborted()
-      const donors = mesh.peers()
-      try {
-        if (donors.length > 0) {
-          const bytes = await mesh.fetch({ kind: 'corpus' }, donors, hash(manifest.sha256))
-          reporter.report({ type: 'corpus', bytes: all, of: all })
-          return bytes
-        }
-      } catch (error) {
-        failure = reasonOf(error)
+  for (let tries = 0; tries < TRIES; tries++) {
+    stop.throwIfAborted()
+    const donors = mesh.peers()
+    try {
+      if (donors.length > 0) {
+        const bytes = await mesh.fetch({ kind: 'corpus' }, donors, hash(manifest.content))
+        reporter.report({ type: 'corpus', bytes: corpusBytes(manifest) })
+        return bytes
       }
-      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+    } catch (error) {
+      failure = reasonOf(error)
     }
-  } finally {
-    clearInterval(progress)
+    await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
   }
   throw new UserError(
     'data',

@@ -68,6 +68,9 @@ export class Inbox implements MeshHandlers {
   readonly refused: MeshHandlers['refused'] = (from, what, reason) =>
     this.reporter.report({ type: 'refused', what, from, reason })
 
+  readonly transferring: MeshHandlers['transferring'] = (what, progress) =>
+    this.reporter.report({ type: 'transfer', what, ...progress })
+
   readonly hello: MeshHandlers['hello'] = (from, hello) => this.answer(from, hello)
 
   /** What a peer says of how it came in counts for nothing; what its certificates say does. */

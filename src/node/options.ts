@@ -38,6 +38,9 @@ export interface PeerOptions {
   readonly threads: number
   /** Leader only: overrides the run's stop rule by a number of versions. */
   readonly stopAfter: number | null
+  /** Caps on all bytes of this peer, per second; null for none. */
+  readonly maxUpload: number | null
+  readonly maxDownload: number | null
   readonly mdns: boolean
   readonly verbose: boolean
 }

@@ -3,6 +3,7 @@ import type { Hash, Version } from '../core/ids.js'
 import { merge, mergedSlot, unreported } from '../outer/merge.js'
 import { type OuterOptimizer, type OuterState, type OuterStep, outerOptimizer } from '../outer/optimizer.js'
 import { checkFinite, digestsOf, type OuterRules, type StateDigests } from '../outer/snapshot.js'
+import { contentName } from '../platform/content-name.js'
 import { sha256 } from '../platform/sha256.js'
 import { bytesUnder } from '../store/safetensors.js'
 import { checkLength } from '../tensor/blocks.js'
@@ -126,7 +127,7 @@ export class OuterSteps {
     if (spare !== null) this.#spare.push(spare)
     const { vectors, zeros, newest } = this.#installed()
     if (newest.version !== version - 1) throw notHeld(version - 1)
-    const digest = coded === null ? vectors.digest(inboxPlace) : sha256(coded.bytes)
+    const digest = coded === null ? vectors.digest(inboxPlace) : contentName(coded.bytes)
     if (digest !== payload) throw new Error(`the payload does not match its hash ${payload}`)
     if (coded !== null) this.#decode(vectors, coded)
 
@@ -315,4 +316,4 @@ function digestsIn(vectors: OuterVectors, { version, theta, slots }: State): Sta
 }
 
 /** As digestVector of src/tensor/digest.ts, without the copy: fp32 travels as it lies in memory. */
-const digestOf = (values: Float32Array): Hash => sha256(bytesUnder(values))
+const digestOf = (values: Float32Array): Hash => contentName(bytesUnder(values))

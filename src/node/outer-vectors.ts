@@ -1,8 +1,8 @@
 // Vectors of the outer state, side by side in WebAssembly memory: kernels go over them whole, both threads see them,
 // and their places are used again, for memory that is new costs more than the step.
-import { createHash } from 'node:crypto'
-import { type Hash, hash } from '../core/ids.js'
+import type { Hash } from '../core/ids.js'
 import type { OuterStep } from '../outer/optimizer.js'
+import { ContentHasher } from '../platform/content-name.js'
 import { bytesUnder } from '../store/safetensors.js'
 import { LANES, OuterKernels, type StepVectors } from './outer-kernels.js'
 
@@ -67,9 +67,9 @@ export class OuterVectors {
 
   /** As digestVector of src/tensor/digest.ts, without the copy: fp32 travels as it lies in memory. */
   digest(place: Place): Hash {
-    const digest = createHash('sha256')
-    for (const view of this.views(place)) digest.update(bytesUnder(view))
-    return hash(digest.digest('hex'))
+    const hasher = new ContentHasher(this.length * floatBytes)
+    for (const view of this.views(place)) hasher.update(bytesUnder(view))
+    return hasher.name()
   }
 
   /** Takes a step on the vectors in these places. @returns whether all that it wrote are finite numbers */

@@ -1,8 +1,8 @@
 // Whether a payload is what its manifest says, looked at in slices, so that the thread does other work in between.
-import { createHash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import type { CodecName } from '../core/codec-names.js'
 import type { Manifest } from '../core/messages.js'
+import { ContentHasher } from '../platform/content-name.js'
 import type { Codec } from '../tensor/codec.js'
 import { ContributionCheck } from '../tensor/contribution.js'
 import { sliceValues } from './slices.js'
@@ -35,20 +35,20 @@ export async function payloadProblem(
   const codec = codecs.get(manifest.codec)
   const problem = formatProblem({ codec: manifest.codec, bytes: payload.length }, format)
   if (problem !== null || codec === undefined) return problem
-  const hash = createHash('sha256')
+  const hasher = new ContentHasher(payload.length)
   const check = new ContributionCheck()
   let malformed: string | null = null
   for (let from = 0; from < parameters; from += sliceValues) {
     if (from > 0) await setImmediate()
     const to = Math.min(from + sliceValues, parameters)
     const slice = payload.subarray(codec.encodedBytes(from), codec.encodedBytes(to))
-    hash.update(slice)
+    hasher.update(slice)
     try {
       if (malformed === null) check.add(codec.decode(slice, to - from))
     } catch (error) {
       malformed = `its payload is no ${codec.name}: ${(error as Error).message}`
     }
   }
-  if (hash.digest('hex') !== manifest.payload) return 'its payload does not match the hash in its manifest'
+  if (hasher.name() !== manifest.payload) return 'its payload does not match the hash in its manifest'
   return malformed ?? check.problem(manifest, parameters)
 }

@@ -61,6 +61,8 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
       psk: options.psk,
       links: options.swarm?.links ?? [],
       cluster: options.cluster ?? '',
+      caps: { uploadBytesPerSecond: options.maxUpload, downloadBytesPerSecond: options.maxDownload },
+      partial: disk.paths.partial,
       log: options.verbose ? (line) => process.stderr.write(`${options.name}: ${line}\n`) : () => {},
     })
     closing.push(() => mesh.close())

@@ -100,11 +100,13 @@ export class PlainView implements View {
       case 'refused':
         return `refused ${record.what}${record.from === null ? '' : ` from ${record.from}`}: ${record.reason}`
       case 'corpus':
-        return `has ${bytes(record.bytes)} of ${bytes(record.of)} of the corpus`
+        return `has the corpus from members (${bytes(record.bytes)})`
       case 'warning':
         return `warning: ${record.message}`
       case 'codec-chosen':
         return `codes its contributions by ${record.reason}`
+      case 'transfer':
+        return record.bytes === record.total ? `fetched ${record.what} (${bytes(record.total)})` : null
       case 'peer-finished':
         return `ends after ${record.steps} steps, ${Math.round(record.utilisation * 100)} % of its time training`
       case 'run-finished':

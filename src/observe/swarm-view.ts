@@ -193,6 +193,8 @@ export function afterRecord(before: SwarmState, record: RunRecord): SwarmState {
         bytesReceived: record.bytesReceived,
         ...(record.speed === null ? {} : { speed: record.speed }),
       })
+    case 'transfer':
+      return own({ phase: `fetching ${Math.floor((100 * record.bytes) / Math.max(1, record.total))} %` })
     case 'peer-finished':
       return own({
         phase: 'ended',
@@ -203,7 +205,6 @@ export function afterRecord(before: SwarmState, record: RunRecord): SwarmState {
     case 'run-finished':
       return { ...state, finished: record, version: Math.max(state.version, record.versions) }
     case 'corpus':
-      return own({ phase: `fetching the corpus, ${Math.floor((100 * record.bytes) / record.of)} %` })
     case 'reported':
     case 'merged':
     case 'catching-up':

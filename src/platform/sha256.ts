@@ -8,6 +8,13 @@ const sliceBytes = 4 * 2 ** 20
 
 export const sha256: Sha256 = (bytes) => hash(createHash('sha256').update(bytes).digest('hex'))
 
+/** The same digest of bytes that lie in several places, in this order. */
+export function sha256OfParts(parts: readonly Uint8Array[]): Hash {
+  const digest = createHash('sha256')
+  for (const part of parts) digest.update(part)
+  return hash(digest.digest('hex'))
+}
+
 /** The same digest of something large, which must not change before the promise resolves. */
 export async function sha256InSlices(bytes: Uint8Array): Promise<Hash> {
   const digest = createHash('sha256')

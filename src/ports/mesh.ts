@@ -37,8 +37,31 @@ export type BulkName =
   /** The run's corpus as token ids: 16 bits, little-endian, those held out last. */
   | { readonly kind: 'corpus' }
 
+/** What a donor gives. It must not change while it is given; whoever takes it finds out. */
+export interface BulkContent {
+  readonly bytes: number
+  /** The bytes from `start` to `end`, as a view where they are in memory. Rejects if they are not there any more. */
+  read(start: number, end: number): Uint8Array | Promise<Uint8Array>
+  /** Nobody reads it any more. */
+  close?(): void
+}
 /** Answers a donor's requests; null where it does not hold the thing. */
-export type BulkSource = (name: BulkName) => Uint8Array | null | Promise<Uint8Array | null>
+export type BulkSource = (
+  name: BulkName,
+) => Uint8Array | BulkContent | null | Promise<Uint8Array | BulkContent | null>
+
+/** How far a fetch is. */
+export interface Progress {
+  /** Verified, what was here before included. */
+  readonly bytes: number
+  readonly total: number
+  /** Peers that it comes from now. */
+  readonly donors: number
+}
+export interface FetchOptions {
+  /** Called after every chunk. */
+  readonly progress?: (progress: Progress) => void
+}
 
 export type Purpose = 'control' | 'gossip' | 'bulk'
 export interface Traffic {
@@ -68,6 +91,8 @@ export interface MeshHandlers {
   /** Something was dropped: malformed, oversized, forged, another run's. */
   refused(from: PeerId | null, what: string, reason: string): void
   hello(from: PeerId, hello: Hello): HelloAnswer
+  /** A fetch that takes more than a second: told about once a second, and at its end. */
+  transferring(what: string, progress: Progress): void
 }
 
 export interface Mesh {
@@ -99,8 +124,26 @@ export interface Mesh {
   publishContribution(topic: Topic, manifest: Manifest, payload: Uint8Array): Promise<void>
   /** Whether this payload comes by gossip: announced, and neither complete nor given up as `incomplete`. */
   arriving(payload: Hash): boolean
-  /** Fetches bytes from one of `donors`, tried in order, resuming where the last one stopped. The digest, where given, is SHA-256 of the whole. */
-  fetch(name: BulkName, donors: readonly PeerId[], expected: Hash | null): Promise<Uint8Array>
+  /**
+   * Fetches content from several of `donors` at once, those of the own cluster first, and from others that fetch it too.
+   * Every chunk is verified; `expected` is the content's name, null takes what the first donor says that it is. What is
+   * large is kept on disk as it comes, and a later fetch of the same goes on from there. Rejects with a UserError that
+   * says what every donor answered.
+   */
+  fetch(
+    name: BulkName,
+    donors: readonly PeerId[],
+    expected: Hash | null,
+    options?: FetchOptions,
+  ): Promise<Uint8Array>
+  /** The same to a file, which is there once it is whole; until then its name ends in `.part`. */
+  fetchFile(
+    name: BulkName,
+    donors: readonly PeerId[],
+    expected: Hash | null,
+    path: string,
+    options?: FetchOptions,
+  ): Promise<void>
   serve(source: BulkSource): void
   traffic(): Traffic
   close(): Promise<void>

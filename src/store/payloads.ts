@@ -1,8 +1,8 @@
 // Payloads of contributions by their hash. A ledger entry may name a payload only after `put` resolved.
-import { createHash } from 'node:crypto'
 import { access, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Hash } from '../core/ids.js'
+import { ContentHasher } from '../platform/content-name.js'
 import { sweepTemporary, writeFileAtomically } from './atomic.js'
 import { errorCode, storeError } from './store-error.js'
 import { ensureFolder } from './versioned-files.js'
@@ -27,7 +27,7 @@ export class PayloadStore {
     return new PayloadStore(folder, warn)
   }
 
-  /** Keeps `bytes`, whose SHA-256 the caller has checked; they are durable when it resolves. @throws StoreError */
+  /** Keeps `bytes`, whose name the caller has checked; they are durable when it resolves. @throws StoreError */
   put(hash: Hash, bytes: Uint8Array): Promise<void> {
     return this.inTurn(hash, async () => {
       const path = this.pathOf(hash)
@@ -58,7 +58,7 @@ export class PayloadStore {
       throw storeError('set aside', path, error)
     }
     this.warn(
-      `The payload ${path} is damaged: its content has the hash ${file.hash}. It was renamed to end in .damaged, and is fetched again when it is needed; check the disk.`,
+      `The payload ${path} is damaged: its content has the name ${file.hash}. It was renamed to end in .damaged, and is fetched again when it is needed; check the disk.`,
     )
     return null
   }
@@ -120,14 +120,14 @@ async function readHashed(
     const handle = await open(path, 'r')
     try {
       const bytes = new Uint8Array((await handle.stat()).size)
-      const hash = createHash('sha256')
+      const hasher = new ContentHasher(bytes.length)
       for (let done = 0; done < bytes.length; ) {
         const { bytesRead } = await handle.read(bytes, done, Math.min(pieceBytes, bytes.length - done), done)
         if (bytesRead === 0) throw new Error(`it ends at byte ${done}`)
-        hash.update(bytes.subarray(done, done + bytesRead))
+        hasher.update(bytes.subarray(done, done + bytesRead))
         done += bytesRead
       }
-      return { bytes, hash: hash.digest('hex') }
+      return { bytes, hash: hasher.name() }
     } finally {
       await handle.close()
     }

@@ -22,6 +22,8 @@ export interface PeerPaths {
   readonly journal: string
   readonly payloads: string
   readonly snapshots: string
+  /** What is being fetched, as far as it has come. */
+  readonly partial: string
   /** Folder of the worker's rounds. */
   readonly worker: string
   /** Replicas of the run, and where they were last. */
@@ -54,6 +56,7 @@ export function peerPaths(root: string, peer: string): PeerPaths {
     journal: join(own, 'journal'),
     payloads: join(own, 'payloads'),
     snapshots: join(own, 'snapshots'),
+    partial: join(own, 'partial'),
     worker: join(own, 'worker'),
     contacts: join(own, 'contacts.json'),
     orders: join(own, 'orders.json'),

@@ -8,10 +8,10 @@ import { clusterSchema, runSchema } from './schema.js'
 
 /** What the corpus is, by content: machines may keep it under different paths. */
 const dataManifestSchema = z.strictObject({
-  sha256: z
+  content: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
-    .describe('Of the token ids after tokenizing.'),
+    .describe('Name of the token ids as content: who lacks the text has them from members by it.'),
   vocabulary: z.number().int().positive(),
   trainTokens: z.number().int().positive(),
   heldOutTokens: z.number().int().positive(),

@@ -1,52 +1,40 @@
 // A payload in chunks: cut and named by hashes, and put together again whatever the order, verified.
+import { chunkBytesOf, cut, nameOfChunks } from '../core/content.js'
 import type { Sha256 } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
-import { MAX_CHUNK_BYTES, MAX_CHUNKS } from './manifest.js'
-
-/** Smallest chunk; 256 KiB to 1 MiB crossed a gossip mesh fastest. */
-export const CHUNK_BYTES = 256 * 1024
+import { MAX_CHUNK_BYTES } from './manifest.js'
 
 /** What the cutting of a payload adds to a contribution's manifest. */
 export type Cut = Pick<Manifest, 'payload' | 'bytes' | 'chunkBytes' | 'chunks'>
 
-/** Bytes per chunk for a payload: doubled until its hashes fit in a control message. */
-export function chunkBytesFor(bytes: number): number {
-  let chunkBytes = CHUNK_BYTES
-  while (bytes > chunkBytes * MAX_CHUNKS) chunkBytes *= 2
+/** A payload cut and named. @throws RangeError where gossip cannot carry it */
+export function cutOf(payload: Uint8Array, sha256: Sha256): Cut {
+  const bytes = payload.byteLength
+  const chunkBytes = chunkBytesOf(bytes)
   if (chunkBytes > MAX_CHUNK_BYTES) {
     throw new RangeError(
       `a payload of ${bytes} bytes needs chunks of ${chunkBytes} bytes, more than the ${MAX_CHUNK_BYTES} that gossip carries`,
     )
   }
-  return chunkBytes
-}
-
-/** Views of a payload's chunks, in order; the last may be shorter. */
-export function cut(payload: Uint8Array, chunkBytes: number): Uint8Array[] {
-  const chunks: Uint8Array[] = []
-  for (let start = 0; start < payload.byteLength; start += chunkBytes) {
-    chunks.push(payload.subarray(start, start + chunkBytes))
-  }
-  return chunks
-}
-
-/** A payload cut and hashed. */
-export function cutOf(payload: Uint8Array, sha256: Sha256): Cut {
-  const chunkBytes = chunkBytesFor(payload.byteLength)
   const chunks = cut(payload, chunkBytes).map(sha256)
-  return { payload: sha256(payload), bytes: payload.byteLength, chunkBytes, chunks }
+  return { payload: nameOfChunks(bytes, chunks, sha256), bytes, chunkBytes, chunks }
 }
 
-/** A contribution's manifest: what is known of the round, and its payload cut and hashed. */
+/** A contribution's manifest: what is known of the round, and its payload cut and named. @throws as `cutOf` */
 export function manifestOf(round: Omit<Manifest, keyof Cut>, payload: Uint8Array, sha256: Sha256): Manifest {
   return { ...round, ...cutOf(payload, sha256) }
 }
 
-/** Why a manifest's numbers contradict each other; null if they do not. */
-export function flawOf(manifest: Cut): string | null {
-  const expected = Math.ceil(manifest.bytes / manifest.chunkBytes)
-  if (manifest.chunks.length === expected) return null
-  return `${manifest.bytes} bytes in chunks of ${manifest.chunkBytes} are ${expected} chunks, the manifest names ${manifest.chunks.length}`
+/** Why what a manifest says of its payload contradicts itself; null if it does not. */
+export function flawOf({ payload, bytes, chunkBytes, chunks }: Cut, sha256: Sha256): string | null {
+  const usual = chunkBytesOf(bytes)
+  if (chunkBytes !== usual) return `${bytes} bytes are cut into chunks of ${usual}, not of ${chunkBytes}`
+  const expected = Math.ceil(bytes / chunkBytes)
+  if (chunks.length !== expected)
+    return `${bytes} bytes in chunks of ${chunkBytes} are ${expected} chunks, the manifest names ${chunks.length}`
+  if (nameOfChunks(bytes, chunks, sha256) !== payload)
+    return 'its chunks do not make up the payload that it names'
+  return null
 }
 
 /** What became of a chunk handed to an assembly. */
@@ -90,7 +78,7 @@ export class Assembly {
     return this.#held.flatMap((held, index) => (held ? [] : [index]))
   }
 
-  /** The whole payload. Its chunks are verified; that `payload` is their hash is not yet. */
+  /** The whole payload, verified if the cut has no flaw. */
   payload(): Uint8Array {
     if (!this.complete) throw new Error(`${this.#missing} of ${this.#held.length} chunks are missing`)
     return this.#bytes

@@ -1,11 +1,12 @@
 // What travels beside the core's messages: contributions in pieces on gossip topics, and the requests,
 // answers and credits of a bulk transfer.
 import { z } from 'zod'
+import { MAX_CHUNKS } from '../core/content.js'
 import type { Hash, PeerId, RunId } from '../core/ids.js'
-import type { Manifest, Message } from '../core/messages.js'
+import type { Address, Manifest, Message } from '../core/messages.js'
 import type { BulkName } from '../ports/mesh.js'
-import { hashSchema, peerIdSchema, runIdSchema } from './fields.js'
-import { MAX_CHUNK_BYTES, MAX_CHUNKS, manifestSchema } from './manifest.js'
+import { addressesSchema, hashSchema, peerIdSchema, runIdSchema } from './fields.js'
+import { MAX_CHUNK_BYTES, manifestSchema } from './manifest.js'
 import { bulkNameSchema, messageSchema } from './schemas.js'
 
 /** Announces a contribution whose chunks follow. */
@@ -53,37 +54,77 @@ export const gradientFrameSchema = z.discriminatedUnion('type', [
   messageSchema,
 ]) satisfies z.ZodType<GradientFrame>
 
-/** Asks a donor for the bytes of `name` from `offset` on, `credit` bytes at first. */
+/** Asks a donor what it holds under a name. */
 export interface BulkRequest {
   readonly run: RunId
   readonly name: BulkName
-  readonly offset: number
-  readonly credit: number
+  /** The name of its content; null where it is not known before the answer. */
+  readonly content: Hash | null
+  /** Whether the answer must have the hashes of the chunks. */
+  readonly list: boolean
 }
-/** A donor's answer: the size of the whole, after which the bytes follow; or why not. */
+/** A donor's answer: what it holds; or why nothing. */
 export type BulkAnswer =
-  | { readonly found: true; readonly bytes: number }
-  | { readonly found: false; readonly reason: string }
-/** Allows the donor so many more bytes. */
-export interface BulkCredit {
-  readonly credit: number
+  | {
+      readonly found: true
+      /** Of the whole content. */
+      readonly bytes: number
+      /** SHA-256 of each chunk, 32 bytes each; null where they were not asked for. */
+      readonly chunks: Uint8Array | null
+      /** A bit for each chunk that it holds, the first in the highest bit; null for all. */
+      readonly held: Uint8Array | null
+      /** Others that take the same content from it. */
+      readonly fellows: readonly Address[]
+    }
+  /** `later`: worth asking again soon. */
+  | { readonly found: false; readonly reason: string; readonly later: boolean }
+/** Asks for chunks, which allows the donor as many bytes; what is dropped need not be sent any more. */
+export interface BulkWants {
+  readonly want: readonly number[]
+  readonly drop: readonly number[]
+}
+/** Chunks that a donor, which takes the content itself, holds since its answer. */
+export interface BulkNews {
+  readonly held: readonly number[]
 }
 
-const credit = z
-  .int()
-  .positive()
-  .max(2 ** 31)
+/** Most fellows in one answer: with a few more than three donors a taker has enough. */
+export const MAX_FELLOWS = 16
+
+const chunkIndices = z
+  .array(
+    z
+      .int()
+      .nonnegative()
+      .max(MAX_CHUNKS - 1),
+  )
+  .max(MAX_CHUNKS)
+  .readonly()
 
 export const bulkRequestSchema = z.strictObject({
   run: runIdSchema,
   name: bulkNameSchema,
-  offset: z.int().nonnegative(),
-  credit,
+  content: hashSchema.nullable(),
+  list: z.boolean(),
 }) satisfies z.ZodType<BulkRequest>
 
 export const bulkAnswerSchema = z.discriminatedUnion('found', [
-  z.strictObject({ found: z.literal(true), bytes: z.int().nonnegative() }),
-  z.strictObject({ found: z.literal(false), reason: z.string().max(2000) }),
+  z.strictObject({
+    found: z.literal(true),
+    bytes: z.int().nonnegative(),
+    chunks: z.instanceof(Uint8Array).nullable(),
+    held: z.instanceof(Uint8Array).nullable(),
+    fellows: z
+      .array(z.strictObject({ peer: peerIdSchema, addresses: addressesSchema }))
+      .max(MAX_FELLOWS)
+      .readonly(),
+  }),
+  z.strictObject({ found: z.literal(false), reason: z.string().max(2000), later: z.boolean() }),
 ]) satisfies z.ZodType<BulkAnswer>
 
-export const bulkCreditSchema = z.strictObject({ credit }) satisfies z.ZodType<BulkCredit>
+export const bulkWantsSchema = z.strictObject({
+  want: chunkIndices,
+  drop: chunkIndices,
+}) satisfies z.ZodType<BulkWants>
+
+export const bulkNewsSchema = z.strictObject({ held: chunkIndices }) satisfies z.ZodType<BulkNews>

@@ -155,6 +155,8 @@ describe('A peer on the command line', () => {
       'peers.0.slowdown=2',
       '--micro-batch',
       '4',
+      '--max-upload',
+      '20',
       '--stop-after',
       '5',
       '--bootstrap',
@@ -181,6 +183,8 @@ describe('A peer on the command line', () => {
       device: null,
       threads: 3,
       stopAfter: 5,
+      maxUpload: 2_500_000,
+      maxDownload: null,
       mdns: true,
       verbose: false,
     })

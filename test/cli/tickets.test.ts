@@ -33,7 +33,7 @@ describe('From a run folder', () => {
       format: 1,
       name: 'trio',
       run: runSchema.parse({}),
-      data: { sha256: 'a'.repeat(64), vocabulary: 256, trainTokens: 900, heldOutTokens: 100 },
+      data: { content: 'a'.repeat(64), vocabulary: 256, trainTokens: 900, heldOutTokens: 100 },
       clusters: [{ name: 'lake' }],
       founder: id,
       nonce: '1',

@@ -1,6 +1,7 @@
 // Control messages on their direct streams.
 import assert from 'node:assert/strict'
 import { CONTROL_PROTOCOL } from '../../src/network/control.js'
+import { contentName } from '../../src/platform/content-name.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { encode } from '../../src/wire/codec.js'
 import { seal } from '../../src/wire/envelope.js'
@@ -110,7 +111,7 @@ describe('Control messages', () => {
     donor.mesh.serve(() => bytes)
     const order: string[] = []
     const fetched = taker.mesh
-      .fetch({ kind: 'theta', version: 1 }, [donor.mesh.self], sha256(bytes))
+      .fetch({ kind: 'theta', version: 1 }, [donor.mesh.self], contentName(bytes))
       .then(() => order.push('bulk'))
     // Sent once bulk flows, each after the answer to the one before.
     for (let turn = 0; turn < 5; turn++) {

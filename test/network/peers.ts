@@ -75,6 +75,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
       connected: (peer) => tell({ what: 'connected', peer }),
       disconnected: (peer) => tell({ what: 'disconnected', peer }),
       refused: (from, thing, reason) => tell({ what: 'refused', from, thing, reason }),
+      transferring: () => {},
       hello: hello ?? (() => ({ accepted: true, genesis: '{}', leader: null, leaderAddresses: [] })),
     },
   })

@@ -1,5 +1,6 @@
 // What libp2p and gossipsub are told: each setting here avoids a trap that only a long or large run would show.
 import assert from 'node:assert/strict'
+import { Budget } from '../../src/network/budget.js'
 import { Gate } from '../../src/network/gate.js'
 import { Gossip } from '../../src/network/gossip.js'
 import { Links } from '../../src/network/links.js'
@@ -13,7 +14,8 @@ const now = () => 0
 
 async function nodeOptions(): Promise<NodeOptions> {
   const links = new Links([], 'here')
-  const meter = new Meter(new TrafficCount(() => false), links, () => {})
+  const budget = new Budget({ uploadBytesPerSecond: null, downloadBytesPerSecond: null }, () => undefined)
+  const meter = new Meter(new TrafficCount(() => false), links, budget, () => {})
   return {
     privateKey: await generateIdentity(),
     listen: [],
@@ -22,6 +24,7 @@ async function nodeOptions(): Promise<NodeOptions> {
     gate: new Gate(now),
     gossip: new Gossip(
       meter,
+      budget,
       new Scores(now),
       () => null,
       () => {},

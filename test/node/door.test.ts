@@ -31,7 +31,7 @@ function genesisOf(founder: PeerId): Genesis {
     format: 1,
     name: 'trio',
     run: runSchema.parse({}),
-    data: { sha256: 'a'.repeat(64), vocabulary: 256, trainTokens: 900, heldOutTokens: 100 },
+    data: { content: 'a'.repeat(64), vocabulary: 256, trainTokens: 900, heldOutTokens: 100 },
     clusters: [{ name: 'lake' }],
     founder,
     nonce: randomBytes(8).toString('hex'),

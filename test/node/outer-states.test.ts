@@ -13,6 +13,7 @@ import {
   snapshotOf,
   VersionBroken,
 } from '../../src/outer/snapshot.js'
+import { contentName } from '../../src/platform/content-name.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { decodeSnapshot, encodeSnapshot, loadSnapshot, saveSnapshot } from '../../src/store/snapshot.js'
 import { codecs } from '../../src/tensor/codec.js'
@@ -44,7 +45,11 @@ function contributionOf(g: Float32Array): Contribution {
     speed: 1,
     loss: 1,
   } as const
-  return { entry: { ...settled, payload: sha256(payload), version: 1, staleness: 0, weight: 1 }, g, payload }
+  return {
+    entry: { ...settled, payload: contentName(payload), version: 1, staleness: 0, weight: 1 },
+    g,
+    payload,
+  }
 }
 
 const made = Array.from({ length: 9 }, () => contributionOf(vector(parameters, 1 / 4)))

@@ -15,6 +15,7 @@ import {
   type Snapshot,
   snapshotOf,
 } from '../../src/outer/snapshot.js'
+import { contentName } from '../../src/platform/content-name.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { hierarchySchema, type OuterConfig } from '../../src/swarmfile/schema.js'
 import { type CodecName, codecs, codecsOf } from '../../src/tensor/codec.js'
@@ -76,7 +77,7 @@ function deliver(steps: OuterSteps, g: Float32Array): Hash {
     start += part.length
   }
   assert.equal(start, payload.length)
-  return sha256(payload)
+  return contentName(payload)
 }
 
 function applyTo(steps: OuterSteps, version: number, g: Float32Array, weight: number) {

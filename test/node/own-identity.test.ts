@@ -23,7 +23,7 @@ const genesis: Genesis = {
   format: 1,
   name: 'trio',
   run: runSchema.parse({}),
-  data: { sha256: 'a'.repeat(64), vocabulary: 256, trainTokens: 900, heldOutTokens: 100 },
+  data: { content: 'a'.repeat(64), vocabulary: 256, trainTokens: 900, heldOutTokens: 100 },
   clusters: [{ name: 'lake' }],
   founder: alice,
   nonce: '1',

@@ -118,6 +118,8 @@ export class Nest {
       threads: 1,
       stopAfter: null,
       announce: null,
+      maxUpload: null,
+      maxDownload: null,
       mdns: false,
       verbose: false,
       ...options,

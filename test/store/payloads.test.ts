@@ -3,12 +3,12 @@ import assert from 'node:assert/strict'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { hash } from '../../src/core/ids.js'
-import { sha256 } from '../../src/platform/sha256.js'
+import { contentName } from '../../src/platform/content-name.js'
 import { PayloadStore } from '../../src/store/payloads.js'
 import { flipBit, withFolder, withRoomFor, withSmallDisk } from './folders.js'
 
 const bytes = Uint8Array.from({ length: 3000 }, (_, i) => i)
-const name = sha256(bytes)
+const name = contentName(bytes)
 const never = (message: string): never => assert.fail(message)
 
 describe('The payload store', () => {
@@ -35,7 +35,7 @@ describe('The payload store', () => {
       await flipBit(join(folder, name), 100)
       assert.deepEqual(await Promise.all([store.get(name), store.get(name)]), [null, null])
       assert.equal(warnings.length, 1)
-      assert(warnings[0].includes(`${join(folder, name)} is damaged: its content has the hash`))
+      assert(warnings[0].includes(`${join(folder, name)} is damaged: its content has the name`))
       assert.deepEqual(await store.list(), [])
       assert.deepEqual(await readdir(folder), [`${name}.damaged`])
       await store.put(name, bytes)
@@ -71,7 +71,7 @@ describe('The payload store', () => {
     const mounted = await withSmallDisk(64, async (folder) => {
       const store = await PayloadStore.open(folder, never)
       const large = new Uint8Array(100_000)
-      await assert.rejects(store.put(sha256(large), large), (error: Error & { remedy: string }) => {
+      await assert.rejects(store.put(contentName(large), large), (error: Error & { remedy: string }) => {
         assert.match(error.message, /cannot write .*: the disk is full \(ENOSPC\)/)
         assert.match(error.remedy, /free some space/)
         return true

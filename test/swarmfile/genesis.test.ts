@@ -17,7 +17,7 @@ const genesis: Genesis = {
   format: 1,
   name: 'trio',
   run: runSchema.parse({}),
-  data: { sha256: 'a'.repeat(64), vocabulary: 256, trainTokens: 1000, heldOutTokens: 50 },
+  data: { content: 'a'.repeat(64), vocabulary: 256, trainTokens: 1000, heldOutTokens: 50 },
   clusters: [{ name: 'north' }],
   founder: peerId('12D3Koo'),
   nonce: '00ff',
@@ -66,7 +66,7 @@ describe('A genesis', () => {
     const others: Genesis[] = [
       { ...genesis, founder: peerId('other') },
       { ...genesis, nonce: '00fe' },
-      { ...genesis, data: { ...genesis.data, sha256: 'b'.repeat(64) } },
+      { ...genesis, data: { ...genesis.data, content: 'b'.repeat(64) } },
       { ...genesis, run: runSchema.parse({ localSteps: 31 }) },
     ]
     assert.equal(new Set([genesis, ...others].map((each) => runIdOf(each, sha256))).size, 5)

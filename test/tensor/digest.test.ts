@@ -1,6 +1,7 @@
 // Digests of theta and of the outer state.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { nameOf } from '../../src/core/content.js'
 import type { OuterState } from '../../src/outer/optimizer.js'
 import { digestState } from '../../src/outer/snapshot.js'
 import { sha256 } from '../../src/platform/sha256.js'
@@ -14,8 +15,8 @@ const state: OuterState = {
 const stateDigest = (some: OuterState, version = 7) => digestState(some, version, sha256).stateDigest
 
 describe('The digest of theta', () => {
-  it('is the SHA-256 of its little-endian bytes', () => {
-    const expected = sha256(Uint8Array.of(0, 0, 0x80, 0x3f, 0, 0, 0, 0x40))
+  it('is the name of its little-endian bytes as content', () => {
+    const expected = nameOf(Uint8Array.of(0, 0, 0x80, 0x3f, 0, 0, 0, 0x40), sha256)
     assert.equal(digestVector(state.theta, sha256), expected)
     assert.equal(digestState(state, 7, sha256).digest, expected)
   })

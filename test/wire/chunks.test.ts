@@ -1,11 +1,12 @@
 // Cutting payloads and putting them together again.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { CHUNK_BYTES, cut, MAX_CHUNKS, nameOf } from '../../src/core/content.js'
 import { assignmentId, hash } from '../../src/core/ids.js'
 import { sha256 } from '../../src/platform/sha256.js'
-import { Assembly, CHUNK_BYTES, chunkBytesFor, cut, flawOf, manifestOf } from '../../src/wire/chunks.js'
+import { Assembly, flawOf, manifestOf } from '../../src/wire/chunks.js'
 import { CONTROL_CAP_BYTES, encode } from '../../src/wire/codec.js'
-import { MAX_CHUNKS, manifestSchema } from '../../src/wire/manifest.js'
+import { manifestSchema } from '../../src/wire/manifest.js'
 
 const round = {
   assignment: assignmentId(7),
@@ -82,13 +83,13 @@ describe('A manifest', () => {
   it('names a payload, its chunks and its size', () => {
     const payload = new Uint8Array(CHUNK_BYTES + 10).fill(7)
     const manifest = manifestOf(round, payload, sha256)
-    assert.equal(manifest.payload, sha256(payload))
+    assert.equal(manifest.payload, nameOf(payload, sha256))
     assert.equal(manifest.bytes, payload.byteLength)
     assert.deepEqual(manifest.chunks, [
       sha256(payload.subarray(0, CHUNK_BYTES)),
       sha256(payload.subarray(CHUNK_BYTES)),
     ])
-    assert.equal(flawOf(manifest), null)
+    assert.equal(flawOf(manifest, sha256), null)
   })
 
   it('fits in a control message at its largest', () => {
@@ -103,18 +104,12 @@ describe('A manifest', () => {
     assert(encode({ type: 'offer', manifest }).byteLength < CONTROL_CAP_BYTES - 500)
   })
 
-  it('has larger chunks for a larger payload, never more of them than fit', () => {
-    assert.equal(chunkBytesFor(30e6), CHUNK_BYTES)
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 1.6e9 }), (bytes) => {
-        assert(Math.ceil(bytes / chunkBytesFor(bytes)) <= MAX_CHUNKS)
-      }),
-    )
-    assert.throws(() => chunkBytesFor(4e9), /more than the 2097152 that gossip carries/)
-  })
-
   it('is found out when its numbers contradict each other', () => {
     const manifest = manifestOf(round, new Uint8Array(10), sha256)
-    assert.match(flawOf({ ...manifest, bytes: 10e6 }) ?? '', /are 39 chunks, the manifest names 1/)
+    const flaw = (changes: Partial<typeof manifest>) => flawOf({ ...manifest, ...changes }, sha256) ?? ''
+    assert.match(flaw({ bytes: 10e6 }), /are 39 chunks, the manifest names 1/)
+    assert.match(flaw({ chunkBytes: 7 }), /are cut into chunks of 262144, not of 7/)
+    assert.match(flaw({ bytes: 11 }), /its chunks do not make up the payload/)
+    assert.match(flaw({ chunks: [hash('f'.repeat(64))] }), /its chunks do not make up the payload/)
   })
 })

@@ -2,11 +2,11 @@
 
 import fc from 'fast-check'
 import { codecNames } from '../../src/core/codec-names.js'
+import { CHUNK_BYTES } from '../../src/core/content.js'
 import type { Entry } from '../../src/core/entries.js'
 import { assignmentId, hash, peerId, runId } from '../../src/core/ids.js'
 import type { Manifest, Message } from '../../src/core/messages.js'
 import type { BulkName, Hello, HelloAnswer } from '../../src/ports/mesh.js'
-import { CHUNK_BYTES } from '../../src/wire/chunks.js'
 
 /** Records with the usual prototype, which is what decoding gives. */
 export const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }): fc.Arbitrary<T> =>
