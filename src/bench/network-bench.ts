@@ -172,11 +172,15 @@ async function heartbeats(minutes: number, say: (what: string) => void): Promise
         const { beats } = await taker.ask('beats', {})
         const came = new Map(beats.map((beat) => [beat.number, beat.ms]))
         const delays = sent.map((ms, number) => (came.get(number) ?? Infinity) - ms)
-        const missed = delays.filter((delay) => delay > heartbeatMs).length
+        const lost = delays.filter((delay) => !Number.isFinite(delay)).length
+        const late = delays.filter((delay) => delay > heartbeatMs).length - lost
+        const usual = [...delays].sort((a, b) => a - b)[Math.floor(delays.length / 2)]
         const worst = Math.max(...delays.filter(Number.isFinite), 0)
         const what = `heartbeats beside bulk, ${slowMegabits} Mbit/s ${how}, ${minutes} min`
         return [
-          networkRow(`${what}: missed of ${sent.length}`, missed, 'heartbeats', null),
+          networkRow(`${what}: missed of ${sent.length}`, lost, 'heartbeats', null),
+          networkRow(`${what}: later than the next was sent`, late, 'heartbeats', null),
+          networkRow(`${what}: usual way`, usual, 'ms', 200),
           networkRow(`${what}: longest way`, worst, 'ms', 200),
           networkRow(`${what}: bulk meanwhile`, bytes / 1e6 / (ms / 1000), 'MB/s', rate / 1e6),
         ]

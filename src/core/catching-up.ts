@@ -26,7 +26,8 @@ export function cheapestWay(payloads: readonly number[], snapshot: number): Catc
 /** @param last entry that it has; null if it has no log */
 export function wayToCatchUp(turn: Turn, last: Index | null): CatchingUp {
   const { replica, setup } = turn.state
-  if (last === null || replica === null || last < replica.base.index)
+  if (last === null) return { by: 'snapshot', reason: 'it has no log' }
+  if (replica === null || last < replica.base.index)
     return { by: 'snapshot', reason: 'the log does not go back to where it stopped' }
   const lacked = replica.log.filter(({ index }) => index > last)
   const payloads = lacked.flatMap((entry) =>

@@ -13,6 +13,6 @@ export function code({ gradient, residual, codec: name, density }: Uncoded): Cod
   const bad = firstNonFinite(gradient)
   if (bad >= 0) throw new Error(`the pseudo-gradient is ${gradient[bad]} at parameter ${bad}; it is not sent`)
   const { payload, norm, residual: made } = compress(gradient, residual, codec)
-  if (!Number.isFinite(norm)) throw new Error('the pseudo-gradient is not finite once coded; it is not sent')
+  if (!Number.isFinite(norm)) throw new Error('the pseudo-gradient is too large to be coded; it is not sent')
   return { payload, cut: cutOf(payload, sha256), norm, residual: made?.after ?? null }
 }

@@ -8,9 +8,11 @@ const OF_ROUND_TRIP = 1.5
 /** At least so much, of a slow or unknown path: what 200 ms of a 10 Mbit/s line carry. */
 export const LEAST_BUDGET_BYTES = 256 * 1024
 /** A rate is measured over at least so long, or noise would be taken for speed. */
-const SAMPLE_MS = 50
-/** The rate is the best of so many samples: one in which the sender had nothing to send says little. */
+const SAMPLE_MS = 100
+/** The rate is the second best of so many samples: one with nothing to send says little, and one may be chance. */
 const SAMPLES = 8
+/** Soundings back within so little of each other came together, held up by something else than the path. */
+const TOGETHER_MS = 5
 /** A sounding follows this share of the budget, so that several are under way. */
 const SOUNDING_SHARE = 1 / 8
 const MOST_SOUNDINGS = 64
@@ -27,7 +29,7 @@ export class Flight {
   #sounded = 0
   #roundTripMs = Number.POSITIVE_INFINITY
   #rates: number[] = []
-  #sampleFrom: Sounding | null = null
+  #sampleFrom: { position: number; atMs: number; readonly firstMs: number } | null = null
   readonly #soundings: Sounding[] = []
 
   /** Bytes that have been sent, and are not known to have arrived. */
@@ -37,7 +39,9 @@ export class Flight {
 
   /** Bytes per second that the peer took; null before it was measured. */
   get rate(): number | null {
-    return this.#rates.length === 0 ? null : Math.max(...this.#rates)
+    if (this.#rates.length === 0) return null
+    const best = [...this.#rates].sort((a, b) => b - a)
+    return best[Math.min(1, best.length - 1)]
   }
 
   /** The shortest time there and back, ms; infinite before the first. */
@@ -75,18 +79,21 @@ export class Flight {
     if (sounding === undefined) return
     this.#arrived = sounding.position
     this.#roundTripMs = Math.min(this.#roundTripMs, nowMs - sounding.sentMs)
-    this.#sample({ position: sounding.position, sentMs: nowMs })
+    this.#sample(sounding.position, nowMs)
   }
 
   /** Between two returns of soundings the path was busy, so that the bytes between them tell its rate. */
-  #sample(here: Sounding): void {
+  #sample(position: number, nowMs: number): void {
     const from = this.#sampleFrom
-    const elapsedMs = from === null ? 0 : here.sentMs - from.sentMs
-    if (from === null || elapsedMs >= SAMPLE_MS) {
+    if (from !== null && nowMs - from.firstMs < TOGETHER_MS) {
+      from.position = position
+      from.atMs = nowMs
+    } else if (from === null || nowMs - from.atMs >= SAMPLE_MS) {
       if (from !== null) {
-        this.#rates = [...this.#rates, ((here.position - from.position) / elapsedMs) * 1000].slice(-SAMPLES)
+        const rate = ((position - from.position) / (nowMs - from.atMs)) * 1000
+        this.#rates = [...this.#rates, rate].slice(-SAMPLES)
       }
-      this.#sampleFrom = here
+      this.#sampleFrom = { position, atMs: nowMs, firstMs: nowMs }
     }
     if (this.inFlight === 0) this.#sampleFrom = null
   }

@@ -61,7 +61,7 @@ export async function askStatus({ addresses, run, invitation }: Asked): Promise<
     for (const address of addresses) {
       try {
         const peer = await mesh.dial(address)
-        if (door !== null) await showTicket(mesh, peer)
+        await introduce(mesh, peer)
         return await mesh.status(peer)
       } catch (error) {
         if (error instanceof UserError && error.kind === 'usage') throw error
@@ -78,7 +78,8 @@ export async function askStatus({ addresses, run, invitation }: Asked): Promise<
   )
 }
 
-async function showTicket(mesh: Mesh, peer: PeerId): Promise<void> {
+/** Only who is let in is told anything. */
+async function introduce(mesh: Mesh, peer: PeerId): Promise<void> {
   const answer = await mesh.hello(peer, { run: null, config: null, name: 'status' })
   if (!answer.accepted) throw new Error(answer.reason)
 }

@@ -64,15 +64,31 @@ export async function checkHoldsRun({ root, genesis }: RunPaths): Promise<void> 
 
 /** A resumed run keeps its configuration; only its stop rule may be another. @throws UserError that names what differs */
 export function checkSameRun(genesis: Genesis, run: RunConfig): void {
-  const { stop: _, ...kept } = genesis.run
-  const { stop: __, ...asked } = portableRun(run)
-  const difference = genesisDifference(canonicalJson(kept), canonicalJson(asked))
+  const difference = differenceFrom(genesis, run)
   if (difference === '') return
   throw new UserError(
     'refused',
     `the run in this folder was founded with another configuration: ${difference} (first the run's, then the file's)`,
     'undo the change to go on with that run, or leave --resume away to start a new one',
   )
+}
+
+/** A peer that joins with a file means that one's run. @throws UserError that names what differs */
+export function checkSameFile(genesis: Genesis, run: RunConfig): void {
+  const difference = differenceFrom(genesis, run)
+  if (difference === '') return
+  throw new UserError(
+    'refused',
+    `the run has another configuration than the swarm file: ${difference} (first the run's, then the file's)`,
+    'use the swarm file, seed and corpus of that run, or join it without a file by skein join TICKET',
+  )
+}
+
+/** All but the stop rule, which is each peer's own. */
+function differenceFrom(genesis: Genesis, run: RunConfig): string {
+  const { stop: _, ...kept } = genesis.run
+  const { stop: __, ...asked } = portableRun(run)
+  return genesisDifference(canonicalJson(kept), canonicalJson(asked))
 }
 
 /** The configuration by which peers tell whether they mean the same run, as canonical JSON. */

@@ -10,7 +10,7 @@ import { runPaths } from '../store/run-paths.js'
 import { type Genesis, runIdOf } from '../swarmfile/genesis.js'
 import { checkDataset, type Dataset, datasetOfTokens, loadDataset } from './dataset.js'
 import { corpusFromMembers } from './fetched-corpus.js'
-import { checkSameRun, foundRun, inForce, ownCorpus } from './founding.js'
+import { checkSameFile, checkSameRun, foundRun, inForce, ownCorpus } from './founding.js'
 import type { Inbox } from './inbox.js'
 import { Search } from './joining.js'
 import type { Membership } from './membership.js'
@@ -34,6 +34,8 @@ export interface Entered {
 /** By what a peer comes into its run. */
 export interface Entering {
   readonly mesh: Mesh
+  /** Null in a run that is open to everyone. */
+  readonly membership: Membership | null
   readonly reporter: Reporter
   readonly stop: AbortSignal
 }
@@ -61,13 +63,8 @@ export async function goOn(options: PeerOptions, kept: Genesis, entering: Enteri
 }
 
 /** Looks for the run, and then needs the text that it trains on. */
-export async function join(
-  options: PeerOptions,
-  inbox: Inbox,
-  membership: Membership | null,
-  entering: Entering,
-): Promise<Entered> {
-  const { mesh, reporter, stop } = entering
+export async function join(options: PeerOptions, inbox: Inbox, entering: Entering): Promise<Entered> {
+  const { mesh, membership, reporter, stop } = entering
   const search = new Search(options, reporter)
   // Where the run is not open to everyone, a peer is asked before it counts as connected.
   const place = membership ?? inbox
@@ -75,6 +72,8 @@ export async function join(
   for (const peer of membership?.arrivals ?? inbox.connectedPeers) search.greet(mesh, peer)
   const genesis = await search.run(mesh, stop)
   place.search = null
+  // Members of a run that is not open to everyone do not ask for the file: it would tell them of another run.
+  if (membership !== null && options.swarm !== null) checkSameFile(genesis, options.swarm.run)
   return entered(genesis, options, await datasetOf(genesis, options, entering), {
     founds: false,
     isKept: false,
@@ -85,11 +84,13 @@ export async function join(
 async function datasetOf(
   genesis: Genesis,
   options: PeerOptions,
-  { mesh, reporter, stop }: Entering,
+  { mesh, membership, reporter, stop }: Entering,
 ): Promise<Dataset> {
   const { corpus, swarm, folder } = options
   const path = corpus ?? swarm?.run.data.corpus ?? genesis.run.data.corpus
   if (corpus === null && isLacking(path)) {
+    // Only then do members let it have anything.
+    membership?.enter(genesis, () => ({ leader: null, leaderAddresses: [] }))
     mesh.enter(runIdOf(genesis, sha256), clusterOf(options, genesis.clusters))
     const wanted = { mesh, manifest: genesis.data, path: runPaths(folder).corpus, reporter, stop }
     return datasetOfTokens(genesis, await corpusFromMembers(wanted))

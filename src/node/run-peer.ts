@@ -49,6 +49,7 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
     const canAsk = contacts.length > 0 || bootstrap.length > 0
     const identity = await takeIdentity(disk, kept, { resume, canAsk }, warn)
     const membership = await membershipOf(options, kept, identity.key, disk.paths.membership)
+    if (membership !== null) inbox.passageOf = (peer) => membership.passageOf(peer)
     const mesh = await createMesh({
       privateKey: identity.key,
       listen: options.listen,
@@ -66,7 +67,7 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
       log: options.verbose ? (line) => process.stderr.write(`${options.name}: ${line}\n`) : () => {},
     })
     closing.push(() => mesh.close())
-    const entered = await enterRun(options, kept, inbox, membership, { mesh, reporter, stop })
+    const entered = await enterRun(options, kept, inbox, { mesh, membership, reporter, stop })
     if (!entered.founds) closing[0] = () => disk.close()
     stop.throwIfAborted()
     const known = () => node?.leader() ?? nobodyKnown
@@ -157,12 +158,11 @@ function enterRun(
   options: PeerOptions,
   kept: Genesis | null,
   inbox: Inbox,
-  membership: Membership | null,
   entering: Entering,
 ): Promise<Entered> {
   if (kept !== null) return goOn(options, kept, entering)
   if (options.founder) return found(options, entering.mesh.self)
-  return join(options, inbox, membership, entering)
+  return join(options, inbox, entering)
 }
 
 /** From here on the peer speaks for the run, and tells those who look for it. */
@@ -176,7 +176,6 @@ async function introduce(
   known: () => KnownLeader,
 ): Promise<void> {
   membership?.enter(genesis, known)
-  if (membership !== null) inbox.passageOf = (peer) => membership.passageOf(peer)
   mesh.enter(run, clusterOf(options, genesis.clusters))
   inbox.answer = (_, hello) => answerHello(genesis, inForce.run, known, hello)
   const addresses = mesh.addresses()

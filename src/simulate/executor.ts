@@ -10,6 +10,7 @@ import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
 import type { Codec } from '../tensor/codec.js'
 import { checkContribution } from '../tensor/contribution.js'
 import { positionAfter, withoutRound } from '../tensor/error-feedback.js'
+import { firstNonFinite } from '../tensor/vector.js'
 import type { VirtualClock } from './clock.js'
 import type { VirtualNetwork } from './network.js'
 import type { OuterSteps } from './outer-steps.js'
@@ -439,6 +440,12 @@ export class VirtualExecutor {
     const { handle } = this.parts
     const { secondsPerStep } = peer.device
     const { id, steps } = round.assignment
+    // As it is where a round goes on from an own one that was not finite.
+    if (firstNonFinite(g) >= 0) {
+      const reason = 'the pseudo-gradient is not finite; it is not sent'
+      this.#later(peer, 0, { type: 'training-failed', assignment: id, reason })
+      return
+    }
     const codec = this.#codec(round.codec)
     const sound = contributionOf(round.assignment, g, memory.residual, codec, {
       speed: 1 / secondsPerStep,

@@ -122,7 +122,7 @@ export const compressionSchema = z.strictObject({
     .number()
     .gt(0)
     .max(1)
-    .default(1 / 32)
+    .default(1 / 8)
     .describe('Share of the values that `topk` sends; what is left is sent later.'),
 })
 

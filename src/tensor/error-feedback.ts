@@ -7,7 +7,7 @@
 // taken away again: `residual - (after - before)`. What it had sent for rounds before it thereby is in the residual
 // again, once; and what its successors sent of its own loss is owed back. For the newest round this is `before`.
 import type { Codec } from './blocks.js'
-import { norm } from './vector.js'
+import { firstNonFinite, norm } from './vector.js'
 
 /** What coding a round's pseudo-gradient made of the residual. */
 export interface Residual {
@@ -30,6 +30,7 @@ export interface Compressed {
  *
  * @param g must be finite
  * @param before null if nothing was ever lost
+ * @throws Error if both together are not finite
  */
 export function compress(g: Float32Array, before: Float32Array | null, codec: Codec): Compressed {
   if (before === null && codec.name === 'fp32') {
@@ -38,6 +39,8 @@ export function compress(g: Float32Array, before: Float32Array | null, codec: Co
   const lost = before ?? new Float32Array(g.length)
   const whole = new Float32Array(g.length)
   for (let i = 0; i < g.length; i++) whole[i] = g[i] + lost[i]
+  const bad = firstNonFinite(whole)
+  if (bad >= 0) throw new Error(`with what was lost before it is ${whole[bad]} at parameter ${bad}`)
   const payload = codec.encode(whole)
   const sent = codec.decode(payload, g.length)
   for (let i = 0; i < g.length; i++) whole[i] -= sent[i]

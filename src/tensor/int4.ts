@@ -14,14 +14,15 @@ export const int4 = blockCodec({
     const scale = scaleFor(peakOf(values, start, end), most)
     view.setFloat32(at, scale, true)
     if (scale === 0) return
+    const perUnit = 1 / scale
     let to = at + scaleBytes
     let i = start
     for (; i + 1 < end; i += 2) {
-      const low = nearest(Math.fround(values[i] / scale)) | 0
-      const high = nearest(Math.fround(values[i + 1] / scale)) | 0
+      const low = nearest(values[i] * perUnit) | 0
+      const high = nearest(values[i + 1] * perUnit) | 0
       bytes[to++] = (low & 15) | (high << 4)
     }
-    if (i < end) bytes[to] = (nearest(Math.fround(values[i] / scale)) | 0) & 15
+    if (i < end) bytes[to] = (nearest(values[i] * perUnit) | 0) & 15
   },
 
   decode(bytes, view, at, values, start, end) {

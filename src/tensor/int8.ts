@@ -15,7 +15,8 @@ export const int8 = blockCodec({
     view.setFloat32(at, scale, true)
     if (scale === 0) return
     const shift = at + scaleBytes - start
-    for (let i = start; i < end; i++) bytes[shift + i] = nearest(Math.fround(values[i] / scale)) | 0
+    const perUnit = 1 / scale
+    for (let i = start; i < end; i++) bytes[shift + i] = nearest(values[i] * perUnit) | 0
   },
 
   decode(bytes, view, at, values, start, end) {

@@ -49,7 +49,7 @@ export function topk(density: number): Codec {
         const place = places[j]
         writeBits(bytes, field + (place >> lower) + j, 1, 1)
         writeBits(bytes, rest, lower, place & ((1 << lower) - 1))
-        const code = scale === 0 ? 0 : nearest(Math.fround(values[start + place] / scale)) | 0
+        const code = scale === 0 ? 0 : nearest(values[start + place] / scale) | 0
         writeBits(bytes, rest + lower, 4, code & 15)
         rest += lower + 4
       }
@@ -84,27 +84,33 @@ export function topk(density: number): Codec {
 
 const bucketShift = 20
 const histogram = new Uint16Array(1 << (31 - bucketShift))
+/** Of the block at hand, as whole numbers, which are in the same order; and those of them near the border. */
+const magnitudes = new Uint32Array(block)
+const nearBorder = new Uint32Array(block)
 
 /**
  * The places of the `kept` largest magnitudes, ascending; of equal ones the first. A histogram of the upper bits finds
  * all but those near the border, so that only these are sorted.
  */
 function choose(values: Float32Array, start: number, end: number, kept: number, places: Uint16Array): void {
-  const bits = new Uint32Array(values.slice(start, end).buffer)
+  const bits = new Uint32Array(values.buffer, values.byteOffset + 4 * start, end - start)
   histogram.fill(0)
   for (let i = 0; i < bits.length; i++) {
-    bits[i] &= 0x7fffffff
-    histogram[bits[i] >>> bucketShift]++
+    const magnitude = bits[i] & 0x7fffffff
+    magnitudes[i] = magnitude
+    histogram[magnitude >>> bucketShift]++
   }
   let border = histogram.length - 1
   let above = 0
   for (; above + histogram[border] < kept; border--) above += histogram[border]
-  const near = bits.filter((magnitude) => magnitude >>> bucketShift === border).sort()
-  const least = near[near.length - (kept - above)]
-  let equal = kept
-  for (let i = 0; i < bits.length; i++) if (bits[i] > least) equal--
-  for (let i = 0, j = 0; i < bits.length && j < kept; i++) {
-    if (bits[i] < least || (bits[i] === least && equal-- <= 0)) continue
+  let count = 0
+  for (let i = 0; i < bits.length; i++)
+    if (magnitudes[i] >>> bucketShift === border) nearBorder[count++] = magnitudes[i]
+  const near = nearBorder.subarray(0, count).sort()
+  const least = near[count - (kept - above)]
+  let equal = kept - above - (count - 1 - near.lastIndexOf(least))
+  for (let i = 0, j = 0; j < kept; i++) {
+    if (magnitudes[i] < least || (magnitudes[i] === least && equal-- <= 0)) continue
     places[j++] = i
   }
 }

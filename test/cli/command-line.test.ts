@@ -173,6 +173,8 @@ describe('A peer on the command line', () => {
       founder: true,
       bootstrap: ['/x'],
       run: null,
+      invitation: null,
+      psk: null,
       listen: ['/ip4/127.0.0.1/tcp/0'],
       announce: null,
       slowdown: 2,

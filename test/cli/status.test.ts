@@ -182,7 +182,7 @@ describe('skein status', function () {
   })
   const status = (...args: string[]) => run(realMain, ['status', ...args], place.folder)
 
-  it('tells of a peer by its folder and by its address alike', async () => {
+  it('tells of a peer by its folder and by a ticket alike, and nothing to who has none', async () => {
     const file = {
       name: 'solo',
       run: { model: { preset: 'nano' }, inner: { batch: 1 }, stop: { versions: 1_000_000 } },
@@ -198,9 +198,13 @@ describe('skein status', function () {
     assert.match(byFolder.stdout, /leader +wren leads term 1 \(it founded the run; it is the only voter\)/)
     assert.match(byFolder.stdout, /voters +wren: one voter: not fault-tolerant/)
     const address = addressIn(join(place.folder, 'runs/solo/events.jsonl'))
-    const byAddress = await status(address, '--json')
-    assert.equal(byAddress.code, 0, byAddress.stderr)
-    const { leader, voters, peers, from } = JSON.parse(byAddress.stdout)
+    const withoutTicket = await status(address)
+    assert.equal(withoutTicket.code, 5)
+    assert.match(withoutTicket.stderr, /it lets in only peers that have a ticket/)
+    const { stdout: ticket } = await run(realMain, ['ticket', 'runs/solo'], place.folder)
+    const byTicket = await status(ticket.trim(), '--json')
+    assert.equal(byTicket.code, 0, byTicket.stderr)
+    const { leader, voters, peers, from } = JSON.parse(byTicket.stdout)
     assert.deepEqual([leader, voters, from], ['wren', ['wren'], 'wren'])
     assert.deepEqual([peers.length, peers[0].up], [1, true])
     solo.process.kill('SIGINT')

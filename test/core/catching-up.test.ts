@@ -40,7 +40,7 @@ describe('A replica that lacks a part of the ledger', () => {
   it('gets more contributions than that where they are short', () => {
     assert.equal(way(new Array<CodecName>(22).fill('int4')), 'entries')
     assert.equal(way(new Array<CodecName>(23).fill('int4')), 'snapshot')
-    assert.equal(way(new Array<CodecName>(200).fill('topk')), 'entries')
+    assert.equal(way(new Array<CodecName>(80).fill('topk')), 'entries')
   })
 
   it('is not counted what it has', () => {

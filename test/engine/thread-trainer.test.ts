@@ -2,8 +2,12 @@
 import assert from 'node:assert/strict'
 import { UserError } from '../../src/core/user-error.js'
 import { openTrainer } from '../../src/engine/thread-trainer.js'
+import { sha256 } from '../../src/platform/sha256.js'
 import { RoundAborted, type Trainer, type TrainerSetup } from '../../src/ports/trainer.js'
 import { modelSchema } from '../../src/swarmfile/schema.js'
+import { codecs } from '../../src/tensor/codec.js'
+import { compress } from '../../src/tensor/error-feedback.js'
+import { cutOf } from '../../src/wire/chunks.js'
 import { tinySetup } from './setup.js'
 
 const ignore = () => {}
@@ -61,6 +65,30 @@ describe('A trainer in its thread', () => {
       seen,
       [1, 2, 3, 4].map((step) => [step, false]),
     )
+  })
+
+  it('codes a pseudo-gradient and what was lost before, and leaves both as they were', async () => {
+    const trainer = await opened()
+    const gradient = Float32Array.from({ length: 1000 }, (_, i) => Math.sin(i))
+    const residual = gradient.map((value) => value / 100)
+    const [before, lost] = [gradient.slice(), residual.slice()]
+    const coded = await trainer.code({ gradient, residual, codec: 'int4', density: 1 })
+    const expected = compress(gradient, residual, codecs.int4)
+    assert.deepEqual(coded.payload, expected.payload)
+    assert.deepEqual(coded.residual, expected.residual?.after)
+    assert.deepEqual(coded.cut, cutOf(expected.payload, sha256))
+    assert.equal(coded.norm, expected.norm)
+    assert.deepEqual([gradient, residual], [before, lost])
+  })
+
+  it('codes nothing that is not finite, and says what is not', async () => {
+    const trainer = await opened()
+    const gradient = Float32Array.of(1, Number.NaN)
+    const nan = trainer.code({ gradient, residual: null, codec: 'int8', density: 1 })
+    await assert.rejects(nan, /is NaN at parameter 1; it is not sent/)
+    const large = Float32Array.of(3e38)
+    const overflow = trainer.code({ gradient: large, residual: large, codec: 'int8', density: 1 })
+    await assert.rejects(overflow, /with what was lost before it is Infinity at parameter 0/)
   })
 
   it('aborts a round within a step, with the inner state as before it', async () => {

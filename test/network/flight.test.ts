@@ -43,6 +43,26 @@ describe('Bytes in flight', () => {
     )
   })
 
+  it('are not taken for fast when soundings come back together, held up by a busy peer', () => {
+    const flight = new Flight()
+    const pending: number[] = []
+    let position = 0
+    for (let nowMs = 0; nowMs < 8_000; nowMs++) {
+      // A path of 1 MB/s that is always busy; what came back is looked at every 150 ms.
+      if (flight.send(1000)) {
+        flight.sound(nowMs)
+        pending.push(nowMs)
+      }
+      position += 1000
+      if (nowMs % 150 === 0)
+        while (pending.length > 1) {
+          pending.shift()
+          flight.back(nowMs)
+        }
+    }
+    assert((flight.rate ?? 0) < 1.4e6, `${flight.rate} measured, ${position} sent in 8 s`)
+  })
+
   it('are never held below the least, so that a slow path is not starved', () => {
     const flight = new Flight()
     assert(fill(flight, 100_000, 10, 20_000) < LEAST_BUDGET_BYTES + 64 * 1024)

@@ -16,7 +16,7 @@ import {
 import { contentName } from '../../src/platform/content-name.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { decodeSnapshot, encodeSnapshot, loadSnapshot, saveSnapshot } from '../../src/store/snapshot.js'
-import { codecs } from '../../src/tensor/codec.js'
+import { type CodecChoice, codecs } from '../../src/tensor/codec.js'
 import { madeVectors, outerOptions } from '../paper/made.js'
 import { withFolder } from '../store/folders.js'
 import { alice, exact } from './fakes.js'
@@ -62,7 +62,7 @@ const digestsOf = ({ digest, stateDigest }: Snapshot) => ({ digest, stateDigest 
 
 describe('Outer states', () => {
   const open: OuterStates[] = []
-  function opened(options = config, entry?: URL, compression = exact): OuterStates {
+  function opened(options = config, entry?: URL, compression: CodecChoice = exact): OuterStates {
     const states = new OuterStates({ outer: options, compression }, entry)
     open.push(states)
     return states
@@ -93,6 +93,18 @@ describe('Outer states', () => {
       ...made.map(({ entry, payload }, at) => states.apply(entry, ledgerAt(at + 1), payload)),
     ])
     assert.deepEqual(digests, expected.map(digestsOf))
+  })
+
+  it('take the step of what a coded payload decodes to', async () => {
+    const compression = { codec: 'int4', density: 1 } as const
+    const states = opened(config, undefined, compression)
+    await states.found(theta, ledgerAt(0))
+    const { entry, g } = made[0]
+    const payload = codecs.int4.encode(g)
+    const coded = { ...entry, codec: 'int4', payload: sha256(payload) } as const
+    const decoded = codecs.int4.decode(payload, parameters)
+    const plain = nextSnapshot(expected[0], coded, ledgerAt(1), decoded, config, sha256)
+    assert.deepEqual(await states.apply(coded, ledgerAt(1), payload), digestsOf(plain))
   })
 
   it('keep the thetas of six versions and the whole states of four', async () => {

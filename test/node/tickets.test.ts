@@ -67,6 +67,16 @@ describe('A peer with a ticket', function () {
     )
   })
 
+  it('and another file than the run was founded with is told what differs', async () => {
+    const anser = nest.start({ name: 'anser', founder: true, swarm })
+    const { ticket } = await anser.next('listening')
+    const other = tinySwarm({ ...changes, localSteps: 7 }, ['anser', 'branta'])
+    await assert.rejects(
+      nest.start({ name: 'branta', swarm: other, ...placeIn(ticket ?? '') }).ended,
+      /localSteps is 3 here and 7 there/,
+    )
+  })
+
   it('and a file is needed by the other peers of the file too, and they are told where to get one', async () => {
     await assert.rejects(
       nest.start({ name: 'branta', swarm }).ended,

@@ -1,0 +1,60 @@
+// Payloads by every codec, looked at in slices before anything of them is believed.
+import assert from 'node:assert/strict'
+import type { Manifest } from '../../src/core/messages.js'
+import { type PayloadFormat, payloadProblem } from '../../src/node/payload-check.js'
+import { sliceValues } from '../../src/node/slices.js'
+import { sha256 } from '../../src/platform/sha256.js'
+import { type CodecName, codecsOf } from '../../src/tensor/codec.js'
+import { compress } from '../../src/tensor/error-feedback.js'
+import { contributionOf } from './fakes.js'
+
+const parameters = sliceValues + 5_000
+const codecs = codecsOf({ codec: 'auto', density: 0.05 })
+const format: PayloadFormat = { parameters, codecs }
+const g = Float32Array.from({ length: parameters }, (_, i) => Math.sin(i * i))
+const { manifest: likeness } = contributionOf([1])
+
+function sentBy(codec: CodecName): { manifest: Manifest; payload: Uint8Array } {
+  const { payload, norm } = compress(g, null, codecs.get(codec) ?? assert.fail())
+  const named = { payload: sha256(payload), bytes: payload.length }
+  return { manifest: { ...likeness, ...named, codec, norm }, payload }
+}
+
+describe('A payload that arrives', () => {
+  for (const codec of codecs.keys()) {
+    it(`is sound as ${codec}, over several slices, and not when a byte of it is another`, async () => {
+      const { manifest, payload } = sentBy(codec)
+      assert.equal(await payloadProblem(manifest, payload, format), null)
+      payload[payload.length - 3] ^= 1
+      assert.match((await payloadProblem(manifest, payload, format)) ?? '', /does not match the hash/)
+    })
+
+    it(`as ${codec} is refused when its norm is not that of the decoded values`, async () => {
+      const { manifest, payload } = sentBy(codec)
+      const lied = { ...manifest, norm: 1.01 * manifest.norm }
+      assert.match((await payloadProblem(lied, payload, format)) ?? '', /has norm .*, its manifest says/)
+    })
+  }
+
+  it('is refused when its codec is not one of the run', async () => {
+    const { manifest, payload } = sentBy('int4')
+    const strict = { parameters, codecs: codecsOf({ codec: 'int8', density: 1 }) }
+    assert.equal(await payloadProblem(manifest, payload, strict), "its codec is int4, this run's int8")
+  })
+
+  it('is refused when it is shorter or longer than its codec makes it', async () => {
+    const { manifest, payload } = sentBy('int8')
+    const expected = new RegExp(`has ${payload.length - 1} bytes, not ${payload.length}`)
+    assert.match((await payloadProblem(manifest, payload.subarray(1), format)) ?? '', expected)
+  })
+
+  it('is refused when it cannot be decoded, with what is wrong', async () => {
+    const { manifest, payload } = sentBy('int8')
+    new DataView(payload.buffer).setFloat32(0, Number.NaN, true)
+    const hostile = { ...manifest, payload: sha256(payload) }
+    assert.match(
+      (await payloadProblem(hostile, payload, format)) ?? '',
+      /^its payload is no int8: the scale of the values from 0 on is NaN/,
+    )
+  })
+})
