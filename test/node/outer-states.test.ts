@@ -101,9 +101,9 @@ describe('Outer states', () => {
     await states.found(theta, ledgerAt(0))
     const { entry, g } = made[0]
     const payload = codecs.int4.encode(g)
-    const coded = { ...entry, codec: 'int4', payload: sha256(payload) } as const
+    const coded = { ...entry, codec: 'int4', payload: contentName(payload) } as const
     const decoded = codecs.int4.decode(payload, parameters)
-    const plain = nextSnapshot(expected[0], coded, ledgerAt(1), decoded, config, sha256)
+    const plain = nextSnapshot(expected[0], coded, ledgerAt(1), [decoded], { outer: config }, sha256)
     assert.deepEqual(await states.apply(coded, ledgerAt(1), payload), digestsOf(plain))
   })
 
