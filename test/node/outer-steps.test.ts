@@ -224,7 +224,7 @@ describe('The steps of the outer state', () => {
       const coded = { codec: codec.name, bytes }
       const { stateDigest } = steps.apply({
         version: 1,
-        payload: sha256(bytes),
+        payload: contentName(bytes),
         coded,
         weight: 1,
         spare: null,
@@ -238,7 +238,7 @@ describe('The steps of the outer state', () => {
   it('refuse coded bytes of another hash, of another length, or of no codec of the run, and change nothing', () => {
     const steps = begun()
     const bytes = new Uint8Array(21)
-    const take = (codec: CodecName, payload = sha256(bytes)) =>
+    const take = (codec: CodecName, payload = contentName(bytes)) =>
       steps.apply({ version: 1, payload, coded: { codec, bytes }, weight: 1, spare: null })
     assert.throws(() => take('fp32', hash('00')), /does not match its hash/)
     assert.throws(() => take('fp32'), /5 values has 20 bytes, this one 21/)

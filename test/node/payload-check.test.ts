@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import type { Manifest } from '../../src/core/messages.js'
 import { type PayloadFormat, payloadProblem } from '../../src/node/payload-check.js'
 import { sliceValues } from '../../src/node/slices.js'
-import { sha256 } from '../../src/platform/sha256.js'
+import { contentName } from '../../src/platform/content-name.js'
 import { type CodecName, codecsOf } from '../../src/tensor/codec.js'
 import { compress } from '../../src/tensor/error-feedback.js'
 import { contributionOf } from './fakes.js'
@@ -16,7 +16,7 @@ const { manifest: likeness } = contributionOf([1])
 
 function sentBy(codec: CodecName): { manifest: Manifest; payload: Uint8Array } {
   const { payload, norm } = compress(g, null, codecs.get(codec) ?? assert.fail())
-  const named = { payload: sha256(payload), bytes: payload.length }
+  const named = { payload: contentName(payload), bytes: payload.length }
   return { manifest: { ...likeness, ...named, codec, norm }, payload }
 }
 
@@ -51,7 +51,7 @@ describe('A payload that arrives', () => {
   it('is refused when it cannot be decoded, with what is wrong', async () => {
     const { manifest, payload } = sentBy('int8')
     new DataView(payload.buffer).setFloat32(0, Number.NaN, true)
-    const hostile = { ...manifest, payload: sha256(payload) }
+    const hostile = { ...manifest, payload: contentName(payload) }
     assert.match(
       (await payloadProblem(hostile, payload, format)) ?? '',
       /^its payload is no int8: the scale of the values from 0 on is NaN/,
