@@ -131,13 +131,13 @@ const noTicket = (): UserError =>
     'give the ticket that a peer of the run prints when it starts, or that `skein ticket RUN-FOLDER` prints there, with --ticket',
   )
 
-/** Null where nobody could use it. */
+/** Null where nobody could use it. Who is called at addresses of its own still needs to be let in. */
 async function ticketFor(
   genesis: Genesis,
   addresses: readonly string[],
   membership: Membership | null,
 ): Promise<string | null> {
-  if (addresses.length === 0) return null
+  if (addresses.length === 0 && membership === null) return null
   const run = runIdOf(genesis, sha256)
   const invitation = (await membership?.invite(Date.now() + TICKET_MS)) ?? null
   if (membership !== null && invitation === null) return null

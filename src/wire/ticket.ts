@@ -10,7 +10,7 @@ export interface Ticket {
   readonly run: RunId
   /** Name of the run, to greet the user with. */
   readonly name: string
-  /** Multiaddrs of peers to call on, relayed ones included. */
+  /** Multiaddrs of peers to call on, relayed ones included; none for a bearer that knows where to call. */
   readonly addresses: readonly string[]
   /** What lets its bearer in; null for a run that lets in whoever reaches it. */
   readonly invitation: Invitation | null
@@ -31,7 +31,7 @@ const packedSchema = z.tuple([
   z.string().min(1).max(64),
   // The peer at whose addresses that follow it can be called; null where an address says it itself, or none does.
   z.instanceof(Uint8Array).nullable(),
-  z.array(z.string().startsWith('/').max(512)).min(1).max(32),
+  z.array(z.string().startsWith('/').max(512)).max(32),
   z.tuple([seedSchema, chainSchema]).nullable(),
 ])
 

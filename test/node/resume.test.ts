@@ -70,14 +70,14 @@ describe('A founder that is given a corpus of its own', () => {
   beforeEach(() => nest.open())
   afterEach(() => nest.close())
 
-  it('does not say that the run trains on the built-in one', async () => {
+  it('does not say that the run trains on the built-in one, and gives the text to who lacks it', async () => {
     const anser = nest.start({ ...founder, swarm: tinySwarm({ stop: { versions: 10_000 } }) })
     const { config } = await anser.next('run-started')
     assert.equal((config as { data: { corpus: string } }).data.corpus, 'file')
     const [address] = (await anser.next('listening')).addresses
     const branta = nest.start({ name: 'branta', bootstrap: [address], corpus: null })
-    await assert.rejects(branta.ended, ofKind('data', /a text of its founder/))
-    assert.deepEqual(await readdir(nest.folder('.')), ['anser', 'corpus.txt'])
+    await branta.next('corpus', ({ bytes, of }) => bytes === of)
+    assert.deepEqual(branta.of('warning')[0].message.match(/fetching its \d+ tokens from members/)?.length, 1)
   })
 
   it('leaves nothing behind and saves nothing when it is stopped before the run began', async () => {

@@ -27,7 +27,7 @@ const tickets = record({
   name: fc.string({ minLength: 1, maxLength: 32 }),
   addresses: fc.array(
     fc.string({ maxLength: 100 }).map((rest) => `/${rest}`),
-    { minLength: 1, maxLength: 5 },
+    { minLength: 0, maxLength: 5 },
   ),
   invitation: fc.option(record({ seed: keys, chain: fc.array(certificates, { maxLength: MAX_CHAIN }) })),
 })
