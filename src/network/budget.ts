@@ -92,6 +92,7 @@ export class Budget {
       }
       const way = this.#ways.get(peer)
       if (way === undefined || way.stream === null || way.flight.hasRoom) return
+      if (way.flight.isStuck) this.#sound(way)
       await new Promise<void>((resolve) => way.waiting.add(resolve))
     }
   }
@@ -174,6 +175,7 @@ export class Budget {
     for await (const { byteLength } of source(stream)) {
       for (let i = 0; i < byteLength; i++) way.flight.back(now())
       if (way.flight.hasRoom) wake(way)
+      else if (way.flight.isStuck) this.#sound(way)
     }
     await stream.close()
   }

@@ -60,6 +60,11 @@ export class Flight {
     return this.inFlight < this.budget
   }
 
+  /** Too much is under way and nothing will tell when it has arrived: a budget that shrank may be behind its soundings. */
+  get isStuck(): boolean {
+    return !this.hasRoom && this.#soundings.length === 0
+  }
+
   /** @returns whether a sounding is to follow these bytes */
   send(bytes: number): boolean {
     this.#sent += bytes

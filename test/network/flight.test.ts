@@ -69,6 +69,22 @@ describe('Bytes in flight', () => {
     assert.equal(flight.budget, LEAST_BUDGET_BYTES)
   })
 
+  it('are told of though the budget shrank below what no sounding followed', () => {
+    const flight = new Flight()
+    fill(flight, 60e6, 0, 3_000)
+    let nowMs = 3_000
+    for (; flight.hasRoom; nowMs++) if (flight.send(1_000)) flight.sound(nowMs)
+    // From now on hardly anything gets through.
+    for (let returns = 0; returns < 2_000; returns++) {
+      nowMs += 1_000
+      flight.back(nowMs)
+      if (flight.isStuck) flight.sound(nowMs)
+      else if (flight.hasRoom && flight.send(1_000)) flight.sound(nowMs)
+    }
+    assert(flight.hasRoom || !flight.isStuck)
+    assert(flight.inFlight <= flight.budget + 1_000)
+  })
+
   it('wait while nothing comes back', () => {
     const flight = new Flight()
     for (let sent = 0; flight.hasRoom; sent += 1000) {
