@@ -6,13 +6,15 @@ import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import { peerId as asPeerId, type Hash, type PeerId, type RunId } from '../core/ids.js'
-import type { Manifest, Message, Topic } from '../core/messages.js'
+import type { Address, Manifest, Message, Topic } from '../core/messages.js'
 import { UserError } from '../core/user-error.js'
 import type { BulkName, BulkSource, Hello, HelloAnswer, Mesh, MeshHandlers, Traffic } from '../ports/mesh.js'
+import type { AddressSource, Attempt, PeerPath } from '../ports/paths.js'
 import type { PeerStatus } from '../ports/status.js'
 import type { LinkConfig } from '../swarmfile/schema.js'
 import { sealedFrames } from '../wire/fitting.js'
 import type { GradientFrame } from '../wire/frames.js'
+import { Attempts } from './attempts.js'
 import { CONTROL_PROTOCOL, Control } from './control.js'
 import { BULK_PROTOCOL, BULK_STREAMS, Donor } from './donor.js'
 import { messageOf } from './errors.js'
@@ -20,17 +22,21 @@ import { Fetcher } from './fetch.js'
 import { Gate } from './gate.js'
 import { Gossip } from './gossip.js'
 import { Greeter, HELLO_PROTOCOL } from './hello.js'
+import { Introductions, PEERS_PROTOCOL } from './introductions.js'
 import { Links } from './links.js'
 import { Liveness } from './liveness.js'
 import { Meter } from './meter.js'
 import { createNode, startNode } from './node.js'
+import { PathMeasures } from './path-measures.js'
 import { publishContribution } from './publishing.js'
+import { Reach, type ReachOptions } from './reach.js'
 import { innermost, Reception, surfacing } from './reception.js'
-import { Rejoin } from './rejoin.js'
+import { peerOf, Rejoin } from './rejoin.js'
 import { Scores } from './scores.js'
 import { STATUS_PROTOCOL, StatusDesk } from './status.js'
 import { topicName } from './topics.js'
 import { TrafficCount } from './traffic.js'
+import { bestOf, pathsOf, Ways } from './ways.js'
 
 export interface MeshOptions {
   /** This peer's identity, from `generateIdentity`; a restarted peer needs the same one. */
@@ -48,9 +54,15 @@ export interface MeshOptions {
   readonly links: readonly LinkConfig[]
   /** This peer's own cluster, as far as it is known before a run is entered. */
   readonly cluster: string
+  /** Ways to and from other networks; on its own network alone unless given. */
+  readonly reach?: ReachOptions | null
+  /** Called for every call at an address. */
+  readonly attempted?: (attempt: Attempt) => void
   readonly log: (message: string) => void
 }
 
+/** Short exchanges; also over relays that limit what they carry. */
+const FEW_STREAMS = { maxInboundStreams: 8, runOnLimitedConnection: true } as const
 /** How long queued control messages may take to leave when a peer closes. */
 const FLUSH_MS = 500
 /** How long libp2p may take to stop; what is left then dies with the process. */
@@ -91,6 +103,12 @@ class Libp2pMesh implements Mesh {
   readonly #donor: Donor
   readonly #fetcher: Fetcher
   readonly #liveness: Liveness
+  readonly #introductions: Introductions
+  readonly #measures = new PathMeasures(this.#nowMs)
+  readonly #attempts: Attempts
+  /** Connected, but no peers of ours: relays that do nothing else. A relay given is one until it shows to be more. */
+  readonly #bystanders = new Set<PeerId>()
+  #ways: Ways | null = null
   #rejoin!: Rejoin
   #node!: Libp2p
   #run: RunId | null = null
@@ -108,7 +126,10 @@ class Libp2pMesh implements Mesh {
     )
     const reception = this.#reception
     this.#links = new Links(options.links, options.cluster)
-    this.#traffic = new TrafficCount((peer) => this.#links.crosses(peer))
+    this.#traffic = new TrafficCount(
+      (peer) => this.#links.crosses(peer),
+      (peer, bytes) => this.#measures.passed(peer, bytes),
+    )
     const meter = new Meter(this.#traffic, this.#links, (peer) => this.#liveness.heard(peer))
     const malformed = (what: string) => (from: PeerId, error: unknown) =>
       reception.offended(from, what, error)
@@ -126,6 +147,8 @@ class Libp2pMesh implements Mesh {
       (from, bytes) => reception.received(from, bytes),
       malformed('control message'),
     )
+    this.#introductions = new Introductions(meter, (peer) => this.#gate.welcomes(peer))
+    this.#attempts = new Attempts((attempt) => options.attempted?.(attempt))
     this.#donor = new Donor(meter, () => this.#run, malformed('bulk request'))
     this.#fetcher = new Fetcher(
       meter,
@@ -144,8 +167,12 @@ class Libp2pMesh implements Mesh {
   }
 
   async start(): Promise<void> {
-    const { privateKey, listen, mdns, bootstrap = [], announce = null } = this.options
+    const { privateKey, listen, mdns, bootstrap = [], announce = null, log } = this.options
+    const relays = this.options.reach?.relays ?? []
     for (const address of bootstrap) addressFrom(address)
+    for (const address of relays) checkRelay(address)
+    const reach =
+      this.options.reach == null ? null : await Reach.prepare(this.options.reach, () => this.relays())
     const node = await createNode({
       privateKey,
       listen,
@@ -153,26 +180,35 @@ class Libp2pMesh implements Mesh {
       mdns,
       gate: this.#gate,
       gossip: this.#gossip,
-      found: (peer) => this.#rejoin.found(peer),
+      reach,
+      found: (peer) => this.#rejoin.found(peer, 'mdns'),
     })
     this.#node = node
     this.#rejoin = new Rejoin({
       self: this.self,
       isConnected: (peer) => this.#connectionTo(peer) !== undefined,
       welcomes: (peer) => this.#gate.welcomes(peer),
-      dial: (addresses) => node.dial(addresses),
-      log: this.options.log,
+      dial: (address, signal) => node.dial(address, { signal }),
+      attempted: (attempt) => this.#attempts.note(attempt),
     })
-    await node.handle(HELLO_PROTOCOL, this.#greeter.handle, { maxInboundStreams: 8 })
-    await node.handle(STATUS_PROTOCOL, this.#statusDesk.handle, { maxInboundStreams: 8 })
-    await node.handle(CONTROL_PROTOCOL, this.#control.handle, { maxInboundStreams: 8 })
-    await node.handle(BULK_PROTOCOL, this.#donor.handle, { maxInboundStreams: BULK_STREAMS })
+    if (reach !== null) this.#ways = this.#openWays(node, reach, log)
+    await node.handle(HELLO_PROTOCOL, this.#greeter.handle, FEW_STREAMS)
+    await node.handle(STATUS_PROTOCOL, this.#statusDesk.handle, FEW_STREAMS)
+    await node.handle(PEERS_PROTOCOL, this.#introductions.handle, FEW_STREAMS)
+    await node.handle(CONTROL_PROTOCOL, this.#control.handle, FEW_STREAMS)
+    await node.handle(BULK_PROTOCOL, this.#donor.handle, {
+      maxInboundStreams: BULK_STREAMS,
+      runOnLimitedConnection: true,
+    })
     node.addEventListener('peer:connect', ({ detail }) => this.#connected(detail))
     node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail))
-    node.addEventListener('peer:identify', ({ detail: { peerId, listenAddrs } }) =>
-      this.#rejoin.learn(asPeerId(peerId.toString()), listenAddrs.map(String)),
-    )
+    node.addEventListener('connection:open', ({ detail }) => this.#ways?.opened(detail))
+    node.addEventListener('peer:identify', ({ detail: { peerId, listenAddrs, protocols } }) => {
+      this.#rejoin.learn(asPeerId(peerId.toString()), listenAddrs.map(String))
+      this.#identified(peerId, protocols)
+    })
     await startNode(node, listen)
+    await this.#ways?.start()
     this.#liveness.start()
     for (const address of bootstrap) this.#rejoin.remember(address)
   }
@@ -186,7 +222,8 @@ class Libp2pMesh implements Mesh {
   }
 
   peers(): readonly PeerId[] {
-    return this.#node.getPeers().map((peer) => asPeerId(peer.toString()))
+    const connected = this.#node.getPeers().map((peer) => asPeerId(peer.toString()))
+    return connected.filter((peer) => !this.#bystanders.has(peer))
   }
 
   place(peer: PeerId, cluster: string): void {
@@ -201,16 +238,23 @@ class Libp2pMesh implements Mesh {
     }
     this.#run = run
     this.#links.settle(cluster)
+    this.#ways?.enter(run)
   }
 
   async dial(address: string): Promise<PeerId> {
     const target = addressFrom(address)
+    const beganMs = this.#nowMs()
+    const attempt = (peer: PeerId | null, outcome: Attempt['outcome'], reason: string): Attempt => {
+      return { peer, address, by: 'ticket', outcome, reason, ms: Math.round(this.#nowMs() - beganMs) }
+    }
     try {
       const connection = await this.#node.dial(target)
       const peer = asPeerId(connection.remotePeer.toString())
-      this.#rejoin.learn(peer, [address])
+      this.#rejoin.reached(peer, address)
+      this.#attempts.note(attempt(peer, 'connected', ''))
       return peer
     } catch (error) {
+      this.#attempts.note(attempt(null, 'failed', innermost(error)))
       if (error instanceof Error && error.name === 'NoValidAddressesError') throw incomplete(address)
       throw new UserError(
         'network',
@@ -221,8 +265,8 @@ class Libp2pMesh implements Mesh {
     }
   }
 
-  call(peer: PeerId, addresses: readonly string[]): void {
-    this.#rejoin.call(peer, addresses)
+  call(peer: PeerId, addresses: readonly string[], by: AddressSource = 'exchange'): void {
+    this.#rejoin.call(peer, addresses, by)
   }
 
   async hello(peer: PeerId, hello: Hello): Promise<HelloAnswer> {
@@ -233,6 +277,8 @@ class Libp2pMesh implements Mesh {
       this.#gate.setOurs(peer)
     } else if (!answer.later) {
       this.#gate.setForeign(peer, answer.reason)
+      // A relay may be of another run.
+      if (this.#isRelay(peer)) return answer
       void this.#node.hangUp(peerIdFromString(peer)).catch(() => {})
     }
     return answer
@@ -285,6 +331,34 @@ class Libp2pMesh implements Mesh {
     return this.#traffic.snapshot()
   }
 
+  paths(): readonly PeerPath[] {
+    return pathsOf(this.peers(), (peer) => this.#connectionTo(peer), this.#measures)
+  }
+
+  relays(): readonly string[] {
+    return this.#ways?.relays() ?? []
+  }
+
+  attempts(): readonly Attempt[] {
+    return this.#attempts.list()
+  }
+
+  seek(run: RunId): void {
+    this.#ways?.seek(run)
+  }
+
+  async askForPeers(peer: PeerId): Promise<void> {
+    const connection = this.#connectionTo(peer)
+    if (connection === undefined) throw new Error(`Cannot ask ${peer}: it is not connected.`)
+    for (const { peer: other, addresses } of await this.#introductions.ask(connection)) {
+      this.#rejoin.call(other, addresses, 'exchange')
+    }
+  }
+
+  tellPeers(source: () => readonly Address[]): void {
+    this.#introductions.tell(source)
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -292,6 +366,7 @@ class Libp2pMesh implements Mesh {
 
   async #close(): Promise<void> {
     this.#rejoin.close()
+    this.#ways?.close()
     this.#liveness.close()
     this.#reception.close()
     this.#fetcher.close()
@@ -333,10 +408,31 @@ class Libp2pMesh implements Mesh {
     const peer = asPeerId(remote.toString())
     this.#liveness.heard(peer)
     for (const { direction, remoteAddr } of this.#node.getConnections(remote)) {
-      if (direction === 'outbound') this.#rejoin.learn(peer, [remoteAddr.toString()])
+      if (direction === 'outbound') this.#rejoin.reached(peer, remoteAddr.toString())
     }
     this.#rejoin.connected(peer)
-    this.#handlers.connected(peer)
+    if (this.#isRelay(peer)) this.#bystanders.add(peer)
+    else this.#handlers.connected(peer)
+  }
+
+  #isRelay(peer: PeerId): boolean {
+    return this.options.reach?.relays.some((relay) => peerOf(relay) === peer) === true
+  }
+
+  /** Who does not say hello has no part in any run. */
+  #identified(remote: RemoteId, protocols: readonly string[]): void {
+    const peer = asPeerId(remote.toString())
+    const wasBystander = this.#bystanders.has(peer)
+    const isBystander = !protocols.includes(HELLO_PROTOCOL)
+    if (isBystander === wasBystander || this.#closing !== null) return
+    if (isBystander) {
+      this.#bystanders.add(peer)
+      this.#handlers.disconnected(peer)
+    } else {
+      this.#bystanders.delete(peer)
+      this.#liveness.heard(peer)
+      this.#handlers.connected(peer)
+    }
   }
 
   #disconnected(remote: RemoteId): void {
@@ -344,13 +440,29 @@ class Libp2pMesh implements Mesh {
     this.#control.forget(peer)
     this.#links.forget(peer)
     this.#liveness.forget(peer)
+    this.#measures.forget(peer)
+    this.#ways?.forget(peer)
     if (this.#closing !== null) return
     this.#rejoin.disconnected(peer)
-    this.#handlers.disconnected(peer)
+    if (!this.#bystanders.delete(peer)) this.#handlers.disconnected(peer)
+  }
+
+  #openWays(node: Libp2p, reach: Reach, log: (message: string) => void): Ways {
+    return new Ways({
+      node,
+      reach,
+      log,
+      attempts: this.#attempts,
+      found: (peer, by) => this.#rejoin.found(peer, by),
+      moved: (connection) => {
+        this.#control.move(asPeerId(connection.remotePeer.toString()))
+        this.#gossip.move(connection).catch((error) => log(`gossip could not move: ${messageOf(error)}`))
+      },
+    })
   }
 
   #connectionTo(peer: PeerId): Connection | undefined {
-    return this.#node.getConnections(peerIdFromString(peer)).find(({ status }) => status === 'open')
+    return bestOf(this.#node.getConnections(peerIdFromString(peer)))
   }
 
   async #connect(peer: PeerId): Promise<Connection> {
@@ -372,6 +484,17 @@ function addressFrom(text: string): Multiaddr {
       'give a multiaddr such as /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo..., as the other peer prints it',
     )
   }
+}
+
+/** @throws UserError if it is none, or does not say which peer the relay is */
+function checkRelay(text: string): void {
+  addressFrom(text)
+  if (peerOf(text) !== null) return
+  throw new UserError(
+    'usage',
+    `"${text}" does not say which peer the relay is`,
+    'give the address that `skein relay` prints, which ends in /p2p/12D3Koo...',
+  )
 }
 
 const incomplete = (address: string): UserError =>

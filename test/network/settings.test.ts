@@ -13,7 +13,14 @@ const now = () => 0
 
 async function nodeOptions(): Promise<NodeOptions> {
   const links = new Links([], 'here')
-  const meter = new Meter(new TrafficCount(() => false), links, () => {})
+  const meter = new Meter(
+    new TrafficCount(
+      () => false,
+      () => {},
+    ),
+    links,
+    () => {},
+  )
   return {
     privateKey: await generateIdentity(),
     listen: [],
@@ -27,6 +34,7 @@ async function nodeOptions(): Promise<NodeOptions> {
       () => {},
     ),
     found: () => {},
+    reach: null,
   }
 }
 
