@@ -9,11 +9,19 @@ import { parseOwnSettings } from '../swarmfile/own-settings.js'
 import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow } from './peer-run.js'
+import {
+  addReachOptions,
+  announcedBy,
+  checkTrains,
+  type ReachOptions,
+  type RoleOptions,
+  reachArguments,
+} from './reach-options.js'
 import { announcedFolder } from './run-folder-note.js'
 import { addBootstrap, addRunOptions, deviceOf, type RunOptions, threadsFor } from './run-options.js'
 import { readTarget, readTargets } from './targets.js'
 
-interface JoinOptions extends RunOptions {
+interface JoinOptions extends RunOptions, ReachOptions, RoleOptions {
   readonly name?: string
   readonly bootstrap: readonly string[]
 }
@@ -34,7 +42,7 @@ export function addJoin(program: Command, context: CommandContext, exit: (code: 
     .action(async (target: string) =>
       exit(await join(context, target, command.optsWithGlobals<JoinOptions>())),
     )
-  addBootstrap(addRunOptions(command)).addHelpText(
+  addReachOptions(addBootstrap(addRunOptions(command))).addHelpText(
     'after',
     `
 Here --set takes the peer's own keys only, slowdown, microBatch and listen; --seed is the run's and is refused.
@@ -58,6 +66,7 @@ async function join(context: CommandContext, target: string, options: JoinOption
       '--resume needs --name: a peer resumes under the name it had in the run',
       'give --name as the command line printed on stopping does',
     )
+  checkTrains(options)
   const own = parseOwnSettings(options.set)
   const device = deviceOf(options)
   const place = readTargets([target, ...options.bootstrap])
@@ -76,7 +85,7 @@ async function join(context: CommandContext, target: string, options: JoinOption
     bootstrap: place.addresses,
     run: place.run,
     listen: own.listen,
-    announce: null,
+    announce: announcedBy(options),
     slowdown: own.slowdown,
     microBatch: options.microBatch ?? own.microBatch ?? null,
     corpus: options.corpus ?? null,
@@ -87,9 +96,13 @@ async function join(context: CommandContext, target: string, options: JoinOption
     threads: threadsFor(options.threads, 1),
     stopAfter: null,
     mdns: true,
+    relays: options.relay,
+    upnp: options.upnp,
+    role: options.role,
     verbose: options.verbose,
   }
-  const goOn = () => goOnCommand(['join', target, '--name', name], options, folder, existsSync(folder))
+  const command = ['join', target, '--name', name, ...reachArguments(options, options)]
+  const goOn = () => goOnCommand(command, options, folder, existsSync(folder))
   return runAndShow(context, { peer, json: options.json, goOn })
 }
 

@@ -9,6 +9,14 @@ import type { PeerConfig, SwarmFile } from '../swarmfile/schema.js'
 import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow, runForParent } from './peer-run.js'
+import {
+  addReachOptions,
+  announcedBy,
+  checkTrains,
+  type ReachOptions,
+  type RoleOptions,
+  reachArguments,
+} from './reach-options.js'
 import { announcedFolder } from './run-folder-note.js'
 import {
   addBootstrap,
@@ -23,7 +31,7 @@ import {
 import { readSwarmFile } from './swarm-source.js'
 import { readTargets } from './targets.js'
 
-interface PeerCommandOptions extends RunOptions {
+interface PeerCommandOptions extends RunOptions, ReachOptions, RoleOptions {
   readonly name: string
   readonly bootstrap: readonly string[]
   readonly reportToParent: boolean
@@ -43,7 +51,7 @@ export function addPeer(program: Command, context: CommandContext, exit: (code: 
     .action(async (file: string) =>
       exit(await peer(context, file, command.optsWithGlobals<PeerCommandOptions>())),
     )
-  addBootstrap(addStopAfter(addRunOptions(command)))
+  addReachOptions(addBootstrap(addStopAfter(addRunOptions(command))))
   // Set by `up` on the processes it forks: records go over their channel and nothing is shown.
   command.addOption(command.createOption('--report-to-parent').default(false).hideHelp())
   // Set by `up` where faults are made: peers reach each other by the given addresses and by no others.
@@ -60,6 +68,7 @@ Examples:
 async function peer(context: CommandContext, file: string, options: PeerCommandOptions): Promise<ExitCode> {
   const swarm = readSwarmFile(file, assignmentsOf(options))
   checkCluster(options.cluster, swarm)
+  checkTrains(options)
   const device = deviceOf(options)
   const own = ownEntry(swarm, options.name, file)
   const founder = own === swarm.peers[0]
@@ -73,7 +82,7 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
     bootstrap: targets.addresses,
     run: targets.run,
     listen: own.listen,
-    announce: options.onlyBootstrap ? [] : null,
+    announce: options.onlyBootstrap ? [] : announcedBy(options),
     slowdown: own.slowdown,
     microBatch: options.microBatch ?? own.microBatch ?? null,
     corpus: options.corpus ?? null,
@@ -84,11 +93,14 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
     threads: threadsFor(options.threads, swarm.peers.filter(({ local }) => local).length),
     stopAfter: options.stopAfter ?? null,
     mdns: !options.onlyBootstrap,
+    relays: [...swarm.relays, ...options.relay],
+    upnp: options.upnp,
+    role: options.role,
     verbose: options.verbose,
   }
   if (options.reportToParent) return runForParent(context, peerOptions)
   const bootstrap = options.bootstrap.flatMap((address) => ['--bootstrap', address])
-  const command = ['peer', file, '--name', own.name, ...bootstrap]
+  const command = ['peer', file, '--name', own.name, ...bootstrap, ...reachArguments(options, options)]
   const { genesis, root } = runPaths(folder)
   const goOn = () => goOnCommand(command, options, folder, existsSync(founder ? genesis : root))
   return runAndShow(context, { peer: peerOptions, json: options.json, goOn })

@@ -9,6 +9,7 @@ import { addEval } from './eval.js'
 import { addJoin } from './join.js'
 import { addPeer } from './peer.js'
 import { addRecover } from './recover.js'
+import { addRelay } from './relay.js'
 import { addSample } from './sample.js'
 import { addStatus } from './status.js'
 import { addStorm } from './storm.js'
@@ -52,6 +53,7 @@ function buildProgram(context: CommandContext, exit: (code: ExitCode) => void): 
   addUp(program, context, exit)
   addPeer(program, context, exit)
   addJoin(program, context, exit)
+  addRelay(program, context, exit)
   addStatus(program, context, exit)
   addRecover(program, context, exit)
   addSample(program, context, exit)

@@ -120,12 +120,14 @@ export function remind(turn: Turn, worker: PeerId, { id }: Assignment): void {
   else sendEntries(turn, worker, [entry])
 }
 
-function admit(turn: Turn, peer: PeerId, { name, cluster, speed, addresses }: Join): void {
+function admit(turn: Turn, peer: PeerId, { name, cluster, speed, addresses, role }: Join): void {
   const { lead, setup } = turn.state
   if (lead === null) return
   const replicas = presentMembers(lead.head).filter((member) => member.replica && member.id !== peer)
   const votes = allVoters(lead.head.configuration).includes(peer)
-  const replica = votes || replicas.length < setup.run.replicas || name === setup.run.validation.by
+  // A voter stays one until the voters change, and validation needs the outer state.
+  const isNeeded = votes || name === setup.run.validation.by
+  const replica = isNeeded || (role === 'replica' && replicas.length < setup.run.replicas)
   propose(turn, { kind: 'admit', peer, name, cluster, replica, speed, addresses })
 }
 

@@ -49,11 +49,11 @@ export function askToJoin(turn: Turn, others = turn.state.connected): void {
 
 function joinOf(state: PeerState): Join {
   const { setup, worker, replica } = state
-  const { name, cluster, addresses } = setup.self
+  const { name, cluster, addresses, role } = setup.self
   const holding = assignmentsOf(state)
   // Vectors that are not to be used count for nothing: a snapshot takes their place.
   const log = replica?.healing == null ? logEnd(state) : null
-  return { type: 'join', name, cluster, speed: worker.speed, holding, log, addresses }
+  return { type: 'join', name, cluster, speed: worker.speed, holding, log, addresses, role }
 }
 
 /** Runs with the rejoin timer: a leader not heard for twenty heartbeats has forgotten this peer, or is gone. */

@@ -71,7 +71,10 @@ export interface Join {
   /** Where the log of the replica it still holds ends, if it holds one. */
   readonly log: LogPoint | null
   readonly addresses: readonly string[]
+  readonly role: Role
 }
+/** What a peer is there for: `worker` trains and is made no replica, `replica` trains and holds the outer state where needed. */
+export type Role = 'worker' | 'replica'
 /** any peer -> one that asks to be taken in: I do not lead; this is who does, as far as I know. */
 export interface Redirect extends Fenced {
   readonly type: 'redirect'

@@ -5,7 +5,7 @@ import type { Effect, HardState } from './events.js'
 import type { AssignmentId, Epoch, Hash, Index, PeerId, Term, Version } from './ids.js'
 import type { Configuration, LedgerState } from './ledger.js'
 import type { Log } from './log.js'
-import type { Address, Farewell, LogPoint, Manifest, Message } from './messages.js'
+import type { Address, Farewell, LogPoint, Manifest, Message, Role } from './messages.js'
 import type { Report } from './reports.js'
 
 /** What a peer is told once, before its first event. */
@@ -16,6 +16,7 @@ export interface PeerSetup {
     readonly cluster: string
     /** Multiaddrs at which others reach it. */
     readonly addresses: readonly string[]
+    readonly role: Role
   }
   readonly run: RunConfig
   /** The stop rule in force here; only a leader's counts. */

@@ -1,5 +1,6 @@
 // What it takes to start one peer, and how it ended: the contract between the node and the commands.
 import type { RunId } from '../core/ids.js'
+import type { Role } from '../core/messages.js'
 import type { EventRecord } from '../core/reports.js'
 import type { SwarmFile } from '../swarmfile/schema.js'
 
@@ -34,6 +35,11 @@ export interface PeerOptions {
   /** Leader only: overrides the run's stop rule by a number of versions. */
   readonly stopAfter: number | null
   readonly mdns: boolean
+  /** Multiaddrs of relays through which it is reached and reaches others, besides those on the way to `bootstrap`. */
+  readonly relays: readonly string[]
+  /** Asks the router to let callers in. */
+  readonly upnp: boolean
+  readonly role: Role
   readonly verbose: boolean
 }
 

@@ -10,6 +10,7 @@ import type { Trainer } from '../ports/trainer.js'
 import { saveCheckpoint } from '../store/checkpoints.js'
 import type { WorkerRecord } from '../store/worker-record.js'
 import { Account } from './account.js'
+import { Acquaintances } from './acquaintances.js'
 import { Contributions } from './contributions.js'
 import { Driver, type Ending } from './driver.js'
 import { Evaluation } from './evaluation.js'
@@ -51,6 +52,7 @@ export class PeerNode {
   #evaluation: Evaluation | null = null
   #driver: Driver | null = null
   #watch: Watch | null = null
+  #acquaintances: Acquaintances | null = null
   #keepsGenesis: boolean
   #fail: (error: unknown) => void = () => {}
   readonly #broken = new Promise<never>((_, reject) => {
@@ -109,6 +111,7 @@ export class PeerNode {
 
   async close(): Promise<void> {
     this.#watch?.close()
+    this.#acquaintances?.close()
     this.#driver?.close()
     await this.#trainer?.close()
     await this.#evaluation?.close()
@@ -211,9 +214,11 @@ export class PeerNode {
       run,
       state: () => driver.state,
       traffic: () => mesh.traffic(),
+      reached: () => mesh.paths(),
       report: reporter.report,
     })
     this.#watch = watch
+    this.#acquaintances = new Acquaintances(mesh, () => driver.state)
     mesh.tellStatus(() => watch.status())
     mesh.serve(executor.serve)
     const holding = record?.contributions ?? []

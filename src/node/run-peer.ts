@@ -10,6 +10,7 @@ import type { PeerOptions, PeerOutcome, RunPeer } from './options.js'
 import { takeIdentity } from './own-identity.js'
 import { PeerDisk } from './peer-disk.js'
 import { PeerNode } from './peer-node.js'
+import { attemptLine, reachOf } from './reach.js'
 import { Reporter } from './reporter.js'
 import { type Entered, found, goOn, join } from './run-entry.js'
 import { clusterOf } from './setup.js'
@@ -34,6 +35,9 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
     const contacts = kept === null ? [] : await loadContacts(disk.paths.contacts)
     const canAsk = contacts.length > 0 || bootstrap.length > 0
     const identity = await takeIdentity(disk, kept, { resume, canAsk }, warn)
+    const log = options.verbose
+      ? (line: string) => void process.stderr.write(`${options.name}: ${line}\n`)
+      : () => {}
     const mesh = await createMesh({
       privateKey: identity.key,
       listen: options.listen,
@@ -44,16 +48,19 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
       handlers: inbox,
       links: options.swarm?.links ?? [],
       cluster: options.cluster ?? '',
-      log: options.verbose ? (line) => process.stderr.write(`${options.name}: ${line}\n`) : () => {},
+      reach: reachOf(options),
+      attempted: (attempt) => log(attemptLine(attempt)),
+      log,
     })
     closing.push(() => mesh.close())
+    if (options.run !== null) mesh.seek(options.run)
     const entered = await enterRun(options, kept, reporter, inbox, mesh, stop)
     if (!entered.founds) closing[0] = () => disk.close()
     stop.throwIfAborted()
     const known = () => node?.leader() ?? nobodyKnown
     let node: PeerNode | null = null
     introduce(mesh, inbox, reporter, entered, options, known)
-    for (const { peer, addresses } of contacts) mesh.call(peer, addresses)
+    for (const { peer, addresses } of contacts) mesh.call(peer, addresses, 'memory')
     const started = await PeerNode.start({ options, disk, identity, mesh, inbox, reporter, entered }, stop)
     node = started
     closing.push(() => started.close())

@@ -73,7 +73,7 @@ export function peerSetup(
 ): PeerSetup {
   const { shardSizes: sizes, scheduleSteps, tokensPerStep } = figures
   return {
-    self: { ...self, name: options.name, cluster: clusterOf(options, clusters) },
+    self: { ...self, name: options.name, cluster: clusterOf(options, clusters), role: options.role },
     run,
     stop: stopRule(run.stop, options.stopAfter),
     founder,

@@ -274,7 +274,7 @@ export class SimulatedSwarm {
   #setup(peer: SimulatedPeer): PeerSetup {
     const { run, devices } = this.options
     return {
-      self: { id: peer.id, name: peer.name, cluster: peer.device.cluster, addresses: [] },
+      self: { id: peer.id, name: peer.name, cluster: peer.device.cluster, addresses: [], role: 'replica' },
       run,
       stop: this.#stop,
       founder: this.#founder,

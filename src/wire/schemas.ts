@@ -165,6 +165,7 @@ const memberMessageSchemas = [
       holding: assignmentsSchema,
       log: logPointSchema.nullable(),
       addresses: addressesSchema,
+      role: z.enum(['worker', 'replica']),
     }),
   ),
   exactly<Appended>()(

@@ -6,6 +6,9 @@ import { exactly, name, peerIdSchema, runIdSchema, text, whole } from './fields.
 /** Members that one status lists at most: with the longest names they stay below what a control message may carry. */
 export const MAX_STATUS_MEMBERS = 100
 
+/** Paths that one status lists at most. */
+export const MAX_STATUS_PATHS = 100
+
 const namedSchema = exactly<NamedPeer>()(z.strictObject({ name, id: peerIdSchema }))
 const votersSchema = z.array(namedSchema).max(16).readonly()
 
@@ -29,6 +32,17 @@ export const peerStatusSchema = exactly<PeerStatus>()(
         z.strictObject({ name, id: peerIdSchema, cluster: name, replica: z.boolean(), present: z.boolean() }),
       )
       .max(MAX_STATUS_MEMBERS)
+      .readonly(),
+    paths: z
+      .array(
+        z.strictObject({
+          id: peerIdSchema,
+          kind: z.enum(['lan', 'direct', 'punched', 'relayed']),
+          roundTripMs: z.number().nonnegative().nullable(),
+          bytesPerSecond: z.number().nonnegative().nullable(),
+        }),
+      )
+      .max(MAX_STATUS_PATHS)
       .readonly(),
     version: whole,
     committed: whole,

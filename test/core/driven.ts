@@ -29,7 +29,7 @@ export function setupOf(
     ...changes,
   })
   return {
-    self: { id: self, name: self.slice(3), cluster: 'lake', addresses: [] },
+    self: { id: self, name: self.slice(3), cluster: 'lake', addresses: [], role: 'replica' },
     run,
     stop: run.stop,
     founder,
@@ -272,6 +272,7 @@ export function join(driven: Driven, peer: PeerId, changes: Partial<Join> = {}):
     holding: [],
     log: null,
     addresses: [],
+    role: 'replica',
     ...changes,
   })
 }

@@ -172,6 +172,7 @@ describe('A leader that hears of one who leaves', () => {
       holding: [],
       log: { index: start, term: 1 },
       addresses: [],
+      role: 'replica',
     })
     const admit = driven.entries().find(({ kind }) => kind === 'admit')
     assert.deepEqual(admit, { ...admission(third), index: admit?.index, term: 2 })

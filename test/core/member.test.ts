@@ -110,6 +110,7 @@ describe('Whoever looks for the leader', () => {
       holding: [],
       log: null,
       addresses: [],
+      role: 'replica',
     }
     const late = peerId('id-late')
     const [answer] = member(true).from(late, join).sent(late, 'redirect')

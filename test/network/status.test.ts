@@ -20,6 +20,7 @@ const status: PeerStatus = {
   next: null,
   tolerance: 'one voter: not fault-tolerant',
   members: [{ name: 'anser', id, cluster: 'north', replica: true, present: true }],
+  paths: [{ id, kind: 'punched', roundTripMs: 12, bytesPerSecond: 2e6 }],
   version: 5,
   committed: 12,
   refusals: { heartbeat: 1 },

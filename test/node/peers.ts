@@ -116,6 +116,9 @@ export class Nest {
       stopAfter: null,
       announce: null,
       mdns: false,
+      relays: [],
+      upnp: false,
+      role: 'replica',
       verbose: false,
       ...options,
     })

@@ -248,6 +248,7 @@ describe('A worker', () => {
       holding: [],
       log: null,
       addresses: [],
+      role: 'replica',
     }
     const { swarm } = under('bob', 'alice', () => join)
     assert.deepEqual(swarm.of('expired'), [])

@@ -60,6 +60,7 @@ describe('A peer that may not join', () => {
       holding: [],
       log: null,
       addresses: [],
+      role: 'replica',
     })
     swarm.run(2_000)
     assert.equal(swarm.peers.get('carol')?.outcome, 'turned-away')
@@ -77,6 +78,7 @@ describe('A peer that may not join', () => {
       holding: [],
       log: null,
       addresses: [],
+      role: 'replica',
     })
     swarm.run(2_000)
     assert.equal(swarm.peers.get('carol')?.outcome, 'turned-away')

@@ -188,6 +188,7 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
     holding: someAssignments,
     log: fc.option(point),
     addresses,
+    role: fc.constantFrom('worker' as const, 'replica' as const),
   }),
   record({ type: fc.constant('redirect' as const), ...fence, leader: fc.option(peers), replicas }),
   record({ type: fc.constant('appended' as const), ...fence, ok: fc.boolean(), index: whole }),
