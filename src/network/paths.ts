@@ -55,25 +55,38 @@ export function portOf(address: Multiaddr): number | null {
   return port === undefined ? null : Number(port)
 }
 
+/** An address, and how long a call there may take. */
+export interface Callable {
+  readonly address: string
+  readonly patienceMs: number
+}
+
+/** Where an answer comes for sure it may take as long as a handshake between busy machines; elsewhere often none comes. */
+const patienceMs = { sure: 10_000, likely: 5_000, unlikely: 3_000 } as const
+
 /**
  * The addresses of a peer in the order to call them: where it was reached last, on a network of this machine, in
- * public, by relay, and at last on private networks of others, where a call finds nobody and takes long to say so.
+ * public, by relay; and at last on private networks of others and on this very machine, where mostly nobody answers,
+ * or somebody else.
  *
  * @param worked where it answered last
  */
-export function callOrder(addresses: readonly string[], worked: string | null): string[] {
+export function callOrder(addresses: readonly string[], worked: string | null): readonly Callable[] {
   const near = ownNetworks()
-  const rank = (text: string): number => {
-    if (text === worked) return 0
+  const ranked = addresses.map((text) => {
     const address = multiaddr(text)
-    if (isRelayed(address)) return 4
     const ip = ipOf(address)
-    if (ip !== null && isIn(loopback, ip)) return 2
-    if (ip !== null && isIn(near, ip)) return 1
-    return pathKind(address) === 'lan' ? 5 : 3
-  }
-  const ranked = addresses.map((address) => ({ address, rank: rank(address) }))
-  return ranked.sort((a, b) => a.rank - b.rank).map(({ address }) => address)
+    if (text === worked) return { text, rank: 0, patience: patienceMs.sure }
+    if (isRelayed(address)) return { text, rank: 3, patience: patienceMs.sure }
+    if (ip !== null && isIn(loopback, ip)) return { text, rank: 5, patience: patienceMs.sure }
+    if (ip !== null && isIn(near, ip)) return { text, rank: 1, patience: patienceMs.sure }
+    return pathKind(address) === 'lan'
+      ? { text, rank: 4, patience: patienceMs.unlikely }
+      : { text, rank: 2, patience: patienceMs.likely }
+  })
+  return ranked
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ text, patience }) => ({ address: text, patienceMs: patience }))
 }
 
 function ownNetworks(): BlockList {

@@ -3,7 +3,7 @@ import type { PeerInfo } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type PeerId, peerId } from '../core/ids.js'
 import type { AddressSource, Attempt } from '../ports/paths.js'
-import { callOrder, isRelayed } from './paths.js'
+import { callOrder } from './paths.js'
 import { innermost } from './reception.js'
 
 /**
@@ -13,8 +13,10 @@ import { innermost } from './reception.js'
 const BACKOFF_MS = { first: 500, most: 30_000, mostIfNeeded: 3_000 } as const
 /** Two peers that find each other would open two connections; the one with the larger id lets the other call. */
 const COURTESY_MS = 1_500
-/** An address behind a router that lets nobody in does not answer at all; a relayed call takes two round trips more. */
-const PATIENCE_MS = { direct: 3_000, relayed: 8_000 } as const
+/** Calls at a time: more would only keep each other waiting, where many peers come at once, until all are given up. */
+const MOST_CALLS = 8
+/** For an address that names no peer, and so has no rank. */
+const UNNAMED_PATIENCE_MS = 10_000
 /** Addresses of one peer that are kept: the own networks of a machine, some relays', and earlier ones. */
 const MOST_ADDRESSES = 16
 
@@ -41,6 +43,8 @@ interface Acquaintance {
 export class Rejoin {
   readonly #known = new Map<PeerId, Acquaintance>()
   readonly #bootstraps = new Map<string, Acquaintance>()
+  readonly #waiting: (() => void)[] = []
+  #calls = 0
   #closed = false
 
   constructor(private readonly caller: Caller) {}
@@ -147,9 +151,10 @@ export class Rejoin {
   async #call(peer: PeerId, acquaintance: Acquaintance): Promise<void> {
     if (this.#closed || this.caller.isConnected(peer) || !this.caller.welcomes(peer)) return
     acquaintance.calling = true
-    for (const address of callOrder([...acquaintance.addresses.keys()], acquaintance.worked)) {
+    const addresses = [...acquaintance.addresses.keys()]
+    for (const { address, patienceMs } of callOrder(addresses, acquaintance.worked)) {
       const by = acquaintance.addresses.get(address) ?? 'itself'
-      if (await this.#dial(peer, withPeer(address, peer), by)) break
+      if (await this.#dial(peer, withPeer(address, peer), by, patienceMs)) break
       if (this.#closed || this.caller.isConnected(peer)) break
     }
     acquaintance.calling = false
@@ -158,15 +163,37 @@ export class Rejoin {
 
   async #callUnnamed(address: string, acquaintance: Acquaintance): Promise<void> {
     // Once it has answered, the peer is known by its id and called by it.
-    if (await this.#dial(null, multiaddr(address), 'ticket')) return
+    if (await this.#dial(null, multiaddr(address), 'ticket', UNNAMED_PATIENCE_MS)) return
     if (this.#closed) return
     acquaintance.timer = setTimeout(() => void this.#callUnnamed(address, acquaintance), next(acquaintance))
   }
 
-  /** Whether the peer answered; either way it is told. */
-  async #dial(peer: PeerId | null, address: Multiaddr, by: AddressSource): Promise<boolean> {
+  /** Whether the peer is there then; a call is told of either way. */
+  async #dial(
+    peer: PeerId | null,
+    address: Multiaddr,
+    by: AddressSource,
+    patienceMs: number,
+  ): Promise<boolean> {
+    const leave = await this.#turn()
+    try {
+      if (this.#closed) return false
+      // It may have called meanwhile.
+      if (peer !== null && this.caller.isConnected(peer)) return true
+      return await this.#dialNow(peer, address, by, patienceMs)
+    } finally {
+      leave()
+    }
+  }
+
+  async #dialNow(
+    peer: PeerId | null,
+    address: Multiaddr,
+    by: AddressSource,
+    patienceMs: number,
+  ): Promise<boolean> {
     const beganMs = performance.now()
-    const patience = AbortSignal.timeout(isRelayed(address) ? PATIENCE_MS.relayed : PATIENCE_MS.direct)
+    const patience = AbortSignal.timeout(patienceMs)
     let reason = ''
     try {
       await this.caller.dial(address, patience)
@@ -178,6 +205,18 @@ export class Rejoin {
     const ms = Math.round(performance.now() - beganMs)
     this.caller.attempted({ peer, address: address.toString(), by, outcome, reason, ms })
     return outcome === 'connected'
+  }
+
+  /** Resolves when a call may begin, with how to say that it is over. */
+  async #turn(): Promise<() => void> {
+    if (this.#calls < MOST_CALLS) this.#calls++
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    return () => {
+      // Whoever waits takes this place.
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#calls--
+      else next()
+    }
   }
 }
 

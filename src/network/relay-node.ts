@@ -63,6 +63,8 @@ export async function createRelayNode(options: RelayNodeOptions): Promise<RelayN
     count: () => ({ peers: node.getPeers().length, places: reach.places() }),
     close: async () => {
       ways.close()
+      // What is relayed would keep its streams, and the relay, from closing.
+      for (const connection of node.getConnections()) connection.abort(new Error('this relay is closing'))
       await node.stop()
     },
   }

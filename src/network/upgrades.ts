@@ -4,6 +4,7 @@ import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { type PeerId, peerId } from '../core/ids.js'
 import type { Attempt } from '../ports/paths.js'
+import { BULK_PROTOCOL } from './donor.js'
 import { messageOf } from './errors.js'
 import { isBetter, isRelayed, pathKind } from './paths.js'
 
@@ -44,9 +45,15 @@ export class Upgrades {
     const worse = others.filter(({ remoteAddr }) => isRelayed(remoteAddr) && isBetter(kind, 'relayed'))
     if (worse.length === 0) return
     this.upgrading.moved(connection)
+    for (const relayed of worse) this.#closeSoon(relayed)
+  }
+
+  /** A transfer that began by the relay may end there. */
+  #closeSoon(relayed: Connection): void {
     const grace = setTimeout(() => {
       this.#graces.delete(grace)
-      for (const relayed of worse) relayed.close().catch(() => relayed.abort(new Error('it is not needed')))
+      if (relayed.streams.some(({ protocol }) => protocol === BULK_PROTOCOL)) return this.#closeSoon(relayed)
+      relayed.close().catch(() => relayed.abort(new Error('it is not needed')))
     }, GRACE_MS)
     this.#graces.add(grace)
   }

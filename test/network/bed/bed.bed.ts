@@ -1,8 +1,8 @@
 // The test bed itself: who reaches whom, and what its routers do to ports.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { Bed, type Host } from './bed.js'
-import { whyNoBed } from './tools.js'
+import type { Host } from './bed.js'
+import { onBed } from './on-bed.js'
 
 /** Answers each datagram with the address and port that it came from. */
 const mirror = `
@@ -19,25 +19,15 @@ const probe = (addresses: readonly string[]) => `
   })`
 
 describe('The test bed', () => {
-  let bed: Bed
-
-  beforeEach(function () {
-    const reason = whyNoBed()
-    if (reason !== null) {
-      console.log(`    skipped: ${reason}`)
-      this.skip()
-    }
-    bed = new Bed()
-  })
-  afterEach(() => bed?.remove())
+  const bed = onBed()
 
   for (const kind of ['preserving', 'symmetric'] as const) {
     it(`has a ${kind} router that hides what is behind it`, async () => {
-      bed.network('wan', '45.0.0')
-      bed.network('home', '192.168.5')
-      const servers = [bed.host('one', 'wan', 10), bed.host('two', 'wan', 11)]
-      bed.nat('router', kind, 'home', 'wan', 2)
-      const inner = bed.host('inner', 'home', 7)
+      bed().network('wan', '45.0.0')
+      bed().network('home', '192.168.5')
+      const servers = [bed().host('one', 'wan', 10), bed().host('two', 'wan', 11)]
+      bed().nat('router', kind, 'home', 'wan', 2)
+      const inner = bed().host('inner', 'home', 7)
       for (const server of servers) await ready(server)
       const seen = await said(inner, probe(servers.map(({ address }) => address)))
       const ports = seen.filter((line) => line.startsWith('45.0.0.2:')).map((line) => line.split(':')[1])
@@ -50,12 +40,12 @@ describe('The test bed', () => {
   }
 
   it('has cables that are cut and healed', async () => {
-    bed.network('lan', '192.168.5')
-    const [a, b] = [bed.host('a', 'lan', 2), bed.host('b', 'lan', 3)]
+    bed().network('lan', '192.168.5')
+    const [a, b] = [bed().host('a', 'lan', 2), bed().host('b', 'lan', 3)]
     await ready(a)
-    bed.cut(b)
+    bed().cut(b)
     assert.deepEqual(await said(b, probe([a.address])), ['silence'])
-    bed.heal(b)
+    bed().heal(b)
     assert.equal((await said(b, probe([a.address])))[0], '192.168.5.3:5000')
   })
 
@@ -73,5 +63,5 @@ describe('The test bed', () => {
     return text.trim().split('\n')
   }
 
-  const node = (host: Host, script: string) => bed.start(host, process.execPath, ['-e', script])
+  const node = (host: Host, script: string) => bed().start(host, process.execPath, ['-e', script])
 })

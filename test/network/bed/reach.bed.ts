@@ -1,42 +1,29 @@
 // Meshes on real networks: who finds whom, and by which way.
 import assert from 'node:assert/strict'
-import { Bed, type Host } from './bed.js'
+import type { Host } from './bed.js'
 import { MeshPeer, type Told } from './mesh-peer.js'
-import { type NatKind, whyNoBed } from './tools.js'
+import { onBed } from './on-bed.js'
+import type { NatKind } from './tools.js'
 
 describe('Peers', () => {
-  let bed: Bed
-
-  beforeEach(function () {
-    const reason = whyNoBed()
-    if (reason !== null) {
-      console.log(`    skipped: ${reason}`)
-      this.skip()
-    }
-    bed = new Bed()
-  })
-  afterEach(async function () {
-    const story = MeshPeer.story()
-    if (this.currentTest?.isFailed()) console.log(story)
-    await bed?.remove()
-  })
+  const bed = onBed()
 
   it('on one network find each other by mDNS alone', async () => {
-    bed.network('lan', '192.168.5')
-    const hosts = [bed.host('a', 'lan', 2), bed.host('b', 'lan', 3)]
+    bed().network('lan', '192.168.5')
+    const hosts = [bed().host('a', 'lan', 2), bed().host('b', 'lan', 3)]
     const [a, b] = await Promise.all(
-      hosts.map((host) => MeshPeer.start(bed, host, { mdns: true, reach: null })),
+      hosts.map((host) => MeshPeer.start(bed(), host, { mdns: true, reach: null })),
     )
     await a.reaches(b, 'lan')
     await b.reaches(a, 'lan')
   })
 
   it('of two runs on one network never mix', async () => {
-    bed.network('lan', '192.168.5')
+    bed().network('lan', '192.168.5')
     const runs = ['a', 'a', 'b', 'b'].map((letter) => letter.repeat(64))
-    const hosts = runs.map((_, i) => bed.host(`h${i}`, 'lan', i + 2))
+    const hosts = runs.map((_, i) => bed().host(`h${i}`, 'lan', i + 2))
     const peers = await Promise.all(
-      hosts.map((host, i) => MeshPeer.start(bed, host, { mdns: true, reach: null, run: runs[i] })),
+      hosts.map((host, i) => MeshPeer.start(bed(), host, { mdns: true, reach: null, run: runs[i] })),
     )
     for (const [one, other] of [
       [0, 1],
@@ -75,19 +62,19 @@ describe('Peers', () => {
 
   /** Two peers that know of a relay and of the run, and nothing of each other. */
   async function behindRouters(kind: NatKind) {
-    bed.network('wan', '45.0.0')
-    const hub = bed.host('relay', 'wan', 10)
-    const relay = await MeshPeer.startRelay(bed, hub, 100e6)
+    bed().network('wan', '45.0.0')
+    const hub = bed().host('relay', 'wan', 10)
+    const relay = await MeshPeer.startRelay(bed(), hub, 100e6)
     const reach = { relays: [relay.addressOn(hub)], relayBytesPerSecond: null, upnp: false }
     const [one, two] = await Promise.all(
-      [home(1), home(2)].map((host) => MeshPeer.start(bed, host, { reach })),
+      [home(1), home(2)].map((host) => MeshPeer.start(bed(), host, { reach })),
     )
     return { relay, one, two }
 
     function home(number: number): Host {
-      bed.network(`home${number}`, `192.168.${number}`)
-      bed.nat(`nat${number}`, kind, `home${number}`, 'wan', number)
-      return bed.host(`peer${number}`, `home${number}`, 7)
+      bed().network(`home${number}`, `192.168.${number}`)
+      bed().nat(`nat${number}`, kind, `home${number}`, 'wan', number)
+      return bed().host(`peer${number}`, `home${number}`, 7)
     }
   }
 })
