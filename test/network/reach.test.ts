@@ -207,6 +207,20 @@ describe('A relay', () => {
   })
 })
 
+describe('A peer that listens for websockets', () => {
+  afterEach(closePeers)
+
+  it('is reached by them', async () => {
+    const reach = { relays: [], relayBytesPerSecond: null, upnp: false }
+    const host = await startPeer({ listen: ['/ip4/127.0.0.1/tcp/0/ws'], reach })
+    const guest = await startPeer({ reach })
+    await join(guest, host)
+    assert.match(guest.mesh.paths()[0].address, /\/ws\b/)
+    assert(guest.mesh.send(host.mesh.self, numbered(3)))
+    await host.heard('message')
+  })
+})
+
 describe('Peers that ask for others', () => {
   afterEach(closePeers)
 
