@@ -188,6 +188,7 @@ class Libp2pMesh implements Mesh {
       self: this.self,
       isConnected: (peer) => this.#connectionTo(peer) !== undefined,
       welcomes: (peer) => this.#gate.welcomes(peer),
+      isOwn: (address) => this.addresses().some((own) => withoutPeer(own) === withoutPeer(address)),
       dial: (address, signal) => node.dial(address, { signal }),
       attempted: (attempt) => this.#attempts.note(attempt),
     })
@@ -485,6 +486,9 @@ function addressFrom(text: string): Multiaddr {
     )
   }
 }
+
+/** Where an address leads, whoever is there. */
+const withoutPeer = (address: string): string => address.replace(/\/p2p\/[^/]+$/, '')
 
 /** @throws UserError if it is none, or does not say which peer the relay is */
 function checkRelay(text: string): void {

@@ -49,6 +49,9 @@ export const connectionSettings = {
     // At 5 per second and host, 26 of 31 local dials failed.
     inboundConnectionThreshold: 1000,
     maxIncomingPendingConnections: 1000,
+    // Between busy machines a handshake takes seconds; who calls decides how long to wait.
+    addressDialTimeout: 10_000,
+    dialTimeout: 15_000,
     // Reconnecting is ours too: libp2p gives up after 31 s.
     reconnectRetries: 0,
   },

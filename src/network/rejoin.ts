@@ -23,6 +23,8 @@ const MOST_ADDRESSES = 16
 export interface Caller {
   readonly self: PeerId
   isConnected(peer: PeerId): boolean
+  /** An address at which this peer itself listens: another's of the same port leads nowhere else. */
+  isOwn(address: string): boolean
   /** False for peers of other runs and for those that misbehaved. */
   welcomes(peer: PeerId): boolean
   dial(address: Multiaddr, patience: AbortSignal): Promise<unknown>
@@ -151,7 +153,7 @@ export class Rejoin {
   async #call(peer: PeerId, acquaintance: Acquaintance): Promise<void> {
     if (this.#closed || this.caller.isConnected(peer) || !this.caller.welcomes(peer)) return
     acquaintance.calling = true
-    const addresses = [...acquaintance.addresses.keys()]
+    const addresses = [...acquaintance.addresses.keys()].filter((address) => !this.caller.isOwn(address))
     for (const { address, patienceMs } of callOrder(addresses, acquaintance.worked)) {
       const by = acquaintance.addresses.get(address) ?? 'itself'
       if (await this.#dial(peer, withPeer(address, peer), by, patienceMs)) break

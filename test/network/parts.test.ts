@@ -201,6 +201,7 @@ describe('Reconnecting', () => {
       self: LOW,
       isConnected: (peer) => connected.has(peer),
       welcomes: (peer) => !foreign.includes(peer),
+      isOwn: (text) => text.includes('/tcp/4001'),
       dial: async (address: Multiaddr) => {
         dialled.push(address.toString())
         wake()
@@ -262,14 +263,15 @@ describe('Reconnecting', () => {
     ])
   })
 
-  it('begins where a peer answered last, and comes to relays before networks of others', async () => {
+  it('begins where a peer answered last, comes to relays before networks of others, and never calls itself', async () => {
     const { rejoin, calls } = calling({ answers: false })
     const elsewhere = '/ip4/10.255.254.253/tcp/1'
     const relayed = `/ip4/45.0.0.1/tcp/2/p2p/${MIDDLE}/p2p-circuit`
     const open = '/ip4/45.0.0.2/tcp/3'
     const last = '/ip4/10.255.254.252/tcp/4'
+    const own = '/ip4/127.0.0.1/tcp/4001'
     rejoin.reached(HIGH, last)
-    rejoin.call(HIGH, [elsewhere, relayed, open], 'exchange')
+    rejoin.call(HIGH, [own, elsewhere, relayed, open], 'exchange')
     const expected = [last, open, relayed, elsewhere].map((text) => `${text}/p2p/${HIGH}`)
     assert.deepEqual(await calls(4), expected)
   })
