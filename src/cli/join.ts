@@ -10,11 +10,19 @@ import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow } from './peer-run.js'
 import { readPsk } from './psk.js'
+import {
+  addReachOptions,
+  announcedBy,
+  checkTrains,
+  type ReachOptions,
+  type RoleOptions,
+  reachArguments,
+} from './reach-options.js'
 import { announcedFolder } from './run-folder-note.js'
 import { addBootstrap, addRunOptions, capsOf, deviceOf, type RunOptions, threadsFor } from './run-options.js'
 import { readTarget, readTargets } from './targets.js'
 
-interface JoinOptions extends RunOptions {
+interface JoinOptions extends RunOptions, ReachOptions, RoleOptions {
   readonly name?: string
   readonly bootstrap: readonly string[]
 }
@@ -35,7 +43,7 @@ export function addJoin(program: Command, context: CommandContext, exit: (code: 
     .action(async (target: string) =>
       exit(await join(context, target, command.optsWithGlobals<JoinOptions>())),
     )
-  addBootstrap(addRunOptions(command)).addHelpText(
+  addReachOptions(addBootstrap(addRunOptions(command))).addHelpText(
     'after',
     `
 Here --set takes the peer's own keys only, slowdown, microBatch and listen; --seed is the run's and is refused.
@@ -59,6 +67,7 @@ async function join(context: CommandContext, target: string, options: JoinOption
       '--resume needs --name: a peer resumes under the name it had in the run',
       'give --name as the command line printed on stopping does',
     )
+  checkTrains(options)
   const own = parseOwnSettings(options.set)
   const device = deviceOf(options)
   const place = readTargets([target, ...options.bootstrap])
@@ -79,7 +88,7 @@ async function join(context: CommandContext, target: string, options: JoinOption
     invitation: place.invitation,
     psk: readPsk(options.psk),
     listen: own.listen,
-    announce: null,
+    announce: announcedBy(options),
     slowdown: own.slowdown,
     microBatch: options.microBatch ?? own.microBatch ?? null,
     corpus: options.corpus ?? null,
@@ -91,9 +100,13 @@ async function join(context: CommandContext, target: string, options: JoinOption
     stopAfter: null,
     ...capsOf(options),
     mdns: true,
+    relays: options.relay,
+    upnp: options.upnp,
+    role: options.role,
     verbose: options.verbose,
   }
-  const goOn = () => goOnCommand(['join', target, '--name', name], options, folder, existsSync(folder))
+  const command = ['join', target, '--name', name, ...reachArguments(options, options)]
+  const goOn = () => goOnCommand(command, options, folder, existsSync(folder))
   return runAndShow(context, { peer, json: options.json, goOn })
 }
 

@@ -10,6 +10,14 @@ import { goOnCommand } from './command-line.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { runAndShow, runForParent } from './peer-run.js'
 import { readPsk } from './psk.js'
+import {
+  addReachOptions,
+  announcedBy,
+  checkTrains,
+  type ReachOptions,
+  type RoleOptions,
+  reachArguments,
+} from './reach-options.js'
 import { announcedFolder } from './run-folder-note.js'
 import {
   addBootstrap,
@@ -27,7 +35,7 @@ import { readSwarmFile } from './swarm-source.js'
 import { readTargets } from './targets.js'
 import { ticketsOfParent } from './tickets-of-parent.js'
 
-interface PeerCommandOptions extends RunOptions {
+interface PeerCommandOptions extends RunOptions, ReachOptions, RoleOptions {
   readonly name: string
   readonly bootstrap: readonly string[]
   readonly reportToParent: boolean
@@ -47,7 +55,7 @@ export function addPeer(program: Command, context: CommandContext, exit: (code: 
     .action(async (file: string) =>
       exit(await peer(context, file, command.optsWithGlobals<PeerCommandOptions>())),
     )
-  addTicket(addBootstrap(addStopAfter(addRunOptions(command))))
+  addReachOptions(addTicket(addBootstrap(addStopAfter(addRunOptions(command)))))
   // Set by `up` on the processes it forks: records go over their channel and nothing is shown.
   command.addOption(command.createOption('--report-to-parent').default(false).hideHelp())
   // Set by `up` where faults are made: peers reach each other by the given addresses and by no others.
@@ -64,6 +72,7 @@ Examples:
 async function peer(context: CommandContext, file: string, options: PeerCommandOptions): Promise<ExitCode> {
   const swarm = readSwarmFile(file, assignmentsOf(options))
   checkCluster(options.cluster, swarm)
+  checkTrains(options)
   const device = deviceOf(options)
   const own = ownEntry(swarm, options.name, file)
   const founder = own === swarm.peers[0]
@@ -85,7 +94,7 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
     invitation: targets.invitation,
     psk: readPsk(options.psk),
     listen: own.listen,
-    announce: options.onlyBootstrap ? [] : null,
+    announce: options.onlyBootstrap ? [] : announcedBy(options),
     slowdown: own.slowdown,
     microBatch: options.microBatch ?? own.microBatch ?? null,
     corpus: options.corpus ?? null,
@@ -97,12 +106,16 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
     stopAfter: options.stopAfter ?? null,
     ...capsOf(options),
     mdns: !options.onlyBootstrap,
+    relays: [...swarm.relays, ...options.relay],
+    upnp: options.upnp,
+    role: options.role,
     verbose: options.verbose,
   }
   if (options.reportToParent) return runForParent(context, peerOptions)
   const bootstrap = options.bootstrap.flatMap((address) => ['--bootstrap', address])
   const ticket = options.ticket === undefined ? [] : ['--ticket', options.ticket]
-  const command = ['peer', file, '--name', own.name, ...bootstrap, ...ticket]
+  const reach = reachArguments(options, options)
+  const command = ['peer', file, '--name', own.name, ...bootstrap, ...ticket, ...reach]
   const { genesis, root } = runPaths(folder)
   const goOn = () => goOnCommand(command, options, folder, existsSync(founder ? genesis : root))
   return runAndShow(context, { peer: peerOptions, json: options.json, goOn })

@@ -9,6 +9,7 @@ import { addEval } from './eval.js'
 import { addJoin } from './join.js'
 import { addPeer } from './peer.js'
 import { addRecover } from './recover.js'
+import { addRelay } from './relay.js'
 import { addRevoke } from './revoke.js'
 import { addSample } from './sample.js'
 import { addStatus } from './status.js'
@@ -56,6 +57,7 @@ function buildProgram(context: CommandContext, exit: (code: ExitCode) => void): 
   addJoin(program, context, exit)
   addTicket(program, context, exit)
   addRevoke(program, context, exit)
+  addRelay(program, context, exit)
   addStatus(program, context, exit)
   addRecover(program, context, exit)
   addSample(program, context, exit)

@@ -1,5 +1,5 @@
 // The status of a run for people.
-import { clean, cut, duration } from '../observe/format.js'
+import { bytes, clean, cut, duration } from '../observe/format.js'
 import { type Column, tableLines } from '../observe/table.js'
 import type { KnownPeer, StatusReport } from './status-report.js'
 
@@ -56,6 +56,9 @@ const columns: readonly Column<KnownPeer>[] = [
   { title: 'term', align: 'right', spare: 3, text: ({ own }) => String(own?.term ?? '') },
   { title: 'version', align: 'right', spare: 1, text: ({ own }) => String(own?.version ?? '') },
   { title: 'entries', align: 'right', spare: 4, text: ({ own }) => String(own?.committed ?? '') },
+  { title: 'path', align: 'left', spare: 5, text: ({ path }) => path?.kind ?? '' },
+  { title: 'there and back', align: 'right', spare: 6, text: ({ path }) => milliseconds(path?.roundTripMs) },
+  { title: 'best second', align: 'right', spare: 7, text: ({ path }) => perSecond(path?.bytesPerSecond) },
   { title: 'told', align: 'right', spare: 0, text: told },
 ]
 
@@ -63,6 +66,10 @@ function doing({ up, own }: KnownPeer): string {
   if (!up) return own === null ? 'gone' : 'not running'
   return own === null ? 'there' : clean(own.phase)
 }
+
+const milliseconds = (ms: number | null | undefined): string => (ms == null ? '' : `${ms} ms`)
+
+const perSecond = (count: number | null | undefined): string => (count == null ? '' : `${bytes(count)}/s`)
 
 function told({ ageSeconds }: KnownPeer): string {
   return ageSeconds === null ? 'by others' : `${duration(ageSeconds * 1000)} ago`

@@ -2,7 +2,7 @@
 // voter would mean.
 import { isMajority, toleranceOf } from '../core/configuration.js'
 import type { PeerId } from '../core/ids.js'
-import type { NamedPeer, PeerStatus } from '../ports/status.js'
+import type { NamedPeer, PeerStatus, StatusPath } from '../ports/status.js'
 
 /** What is known of one peer. */
 export interface KnownPeer {
@@ -15,6 +15,8 @@ export interface KnownPeer {
   /** What it said itself, and how long ago, seconds; null of a peer that was not asked. */
   readonly own: PeerStatus | null
   readonly ageSeconds: number | null
+  /** How the peer that knows most reaches it; null for itself and for those it is not connected to. */
+  readonly path: StatusPath | null
 }
 
 export interface Loss {
@@ -104,11 +106,21 @@ function compare(a: readonly number[], b: readonly number[]): number {
 
 /** Those that were asked, and those that the best informed of them knows of. */
 function knownPeers(told: readonly Told[], best: PeerStatus, now: Date): KnownPeer[] {
+  const pathTo = (peer: PeerId) => best.paths.find(({ id }) => id === peer) ?? null
   const asked = told.map(({ status, running }): KnownPeer => {
     const { name, id, cluster } = status
     const role = roleOf(id, best, status.voters !== null)
     const ageSeconds = Math.max(0, (now.getTime() - Date.parse(status.time)) / 1000)
-    return { name, id, cluster, role, up: running, own: status, ageSeconds }
+    return {
+      name,
+      id,
+      cluster,
+      role,
+      up: running,
+      own: status,
+      ageSeconds,
+      path: running ? pathTo(id) : null,
+    }
   })
   const others = best.members.filter(
     ({ id, name, present }) =>
@@ -118,7 +130,7 @@ function knownPeers(told: readonly Told[], best: PeerStatus, now: Date): KnownPe
     ...asked,
     ...others.map(({ name, id, cluster, replica, present }): KnownPeer => {
       const role = roleOf(id, best, replica)
-      return { name, id, cluster, role, up: present, own: null, ageSeconds: null }
+      return { name, id, cluster, role, up: present, own: null, ageSeconds: null, path: pathTo(id) }
     }),
   ]
 }

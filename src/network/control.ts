@@ -46,6 +46,13 @@ export class Control {
     outbox?.stream?.abort(new Error('the peer is gone'))
   }
 
+  /** Closes the stream to a peer: the next one takes the best connection there is. */
+  move(peer: PeerId): void {
+    const outbox = this.#outboxes.get(peer)
+    outbox?.stream?.close().catch(() => {})
+    outbox?.queue.wake()
+  }
+
   /** Lets every queue run dry and closes the streams. */
   async flush(): Promise<void> {
     const outboxes = [...this.#outboxes.values()]
@@ -87,7 +94,7 @@ export class Control {
       const connection = this.connectionTo(peer)
       if (connection === undefined) return
       try {
-        const stream = await connection.newStream(CONTROL_PROTOCOL)
+        const stream = await connection.newStream(CONTROL_PROTOCOL, { runOnLimitedConnection: true })
         this.meter.attach(stream, peer, 'control')
         outbox.stream = stream
         stream.addEventListener('close', () => outbox.queue.wake())

@@ -26,6 +26,13 @@ import { sink, source } from './streams.js'
 export const DOOR_PROTOCOL = '/skein/door/1'
 /** What a peer may say that was not let in: hello is turned away at once. */
 const OUTSIDE: readonly string[] = [DOOR_PROTOCOL, HELLO_PROTOCOL]
+/** What a relay says, which does not belong to the run: it hands over calls, and looks from where this peer is reached. */
+const RELAYED: readonly string[] = [
+  '/libp2p/circuit/relay/0.2.0/stop',
+  '/ipfs/id/1.0.0',
+  '/ipfs/ping/1.0.0',
+  '/libp2p/autonat/1.0.0',
+]
 /** How long a connection may stay without its peer being let in: knocking takes two round trips. */
 const PATIENCE_MS = 8_000
 /** What a peer is told last takes some round trips to be heard and answered. */
@@ -46,6 +53,8 @@ export interface DoorkeeperParts {
   readonly gate: Gate
   readonly meter: Meter
   readonly self: () => PeerId
+  /** One that this peer was told to be reached through. */
+  readonly isRelay: (peer: PeerId) => boolean
   readonly hangUp: (peer: PeerId, reason: string) => void
   /** From now on the peer counts as connected. */
   readonly admitted: (peer: PeerId) => void
@@ -68,7 +77,8 @@ export class Doorkeeper {
     const getHandler = registrar.getHandler.bind(registrar)
     registrar.getHandler = (protocol) => {
       const { handler, options } = getHandler(protocol)
-      return { handler: OUTSIDE.includes(protocol) ? handler : this.#guarded(handler), options }
+      if (OUTSIDE.includes(protocol)) return { handler, options }
+      return { handler: this.#guarded(handler, RELAYED.includes(protocol)), options }
     }
     return {}
   }
@@ -79,6 +89,7 @@ export class Doorkeeper {
 
   /** A connection to a peer that was not connected. */
   connected(peer: PeerId): void {
+    if (this.parts.isRelay(peer)) return
     if (this.#known.has(peer)) return this.#letIn(peer)
     this.#beginPatience(peer)
     if (!this.parts.door.isIn) this.parts.door.arrived(peer)
@@ -274,8 +285,9 @@ export class Doorkeeper {
   }
 
   /** A stream that comes while its peer is still knocking waits: the peer may hear first that it is let in. */
-  #guarded(handler: Handler): Handler {
+  #guarded(handler: Handler, isForRelays: boolean): Handler {
     return async (stream, connection) => {
+      if (isForRelays && this.parts.isRelay(idOf(connection))) return handler(stream, connection)
       if (await this.admission(idOf(connection))) return handler(stream, connection)
       stream.abort(new Error('its peer was not let in'))
     }

@@ -23,7 +23,7 @@ export async function ask<Answer>(
   opened: (stream: Stream) => void,
 ): Promise<Answer> {
   const signal = AbortSignal.timeout(ANSWER_MS)
-  const stream = await connection.newStream(protocol, { signal })
+  const stream = await connection.newStream(protocol, { signal, runOnLimitedConnection: true })
   opened(stream)
   const abort = () => stream.abort(new Error(`no answer within ${ANSWER_MS / 1000} s`))
   signal.addEventListener('abort', abort)

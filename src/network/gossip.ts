@@ -21,6 +21,7 @@ type Components = Parameters<ReturnType<typeof gossipsub>>[0]
 
 /** The implementation takes options that its interface leaves out. */
 type Pubsub = Omit<GossipSub, 'publish'> & {
+  readonly streamsOutbound: Map<string, unknown>
   publish(topic: string, bytes: Uint8Array, options: { floodPublish: boolean }): Promise<PublishResult>
 }
 
@@ -40,6 +41,8 @@ const HEARTBEAT_MS = 1000
 
 export class Gossip {
   readonly #streams = new Map<PeerId, Stream>()
+  /** What makes gossipsub open its stream to a peer. */
+  #introduce: ((peer: RemoteId, connection: Connection) => unknown) | undefined
   readonly #frames = new WeakMap<Message, unknown>()
   #pubsub!: Pubsub
   /** Publications leave in the order in which they were asked for, though signing is asynchronous. */
@@ -70,6 +73,7 @@ export class Gossip {
       fallbackToFloodsub: false,
       allowPublishToZeroTopicPeers: true,
       emitSelf: false,
+      runOnLimitedConnection: true,
       // One message after the other: entries of the ledger arrive in the order in which they were sent.
       awaitRpcHandler: true,
       awaitRpcMessageHandler: true,
@@ -104,7 +108,7 @@ export class Gossip {
       logger: components.logger,
       registrar: this.#metered(components.registrar),
     } satisfies Components & { privateKey: PrivateKey; logger: ComponentLogger })
-    this.#pubsub = pubsub as Pubsub
+    this.#pubsub = pubsub as unknown as Pubsub
     // gossipsub takes a fixed list, but the run is known only later, and by then subscriptions have come.
     const allowedTopics: Pick<Set<string>, 'has'> = { has: (topic) => isTopicOf(this.run(), topic) }
     Object.assign(this.#pubsub, { allowedTopics })
@@ -182,6 +186,17 @@ export class Gossip {
     return this.#streams.get(peer)?.status === 'open'
   }
 
+  /** Has gossip to a peer take another connection; what was under way on the old one still arrives. */
+  async move(connection: Connection): Promise<void> {
+    const peer = asPeerId(connection.remotePeer.toString())
+    const old = this.#streams.get(peer)
+    if (old === undefined || this.#introduce === undefined) return
+    await old.close().catch(() => {})
+    // It would take the old stream for good as long as it is listed.
+    this.#pubsub.streamsOutbound.delete(peer)
+    await this.#introduce(connection.remotePeer, this.#meteredConnection(connection))
+  }
+
   /** The registrar as gossipsub sees it: each stream it opens or is handed passes the meter first. */
   #metered(registrar: Registrar): Registrar {
     const metered: Pick<Registrar, 'handle' | 'register'> = {
@@ -195,8 +210,9 @@ export class Gossip {
             ),
           options,
         ),
-      register: (protocol, topology, options) =>
-        registrar.register(
+      register: (protocol, topology, options) => {
+        this.#introduce = topology.onConnect
+        return registrar.register(
           protocol,
           {
             ...topology,
@@ -204,7 +220,8 @@ export class Gossip {
               topology.onConnect?.(peer, this.#meteredConnection(connection)),
           },
           options,
-        ),
+        )
+      },
     }
     return overlay(registrar, metered)
   }

@@ -7,7 +7,7 @@ import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import { peerId as asPeerId, type Hash, type PeerId, type RunId } from '../core/ids.js'
-import type { Manifest, Message, Topic } from '../core/messages.js'
+import type { Address, Manifest, Message, Topic } from '../core/messages.js'
 import { UserError } from '../core/user-error.js'
 import type { Door } from '../ports/door.js'
 import type {
@@ -20,10 +20,12 @@ import type {
   MeshHandlers,
   Traffic,
 } from '../ports/mesh.js'
+import type { AddressSource, Attempt, PeerPath } from '../ports/paths.js'
 import type { PeerStatus } from '../ports/status.js'
 import type { LinkConfig } from '../swarmfile/schema.js'
 import { sealedFrames } from '../wire/fitting.js'
 import type { GradientFrame } from '../wire/frames.js'
+import { Attempts } from './attempts.js'
 import { Budget, type Caps, SOUNDING_PROTOCOL } from './budget.js'
 import { sweepParts } from './chunk-store.js'
 import { CONTROL_PROTOCOL, Control } from './control.js'
@@ -34,18 +36,22 @@ import { Fetcher } from './fetch.js'
 import { Gate } from './gate.js'
 import { Gossip } from './gossip.js'
 import { Greeter, HELLO_PROTOCOL } from './hello.js'
+import { Introductions, PEERS_PROTOCOL } from './introductions.js'
 import { Links } from './links.js'
 import { Liveness } from './liveness.js'
 import { Meter } from './meter.js'
 import { createNode, startNode } from './node.js'
 import { Offers } from './offers.js'
+import { PathMeasures } from './path-measures.js'
 import { publishContribution } from './publishing.js'
+import { Reach, type ReachOptions } from './reach.js'
 import { innermost, Reception, surfacing } from './reception.js'
-import { Rejoin } from './rejoin.js'
+import { peerOf, Rejoin } from './rejoin.js'
 import { Scores } from './scores.js'
 import { STATUS_PROTOCOL, StatusDesk } from './status.js'
 import { topicName } from './topics.js'
 import { TrafficCount } from './traffic.js'
+import { bestOf, pathsOf, Ways } from './ways.js'
 
 export interface MeshOptions {
   /** This peer's identity, from `generateIdentity`; a restarted peer needs the same one. */
@@ -71,9 +77,15 @@ export interface MeshOptions {
   readonly caps?: Caps
   /** Folder for large content while it comes, so that a peer that was killed goes on with it; null for none. */
   readonly partial?: string | null
+  /** Ways to and from other networks; on its own network alone unless given. */
+  readonly reach?: ReachOptions | null
+  /** Called for every call at an address. */
+  readonly attempted?: (attempt: Attempt) => void
   readonly log: (message: string) => void
 }
 
+/** Short exchanges; also over relays that limit what they carry. */
+const FEW_STREAMS = { maxInboundStreams: 8, runOnLimitedConnection: true } as const
 /** How long queued control messages may take to leave when a peer closes. */
 const FLUSH_MS = 500
 /** How long libp2p may take to stop; what is left then dies with the process. */
@@ -119,6 +131,12 @@ class Libp2pMesh implements Mesh {
   readonly #fetcher: Fetcher
   readonly #liveness: Liveness
   readonly #doorkeeper: Doorkeeper | null
+  readonly #introductions: Introductions
+  readonly #measures = new PathMeasures(this.#nowMs)
+  readonly #attempts: Attempts
+  /** Connected, but no peers of ours: relays that do nothing else. A relay given is one until it shows to be more. */
+  readonly #bystanders = new Set<PeerId>()
+  #ways: Ways | null = null
   #rejoin!: Rejoin
   #node!: Libp2p
   #run: RunId | null = null
@@ -136,7 +154,10 @@ class Libp2pMesh implements Mesh {
     )
     const reception = this.#reception
     this.#links = new Links(options.links, options.cluster)
-    this.#traffic = new TrafficCount((peer) => this.#links.crosses(peer))
+    this.#traffic = new TrafficCount(
+      (peer) => this.#links.crosses(peer),
+      (peer, bytes) => this.#measures.passed(peer, bytes),
+    )
     this.#budget = new Budget(options.caps ?? NO_CAPS, (peer) => this.#connectionTo(peer))
     const meter = new Meter(this.#traffic, this.#links, this.#budget, (peer) => this.#liveness.heard(peer))
     this.#budget.meterBy((stream, peer, purpose) => meter.attach(stream, peer, purpose))
@@ -161,6 +182,8 @@ class Libp2pMesh implements Mesh {
       (from, bytes) => reception.received(from, bytes),
       malformed('control message'),
     )
+    this.#introductions = new Introductions(meter, (peer) => this.#gate.welcomes(peer))
+    this.#attempts = new Attempts((attempt) => options.attempted?.(attempt))
     this.#donor = new Donor({
       meter,
       budget: this.#budget,
@@ -199,6 +222,7 @@ class Libp2pMesh implements Mesh {
             gate: this.#gate,
             meter,
             self: () => this.self,
+            isRelay: (peer) => this.#isRelay(peer),
             hangUp: (peer, reason) => this.#drop(peer, reason),
             admitted: (peer) => this.#admitted(peer),
             refused: (from, reason) => handlers.refused(from, 'peer', reason),
@@ -215,8 +239,13 @@ class Libp2pMesh implements Mesh {
       announce = null,
       psk = null,
       partial = null,
+      log,
     } = this.options
+    const relays = this.options.reach?.relays ?? []
     for (const address of bootstrap) addressFrom(address)
+    for (const address of relays) checkRelay(address)
+    const reach =
+      this.options.reach == null ? null : await Reach.prepare(this.options.reach, () => this.relays())
     const node = await createNode({
       privateKey,
       listen,
@@ -226,36 +255,48 @@ class Libp2pMesh implements Mesh {
       psk,
       gossip: this.#gossip,
       doorkeeper: this.#doorkeeper,
-      found: (peer) => this.#rejoin.found(peer),
+      reach,
+      found: (peer) => this.#rejoin.found(peer, 'mdns'),
     })
     this.#node = node
     this.#rejoin = new Rejoin({
       self: this.self,
       isConnected: (peer) => this.#connections(peer).length > 0,
       welcomes: (peer) => this.#gate.welcomes(peer),
-      dial: (addresses) => node.dial(addresses),
-      log: this.options.log,
+      isOwn: (address) => this.addresses().some((own) => withoutPeer(own) === withoutPeer(address)),
+      dial: (address, signal) => node.dial(address, { signal }),
+      attempted: (attempt) => this.#attempts.note(attempt),
     })
+    if (reach !== null) this.#ways = this.#openWays(node, reach, log)
+    await node.handle(HELLO_PROTOCOL, this.#greeter.handle, FEW_STREAMS)
+    await node.handle(STATUS_PROTOCOL, this.#statusDesk.handle, FEW_STREAMS)
+    await node.handle(PEERS_PROTOCOL, this.#introductions.handle, FEW_STREAMS)
+    await node.handle(CONTROL_PROTOCOL, this.#control.handle, FEW_STREAMS)
+    await node.handle(BULK_PROTOCOL, this.#donor.handle, {
+      maxInboundStreams: 2 * BULK_STREAMS,
+      runOnLimitedConnection: true,
+    })
+    await node.handle(SOUNDING_PROTOCOL, this.#budget.handle, FEW_STREAMS)
     const keeper = this.#doorkeeper
-    await node.handle(HELLO_PROTOCOL, this.#greeter.handle, { maxInboundStreams: 8 })
     if (keeper !== null) {
-      await node.handle(DOOR_PROTOCOL, keeper.handle, { maxInboundStreams: 4, runOnLimitedConnection: true })
+      await node.handle(DOOR_PROTOCOL, keeper.handle, FEW_STREAMS)
       node.addEventListener('connection:open', ({ detail }) => {
-        keeper.opened(detail)
-        if (keeper.isInside(asPeerId(detail.remotePeer.toString()))) this.#identify(detail)
+        const peer = asPeerId(detail.remotePeer.toString())
+        const isRelay = this.#isRelay(peer)
+        if (!isRelay) keeper.opened(detail)
+        if (isRelay || keeper.isInside(peer)) this.#identify(detail)
       })
     }
-    await node.handle(STATUS_PROTOCOL, this.#statusDesk.handle, { maxInboundStreams: 8 })
-    await node.handle(CONTROL_PROTOCOL, this.#control.handle, { maxInboundStreams: 8 })
-    await node.handle(BULK_PROTOCOL, this.#donor.handle, { maxInboundStreams: 2 * BULK_STREAMS })
-    await node.handle(SOUNDING_PROTOCOL, this.#budget.handle, { maxInboundStreams: 2 })
     node.addEventListener('peer:connect', ({ detail }) => this.#connected(detail))
     node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail))
-    node.addEventListener('peer:identify', ({ detail: { peerId, listenAddrs } }) =>
-      this.#rejoin.learn(asPeerId(peerId.toString()), listenAddrs.map(String)),
-    )
-    if (partial !== null) await sweepParts(partial, this.options.log)
+    node.addEventListener('connection:open', ({ detail }) => this.#ways?.opened(detail))
+    node.addEventListener('peer:identify', ({ detail: { peerId, listenAddrs, protocols } }) => {
+      this.#rejoin.learn(asPeerId(peerId.toString()), listenAddrs.map(String))
+      this.#identified(peerId, protocols)
+    })
+    if (partial !== null) await sweepParts(partial, log)
     await startNode(node, listen)
+    await this.#ways?.start()
     this.#liveness.start()
     for (const address of bootstrap) this.#rejoin.remember(address)
   }
@@ -270,7 +311,7 @@ class Libp2pMesh implements Mesh {
 
   peers(): readonly PeerId[] {
     const connected = this.#node.getPeers().map((peer) => asPeerId(peer.toString()))
-    return connected.filter((peer) => this.#isIn(peer))
+    return connected.filter((peer) => this.#isIn(peer) && !this.#bystanders.has(peer))
   }
 
   place(peer: PeerId, cluster: string): void {
@@ -286,16 +327,23 @@ class Libp2pMesh implements Mesh {
     this.#run = run
     this.#links.settle(cluster)
     this.#doorkeeper?.entered(this.#node.getConnections())
+    this.#ways?.enter(run)
   }
 
   async dial(address: string): Promise<PeerId> {
     const target = addressFrom(address)
+    const beganMs = this.#nowMs()
+    const attempt = (peer: PeerId | null, outcome: Attempt['outcome'], reason: string): Attempt => {
+      return { peer, address, by: 'ticket', outcome, reason, ms: Math.round(this.#nowMs() - beganMs) }
+    }
     try {
       const connection = await this.#node.dial(target)
       const peer = asPeerId(connection.remotePeer.toString())
-      this.#rejoin.learn(peer, [address])
+      this.#rejoin.reached(peer, address)
+      this.#attempts.note(attempt(peer, 'connected', ''))
       return peer
     } catch (error) {
+      this.#attempts.note(attempt(null, 'failed', innermost(error)))
       if (error instanceof Error && error.name === 'NoValidAddressesError') throw incomplete(address)
       throw new UserError(
         'network',
@@ -306,8 +354,8 @@ class Libp2pMesh implements Mesh {
     }
   }
 
-  call(peer: PeerId, addresses: readonly string[]): void {
-    this.#rejoin.call(peer, addresses)
+  call(peer: PeerId, addresses: readonly string[], by: AddressSource = 'exchange'): void {
+    this.#rejoin.call(peer, addresses, by)
   }
 
   reconsider(): void {
@@ -323,6 +371,8 @@ class Libp2pMesh implements Mesh {
       this.#gate.setOurs(peer)
     } else if (!answer.later) {
       this.#gate.setForeign(peer, answer.reason)
+      // A relay may be of another run.
+      if (this.#isRelay(peer)) return answer
       void this.#node.hangUp(peerIdFromString(peer)).catch(() => {})
     }
     return answer
@@ -401,6 +451,34 @@ class Libp2pMesh implements Mesh {
     return this.#traffic.snapshot()
   }
 
+  paths(): readonly PeerPath[] {
+    return pathsOf(this.peers(), (peer) => this.#connectionTo(peer), this.#measures)
+  }
+
+  relays(): readonly string[] {
+    return this.#ways?.relays() ?? []
+  }
+
+  attempts(): readonly Attempt[] {
+    return this.#attempts.list()
+  }
+
+  seek(run: RunId): void {
+    this.#ways?.seek(run)
+  }
+
+  async askForPeers(peer: PeerId): Promise<void> {
+    const connection = this.#connectionTo(peer)
+    if (connection === undefined) throw new Error(`Cannot ask ${peer}: it is not connected.`)
+    for (const { peer: other, addresses } of await this.#introductions.ask(connection)) {
+      this.#rejoin.call(other, addresses, 'exchange')
+    }
+  }
+
+  tellPeers(source: () => readonly Address[]): void {
+    this.#introductions.tell(source)
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
@@ -409,6 +487,7 @@ class Libp2pMesh implements Mesh {
   async #close(): Promise<void> {
     this.#rejoin.close()
     this.#doorkeeper?.close()
+    this.#ways?.close()
     this.#liveness.close()
     this.#reception.close()
     this.#fetcher.close()
@@ -458,11 +537,32 @@ class Libp2pMesh implements Mesh {
     this.#liveness.heard(peer)
     for (const connection of this.#connections(peer)) {
       const { direction, remoteAddr } = connection
-      if (direction === 'outbound') this.#rejoin.learn(peer, [remoteAddr.toString()])
+      if (direction === 'outbound') this.#rejoin.reached(peer, remoteAddr.toString())
       if (this.#doorkeeper !== null) this.#identify(connection)
     }
     this.#rejoin.connected(peer)
-    this.#handlers.connected(peer)
+    if (this.#isRelay(peer)) this.#bystanders.add(peer)
+    else this.#handlers.connected(peer)
+  }
+
+  #isRelay(peer: PeerId): boolean {
+    return this.options.reach?.relays.some((relay) => peerOf(relay) === peer) === true
+  }
+
+  /** Who does not say hello has no part in any run. */
+  #identified(remote: RemoteId, protocols: readonly string[]): void {
+    const peer = asPeerId(remote.toString())
+    const wasBystander = this.#bystanders.has(peer)
+    const isBystander = !protocols.includes(HELLO_PROTOCOL)
+    if (isBystander === wasBystander || this.#closing !== null) return
+    if (isBystander) {
+      this.#bystanders.add(peer)
+      this.#handlers.disconnected(peer)
+    } else {
+      this.#bystanders.delete(peer)
+      this.#liveness.heard(peer)
+      this.#handlers.connected(peer)
+    }
   }
 
   /** Tells addresses and protocols to a peer that was let in, and hears its own; gossip begins with that. */
@@ -480,10 +580,26 @@ class Libp2pMesh implements Mesh {
     this.#links.forget(peer)
     this.#budget.forget(peer)
     this.#liveness.forget(peer)
+    this.#measures.forget(peer)
+    this.#ways?.forget(peer)
     this.#doorkeeper?.disconnected(peer)
     if (this.#closing !== null) return
     this.#rejoin.disconnected(peer)
-    if (wasIn) this.#handlers.disconnected(peer)
+    if (!this.#bystanders.delete(peer) && wasIn) this.#handlers.disconnected(peer)
+  }
+
+  #openWays(node: Libp2p, reach: Reach, log: (message: string) => void): Ways {
+    return new Ways({
+      node,
+      reach,
+      log,
+      attempts: this.#attempts,
+      found: (peer, by) => this.#rejoin.found(peer, by),
+      moved: (connection) => {
+        this.#control.move(asPeerId(connection.remotePeer.toString()))
+        this.#gossip.move(connection).catch((error) => log(`gossip could not move: ${messageOf(error)}`))
+      },
+    })
   }
 
   #isIn(peer: PeerId): boolean {
@@ -492,7 +608,7 @@ class Libp2pMesh implements Mesh {
 
   /** To a peer that was let in. */
   #connectionTo(peer: PeerId): Connection | undefined {
-    return this.#isIn(peer) ? this.#connections(peer)[0] : undefined
+    return this.#isIn(peer) ? bestOf(this.#connections(peer)) : undefined
   }
 
   #connections(peer: PeerId): Connection[] {
@@ -525,6 +641,20 @@ function addressFrom(text: string): Multiaddr {
       'give a multiaddr such as /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo..., as the other peer prints it',
     )
   }
+}
+
+/** Where an address leads, whoever is there. */
+const withoutPeer = (address: string): string => address.replace(/\/p2p\/[^/]+$/, '')
+
+/** @throws UserError if it is none, or does not say which peer the relay is */
+function checkRelay(text: string): void {
+  addressFrom(text)
+  if (peerOf(text) !== null) return
+  throw new UserError(
+    'usage',
+    `"${text}" does not say which peer the relay is`,
+    'give the address that `skein relay` prints, which ends in /p2p/12D3Koo...',
+  )
 }
 
 const incomplete = (address: string): UserError =>

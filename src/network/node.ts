@@ -8,13 +8,15 @@ import { noise } from '@libp2p/noise'
 import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2p, type Libp2pOptions } from 'libp2p'
 import { UserError } from '../core/user-error.js'
 import type { Doorkeeper } from './doorkeeper.js'
 import { messageOf } from './errors.js'
 import type { Gate } from './gate.js'
 import type { Gossip } from './gossip.js'
+import { isLoopback, isRelayed } from './paths.js'
+import type { Reach } from './reach.js'
 
 /** One tag for all of skein: who belongs to which run is found out by hello. */
 const MDNS_TAG = '_skein._udp.local'
@@ -32,6 +34,8 @@ export interface NodeOptions {
   readonly gossip: Gossip
   /** Null where whoever reaches this peer may speak with it. */
   readonly doorkeeper: Doorkeeper | null
+  /** Ways to and from other networks; null for a peer of its own network alone. */
+  readonly reach: Reach | null
   /** A peer's answer on the local network; comes again with every answer. */
   readonly found: (peer: PeerInfo) => void
 }
@@ -39,8 +43,25 @@ export interface NodeOptions {
 /** A node that does not listen yet, so that its protocols are there before the first peer is. */
 export async function createNode(options: NodeOptions): Promise<Libp2p> {
   for (const address of options.listen) checkAddress(address)
+  for (const address of options.announce ?? []) checkAddress(address)
   return createLibp2p(libp2pOptions(options))
 }
+
+/** How connections are kept, the traps of libp2p's defaults avoided. */
+export const connectionSettings = {
+  // It would kill healthy connections that are merely busy: 67 % of a mesh lost. Liveness is ours.
+  connectionMonitor: { abortConnectionOnPingFailure: false },
+  connectionManager: {
+    // At 5 per second and host, 26 of 31 local dials failed.
+    inboundConnectionThreshold: 1000,
+    maxIncomingPendingConnections: 1000,
+    // Between busy machines a handshake takes seconds; who calls decides how long to wait.
+    addressDialTimeout: 10_000,
+    dialTimeout: 15_000,
+    // Reconnecting is ours too: libp2p gives up after 31 s.
+    reconnectRetries: 0,
+  },
+} satisfies Libp2pOptions
 
 /** What libp2p is told, its defaults' traps avoided. */
 export function libp2pOptions(options: NodeOptions): Libp2pOptions {
@@ -52,21 +73,13 @@ export function libp2pOptions(options: NodeOptions): Libp2pOptions {
   }
   return {
     privateKey: privateKeyFromProtobuf(options.privateKey),
-    addresses: { listen: [...options.listen], ...announced(options.announce) },
-    transports: [tcp()],
+    addresses: { listen: [...options.listen], ...announcedAddresses(options.announce) },
+    transports: [tcp(), ...(options.reach?.transports ?? [])],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
     ...(options.psk !== null && { connectionProtector: preSharedKey({ psk: options.psk }) }),
     connectionGater: options.gate.gater,
-    // It would kill healthy connections that are merely busy: 67 % of a mesh lost. Liveness is ours.
-    connectionMonitor: { abortConnectionOnPingFailure: false },
-    connectionManager: {
-      // At 5 per second and host, 26 of 31 local dials failed.
-      inboundConnectionThreshold: 1000,
-      maxIncomingPendingConnections: 1000,
-      // Reconnecting is ours too: libp2p gives up after 31 s.
-      reconnectRetries: 0,
-    },
+    ...connectionSettings,
     peerDiscovery: options.mdns ? [discovery({ serviceTag: MDNS_TAG })] : [],
     services: {
       // Before anything that takes in streams.
@@ -74,16 +87,26 @@ export function libp2pOptions(options: NodeOptions): Libp2pOptions {
       // It tells addresses, protocols and version: only to who is let in.
       identify: identify({ runOnConnectionOpen: options.doorkeeper === null }),
       gossip: options.gossip.service,
+      ...options.reach?.services,
     },
     start: false,
   }
 }
 
-/** libp2p takes an empty list of addresses for none given. */
-function announced(announce: readonly string[] | null): Libp2pOptions['addresses'] {
-  if (announce === null) return {}
-  return announce.length > 0 ? { announce: [...announce] } : { announceFilter: () => [] }
+/** What others are told instead of the addresses listened on, except where it is reached by relay. */
+export function announcedAddresses(announce: readonly string[] | null): Libp2pOptions['addresses'] {
+  if (announce === null) return { announceFilter: (addresses) => addresses.filter(leadsSomewhere) }
+  const given = new Set(announce)
+  const isTold = (address: Multiaddr) => given.has(address.toString().replace(/\/p2p\/[^/]+$/, ''))
+  return {
+    appendAnnounce: [...announce],
+    announceFilter: (addresses) =>
+      addresses.filter((address) => isTold(address) || (isRelayed(address) && leadsSomewhere(address))),
+  }
 }
+
+/** A relay's own loopback address is of no use to others. */
+const leadsSomewhere = (address: Multiaddr): boolean => !isRelayed(address) || !isLoopback(address)
 
 /**
  * Listens, and looks for peers.
@@ -104,7 +127,7 @@ function checkAddress(address: string): void {
   } catch (error) {
     throw new UserError(
       'config',
-      `Cannot listen on "${address}": it is not an address (${(error as Error).message}).`,
+      `Cannot use "${address}": it is not an address (${(error as Error).message}).`,
       'Give a multiaddr of this machine, such as /ip4/127.0.0.1/tcp/0 or /ip4/0.0.0.0/tcp/4001.',
       { cause: error },
     )

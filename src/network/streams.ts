@@ -93,10 +93,10 @@ export async function* source(stream: Stream): AsyncGenerator<Bytes> {
 }
 
 // Both throw a StreamStateError on a stream that is closing, which can happen between any two events.
-function pause(stream: Stream): void {
+export function pause(stream: Stream): void {
   if (stream.readStatus === 'readable') stream.pause()
 }
-function resume(stream: Stream): void {
+export function resume(stream: Stream): void {
   if (stream.readStatus !== 'paused') return
   try {
     stream.resume()

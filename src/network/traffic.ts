@@ -8,15 +8,21 @@ export class TrafficCount {
   #interClusterSent = 0
   #interClusterReceived = 0
 
-  constructor(private readonly crosses: (peer: PeerId) => boolean) {}
+  constructor(
+    private readonly crosses: (peer: PeerId) => boolean,
+    /** Called for whatever passes, either way. */
+    private readonly passed: (peer: PeerId, bytes: number) => void,
+  ) {}
 
   sent(peer: PeerId, purpose: Purpose, bytes: number): void {
     this.#sent[purpose] += bytes
+    this.passed(peer, bytes)
     if (this.crosses(peer)) this.#interClusterSent += bytes
   }
 
   received(peer: PeerId, purpose: Purpose, bytes: number): void {
     this.#received[purpose] += bytes
+    this.passed(peer, bytes)
     if (this.crosses(peer)) this.#interClusterReceived += bytes
   }
 

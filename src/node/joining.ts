@@ -6,6 +6,7 @@ import type { Hello, HelloAnswer, Mesh } from '../ports/mesh.js'
 import { type Genesis, parseGenesis, runIdOf } from '../swarmfile/genesis.js'
 import { comparableRun } from './founding.js'
 import type { PeerOptions } from './options.js'
+import { attemptLine } from './reach.js'
 import type { Reporter } from './reporter.js'
 
 /** A peer that was called by name waits this long for the first answer; discovery alone may take for ever. */
@@ -54,7 +55,7 @@ export class Search {
   async run(mesh: Mesh, stop: AbortSignal): Promise<Genesis> {
     const dialling = this.options.bootstrap.map((address) => this.#call(mesh, address, stop))
     const notices = setInterval(() => this.#notice(), noticeMs)
-    const patience = setTimeout(() => this.#giveUp(), patienceMs)
+    const patience = setTimeout(() => this.#giveUp(mesh), patienceMs)
     const stopped = () => this.#reject(new DOMException('stopped', 'AbortError'))
     stop.addEventListener('abort', stopped)
     if (stop.aborted) stopped()
@@ -139,12 +140,13 @@ export class Search {
     this.reporter.warn(`Still looking for the run${this.#tried()}.`)
   }
 
-  #giveUp(): void {
+  #giveUp(mesh: Mesh): void {
     if (this.options.bootstrap.length === 0) return
+    const calls = mesh.attempts().map((attempt) => `\n  ${attemptLine(attempt)}`)
     this.#reject(
       new UserError(
         'network',
-        `no peer of the run answered within ${patienceMs / 1000} s${this.#tried()}`,
+        `no peer of the run answered within ${patienceMs / 1000} s${this.#tried()}${calls.join('')}`,
         'check that a peer of the run is up and the address current; `skein peer` prints it when it starts',
       ),
     )

@@ -1,4 +1,6 @@
 // What it takes to start one peer, and how it ended: the contract between the node and the commands.
+
+import type { Role } from '../core/entries.js'
 import type { RunId } from '../core/ids.js'
 import type { EventRecord } from '../core/reports.js'
 import type { SwarmFile } from '../swarmfile/schema.js'
@@ -42,6 +44,11 @@ export interface PeerOptions {
   readonly maxUpload: number | null
   readonly maxDownload: number | null
   readonly mdns: boolean
+  /** Multiaddrs of relays through which it is reached and reaches others, besides those on the way to `bootstrap`. */
+  readonly relays: readonly string[]
+  /** Asks the router to let callers in. */
+  readonly upnp: boolean
+  readonly role: Role
   readonly verbose: boolean
 }
 

@@ -11,6 +11,7 @@ import { saveCheckpoint } from '../store/checkpoints.js'
 import type { WorkerRecord } from '../store/worker-record.js'
 import { codecsOf } from '../tensor/codec.js'
 import { Account } from './account.js'
+import { Acquaintances } from './acquaintances.js'
 import { Contributions } from './contributions.js'
 import { Driver, type Ending } from './driver.js'
 import { Evaluation } from './evaluation.js'
@@ -56,6 +57,7 @@ export class PeerNode {
   #evaluation: Evaluation | null = null
   #driver: Driver | null = null
   #watch: Watch | null = null
+  #acquaintances: Acquaintances | null = null
   #keepsGenesis: boolean
   #fail: (error: unknown) => void = () => {}
   readonly #broken = new Promise<never>((_, reject) => {
@@ -114,6 +116,7 @@ export class PeerNode {
 
   async close(): Promise<void> {
     this.#watch?.close()
+    this.#acquaintances?.close()
     this.#driver?.close()
     await this.#trainer?.close()
     await this.#evaluation?.close()
@@ -223,10 +226,12 @@ export class PeerNode {
       run,
       state: () => driver.state,
       traffic: () => mesh.traffic(),
+      reached: () => mesh.paths(),
       report: reporter.report,
       order: ({ shutOut: who, reason }) => dispatch({ type: 'shut-out-requested', who, reason }),
     })
     this.#watch = watch
+    this.#acquaintances = new Acquaintances(mesh, () => driver.state)
     mesh.tellStatus(() => watch.status())
     mesh.serve(executor.serve)
     const holding = record?.contributions ?? []

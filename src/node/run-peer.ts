@@ -17,6 +17,7 @@ import type { PeerOptions, PeerOutcome, RunPeer } from './options.js'
 import { takeIdentity } from './own-identity.js'
 import { PeerDisk } from './peer-disk.js'
 import { PeerNode } from './peer-node.js'
+import { attemptLine, reachOf } from './reach.js'
 import { Reporter } from './reporter.js'
 import { type Entered, type Entering, found, goOn, join } from './run-entry.js'
 import { clusterOf } from './setup.js'
@@ -50,6 +51,9 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
     const identity = await takeIdentity(disk, kept, { resume, canAsk }, warn)
     const membership = await membershipOf(options, kept, identity.key, disk.paths.membership)
     if (membership !== null) inbox.passageOf = (peer) => membership.passageOf(peer)
+    const log = options.verbose
+      ? (line: string) => void process.stderr.write(`${options.name}: ${line}\n`)
+      : () => {}
     const mesh = await createMesh({
       privateKey: identity.key,
       listen: options.listen,
@@ -64,16 +68,19 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
       cluster: options.cluster ?? '',
       caps: { uploadBytesPerSecond: options.maxUpload, downloadBytesPerSecond: options.maxDownload },
       partial: disk.paths.partial,
-      log: options.verbose ? (line) => process.stderr.write(`${options.name}: ${line}\n`) : () => {},
+      reach: reachOf(options),
+      attempted: (attempt) => log(attemptLine(attempt)),
+      log,
     })
     closing.push(() => mesh.close())
+    if (options.run !== null) mesh.seek(options.run)
     const entered = await enterRun(options, kept, inbox, { mesh, membership, reporter, stop })
     if (!entered.founds) closing[0] = () => disk.close()
     stop.throwIfAborted()
     const known = () => node?.leader() ?? nobodyKnown
     let node: PeerNode | null = null
     await introduce(mesh, membership, inbox, reporter, entered, options, known)
-    for (const { peer, addresses } of contacts) mesh.call(peer, addresses)
+    for (const { peer, addresses } of contacts) mesh.call(peer, addresses, 'memory')
     const started = await PeerNode.start(
       { options, disk, identity, mesh, inbox, reporter, entered, membership },
       stop,

@@ -74,7 +74,7 @@ export function peerSetup(
 ): PeerSetup {
   const { shardSizes: sizes, scheduleSteps, tokensPerStep } = figures
   return {
-    self: { ...self, name: options.name, cluster: clusterOf(options, clusters), role: 'replica' },
+    self: { ...self, name: options.name, cluster: clusterOf(options, clusters), role: options.role },
     run,
     stop: stopRule(run.stop, options.stopAfter),
     founder,

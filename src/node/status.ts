@@ -4,14 +4,17 @@ import type { PeerId } from '../core/ids.js'
 import { entriesOf } from '../core/records.js'
 import type { PeerState } from '../core/state.js'
 import { phaseOf } from '../core/worker.js'
+import type { PeerPath } from '../ports/paths.js'
 import type { NamedPeer, PeerStatus } from '../ports/status.js'
-import { MAX_STATUS_MEMBERS, MAX_STATUS_REVOKED } from '../wire/status.js'
+import { MAX_STATUS_MEMBERS, MAX_STATUS_PATHS, MAX_STATUS_REVOKED } from '../wire/status.js'
+
+/** What the state does not know. */
+interface Told extends Pick<PeerStatus, 'run' | 'pid' | 'time' | 'leads'> {
+  readonly paths: readonly PeerPath[]
+}
 
 /** @param leads why it leads, as it was reported when it began to */
-export function statusOf(
-  state: PeerState,
-  { run, pid, time, leads }: Pick<PeerStatus, 'run' | 'pid' | 'time' | 'leads'>,
-): PeerStatus {
+export function statusOf(state: PeerState, { run, pid, time, leads, paths }: Told): PeerStatus {
   const { setup, epoch, term, leader, replica, refusals } = state
   const { id, name, cluster } = setup.self
   const named = (peer: PeerId): NamedPeer => ({ name: nameOf(state, peer), id: peer })
@@ -33,6 +36,12 @@ export function statusOf(
     members: membersOf(state),
     revoked: revokedOf(state),
     addresses: setup.self.addresses,
+    paths: paths.slice(0, MAX_STATUS_PATHS).map(({ peer, kind, roundTripMs, bytesPerSecond }) => ({
+      id: peer,
+      kind,
+      roundTripMs,
+      bytesPerSecond,
+    })),
     version: replica?.applied ?? 0,
     committed: replica?.ledger.index ?? 0,
     refusals: mostRefused(refusals),

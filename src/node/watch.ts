@@ -6,6 +6,7 @@ import type { Report } from '../core/reports.js'
 import type { PeerState } from '../core/state.js'
 import { phaseOf } from '../core/worker.js'
 import type { Traffic } from '../ports/mesh.js'
+import type { PeerPath } from '../ports/paths.js'
 import type { PeerStatus } from '../ports/status.js'
 import type { PeerPaths } from '../store/run-paths.js'
 import { Contacts } from './contacts.js'
@@ -22,6 +23,8 @@ export interface Watched {
   readonly run: RunId
   readonly state: () => PeerState
   readonly traffic: () => Traffic
+  /** The path to each connected peer. */
+  readonly reached: () => readonly PeerPath[]
   readonly report: (report: Report) => void
   /** What the user of this machine wants of the peer. */
   readonly order: (order: Order) => void
@@ -47,9 +50,9 @@ export class Watch {
 
   /** How things stand now. */
   status(): PeerStatus {
-    const { run, state } = this.watched
+    const { run, state, reached } = this.watched
     const time = new Date().toISOString()
-    return statusOf(state(), { run, pid: process.pid, time, leads: this.#leads })
+    return statusOf(state(), { run, pid: process.pid, time, leads: this.#leads, paths: reached() })
   }
 
   close(): void {

@@ -1,7 +1,8 @@
 // The port through which a peer speaks with the others: control messages on direct streams, gossip on
 // topics, and bulk bytes by name. Identity comes from the connection or the signature.
 import type { Hash, PeerId, RunId, Version } from '../core/ids.js'
-import type { Manifest, Message, Topic } from '../core/messages.js'
+import type { Address, Manifest, Message, Topic } from '../core/messages.js'
+import type { AddressSource, Attempt, PeerPath } from './paths.js'
 import type { PeerStatus } from './status.js'
 
 /** First words on a new connection, before a peer knows the run or is known in it. */
@@ -107,7 +108,7 @@ export interface Mesh {
   /** Dials an address; rejects with a message that says what failed and for which address. */
   dial(address: string): Promise<PeerId>
   /** Calls a peer at these addresses, beside those known, now and whenever it is lost; what is no address of it is passed over. */
-  call(peer: PeerId, addresses: readonly string[]): void
+  call(peer: PeerId, addresses: readonly string[], by?: AddressSource): void
   /** Asks a connected peer to be let in; where the run is not open to everyone, this is a knock at its door. */
   hello(peer: PeerId, hello: Hello): Promise<HelloAnswer>
   /** Who belongs to the run has changed: hangs up on those who do not any more. */
@@ -146,5 +147,17 @@ export interface Mesh {
   ): Promise<void>
   serve(source: BulkSource): void
   traffic(): Traffic
+  /** The path in use to each connected peer. */
+  paths(): readonly PeerPath[]
+  /** Multiaddrs of relays through which this peer is reached, and its own if it relays for others. */
+  relays(): readonly string[]
+  /** The last call at each address, oldest first. */
+  attempts(): readonly Attempt[]
+  /** Looks for members of a run before it is entered; without ways to other networks nothing happens. */
+  seek(run: RunId): void
+  /** Asks a connected peer of the run where other members are, and calls them. */
+  askForPeers(peer: PeerId): Promise<void>
+  /** What is told to members that ask where others are. */
+  tellPeers(source: () => readonly Address[]): void
   close(): Promise<void>
 }

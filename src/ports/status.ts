@@ -1,9 +1,19 @@
 // What a peer knows of itself and of its run at one moment: written once a second in its folder, and told to who asks.
 import type { Epoch, Index, PeerId, RunId, Term, Version } from '../core/ids.js'
+import type { PathKind } from './paths.js'
 
 export interface NamedPeer {
   readonly name: string
   readonly id: PeerId
+}
+
+/** How a peer reaches another. */
+export interface StatusPath {
+  readonly id: PeerId
+  readonly kind: PathKind
+  readonly roundTripMs: number | null
+  /** Most bytes in a second of the last minute, both ways. */
+  readonly bytesPerSecond: number | null
 }
 
 export interface StatusMember extends NamedPeer {
@@ -44,6 +54,8 @@ export interface PeerStatus extends NamedPeer {
   readonly revoked: readonly Revoked[]
   /** Multiaddrs at which the peer can be reached. */
   readonly addresses: readonly string[]
+  /** To each peer that it is connected to. */
+  readonly paths: readonly StatusPath[]
   readonly version: Version
   /** Ledger index of the last entry committed here. */
   readonly committed: Index

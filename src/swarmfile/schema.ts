@@ -232,6 +232,10 @@ export const swarmFileSchema = z.strictObject({
     .array(z.string())
     .default([])
     .describe('Multiaddrs of peers to call on besides those found by mDNS.'),
+  relays: z
+    .array(z.string())
+    .default([])
+    .describe('Multiaddrs of relays through which peers on other networks are reached.'),
   faults: faultsSchema
     .optional()
     .describe('What `skein up` breaks on purpose while the run goes on; nothing unless given.'),

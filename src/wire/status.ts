@@ -17,6 +17,8 @@ export const MAX_STATUS_MEMBERS = 100
 
 /** Revocations that one status lists at most. */
 export const MAX_STATUS_REVOKED = 40
+/** Paths that one status lists at most. */
+export const MAX_STATUS_PATHS = 100
 
 const namedSchema = exactly<NamedPeer>()(z.strictObject({ name, id: peerIdSchema }))
 const votersSchema = z.array(namedSchema).max(16).readonly()
@@ -47,6 +49,17 @@ export const peerStatusSchema = exactly<PeerStatus>()(
       .max(MAX_STATUS_REVOKED)
       .readonly(),
     addresses: addressesSchema,
+    paths: z
+      .array(
+        z.strictObject({
+          id: peerIdSchema,
+          kind: z.enum(['lan', 'direct', 'punched', 'relayed']),
+          roundTripMs: z.number().nonnegative().nullable(),
+          bytesPerSecond: z.number().nonnegative().nullable(),
+        }),
+      )
+      .max(MAX_STATUS_PATHS)
+      .readonly(),
     version: whole,
     committed: whole,
     refusals: z.record(z.string().max(256), whole).readonly(),

@@ -41,6 +41,7 @@ function said(
     members: [],
     revoked: [],
     addresses: [],
+    paths: [],
     version: 12,
     committed: 40,
     refusals: {},
@@ -115,6 +116,15 @@ describe('The status of a run', () => {
       ],
     )
     assert.match(text(...told), /^not running: cygnus; what is shown of them is what they wrote last$/m)
+  })
+
+  it('shows the path from the peer that knows most to each other', () => {
+    const { id } = named('branta')
+    const paths = [{ id, kind: 'relayed', roundTripMs: 38, bytesPerSecond: 2_000_000 }] as const
+    const told = [running(said('anser', { voters: three, paths })), running(said('branta'))]
+    const [anser, branta] = report(...told).peers
+    assert.deepEqual([anser.path, branta.path], [null, paths[0]])
+    assert.match(text(...told), /^branta .* relayed +38 ms +2\.00 MB\/s/m)
   })
 
   it('asks for majorities of both sets while the voters change', () => {

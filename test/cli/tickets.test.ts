@@ -56,6 +56,7 @@ describe('From a run folder', () => {
       members: [],
       revoked: [],
       addresses,
+      paths: [],
       version: 1,
       committed: 1,
       refusals: {},

@@ -279,6 +279,22 @@ describe('A member', () => {
     assert.deepEqual(driven.sent(third, 'welcome').at(-1)?.snapshot, { version: 0, stateDigest: digestOf(0) })
   })
 
+  it('holds no outer state where it is there for training alone, unless it validates', () => {
+    const driven = leading({ replicas: 3 })
+    join(driven, other, { role: 'worker' })
+    join(driven, third)
+    assert.deepEqual(
+      [other, third].map((peer) => driven.sent(peer, 'welcome')[0].replica),
+      [false, true],
+    )
+    const validating = leading({
+      replicas: 3,
+      validation: { by: other.slice(3), everyVersions: 6, batches: 1 },
+    })
+    join(validating, other, { role: 'worker' })
+    assert.equal(validating.sent(other, 'welcome')[0].replica, true)
+  })
+
   it('is told of who it is that holds the outer state, and where', () => {
     const driven = leading({ replicas: 2 })
     driven.event({ type: 'connected', peer: other })

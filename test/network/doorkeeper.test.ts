@@ -15,6 +15,7 @@ function keeping() {
     gate: new Gate(() => 0),
     meter: {} as never,
     self: () => peerId('me'),
+    isRelay: () => false,
     hangUp: (peer) => hungUp.push(peer),
     admitted: () => assert.fail('somebody was let in'),
     refused: () => {},

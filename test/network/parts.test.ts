@@ -13,6 +13,7 @@ import { Queue } from '../../src/network/queue.js'
 import { Rejoin } from '../../src/network/rejoin.js'
 import { CUT_OFF_AT, Scores } from '../../src/network/scores.js'
 import { isTopicOf, topicName } from '../../src/network/topics.js'
+import type { Attempt } from '../../src/ports/paths.js'
 import { OTHER_RUN, RUN } from './peers.js'
 
 const [LOW, MIDDLE, HIGH] = [
@@ -188,19 +189,22 @@ describe('Signs of life', () => {
 describe('Reconnecting', () => {
   const address = (port: number) => multiaddr(`/ip4/127.0.0.1/tcp/${port}`)
 
-  function calling(foreign: PeerId[] = []) {
+  function calling({ foreign = [] as PeerId[], answers = true } = {}) {
     const dialled: string[] = []
+    const attempts: Attempt[] = []
     let wake = () => {}
     const connected = new Set<PeerId>()
     const rejoin = new Rejoin({
       self: LOW,
       isConnected: (peer) => connected.has(peer),
       welcomes: (peer) => !foreign.includes(peer),
-      dial: async (addresses: Multiaddr[]) => {
-        dialled.push(...addresses.map(String))
+      isOwn: (text) => text.includes('/tcp/4001'),
+      dial: async (address: Multiaddr) => {
+        dialled.push(address.toString())
         wake()
+        if (!answers) throw new Error('nobody is there')
       },
-      log: () => {},
+      attempted: (attempt) => attempts.push(attempt),
     })
     const calls = async (times: number) => {
       while (dialled.length < times) {
@@ -211,43 +215,62 @@ describe('Reconnecting', () => {
       rejoin.close()
       return dialled
     }
-    return { rejoin, connected, calls }
+    return { rejoin, connected, calls, attempts }
   }
 
   it('calls peers that are found, except those of other runs and those already there', async () => {
-    const { rejoin, connected, calls } = calling([MIDDLE])
+    const { rejoin, connected, calls } = calling({ foreign: [MIDDLE] })
     connected.add(peerId(`${HIGH}`.replace('SoLz', 'SoLy')))
-    rejoin.found({ id: peerIdFromString(MIDDLE), multiaddrs: [address(1)] })
-    rejoin.found({ id: peerIdFromString(LOW), multiaddrs: [address(2)] })
-    rejoin.found({ id: peerIdFromString(HIGH), multiaddrs: [address(3)] })
+    rejoin.found({ id: peerIdFromString(MIDDLE), multiaddrs: [address(1)] }, 'mdns')
+    rejoin.found({ id: peerIdFromString(LOW), multiaddrs: [address(2)] }, 'mdns')
+    rejoin.found({ id: peerIdFromString(HIGH), multiaddrs: [address(3)] }, 'mdns')
     assert.deepEqual(await calls(1), [`/ip4/127.0.0.1/tcp/3/p2p/${HIGH}`])
   })
 
   it('calls a peer that is needed at the addresses given that can be its own, and passes over the rest', async () => {
     const { rejoin, calls } = calling()
     const others = ['nonsense', `/ip4/127.0.0.1/tcp/6/p2p/${MIDDLE}`]
-    rejoin.call(LOW, [address(5).toString()])
-    rejoin.call(HIGH, [...others, address(7).toString()])
+    rejoin.call(LOW, [address(5).toString()], 'exchange')
+    rejoin.call(HIGH, [...others, address(7).toString()], 'exchange')
     const expected = `/ip4/127.0.0.1/tcp/7/p2p/${HIGH}`
     assert.deepEqual(await calls(2), [expected, expected])
   })
 
   it('calls at once where a new address is heard of, however long it had waited', async () => {
-    const { rejoin, calls } = calling()
-    rejoin.call(HIGH, [address(3).toString()])
-    rejoin.call(HIGH, [address(4).toString()])
+    const { rejoin, calls } = calling({ answers: false })
+    rejoin.call(HIGH, [address(3).toString()], 'exchange')
+    rejoin.call(HIGH, [address(4).toString()], 'exchange')
     assert.deepEqual(
       await calls(2),
       [3, 4].map((port) => `/ip4/127.0.0.1/tcp/${port}/p2p/${HIGH}`),
     )
   })
 
-  it('calls again, at every address that is known, until the peer is there', async () => {
-    const { rejoin, calls } = calling()
+  it('calls again, at every address that is known, until the peer is there, and tells of each call', async () => {
+    const { rejoin, calls, attempts } = calling({ answers: false })
     rejoin.learn(HIGH, [address(4).toString()])
-    rejoin.found({ id: peerIdFromString(HIGH), multiaddrs: [address(3)] })
+    rejoin.found({ id: peerIdFromString(HIGH), multiaddrs: [address(3)] }, 'mdns')
     const both = [4, 3].map((port) => `/ip4/127.0.0.1/tcp/${port}/p2p/${HIGH}`)
     assert.deepEqual(await calls(4), [...both, ...both])
+    const told = attempts.slice(0, 2).map(({ ms, ...rest }) => rest)
+    const failed = { peer: HIGH, outcome: 'failed', reason: 'nobody is there' }
+    assert.deepEqual(told, [
+      { ...failed, address: both[0], by: 'itself' },
+      { ...failed, address: both[1], by: 'mdns' },
+    ])
+  })
+
+  it('begins where a peer answered last, comes to relays before networks of others, and never calls itself', async () => {
+    const { rejoin, calls } = calling({ answers: false })
+    const elsewhere = '/ip4/10.255.254.253/tcp/1'
+    const relayed = `/ip4/45.0.0.1/tcp/2/p2p/${MIDDLE}/p2p-circuit`
+    const open = '/ip4/45.0.0.2/tcp/3'
+    const last = '/ip4/10.255.254.252/tcp/4'
+    const own = '/ip4/127.0.0.1/tcp/4001'
+    rejoin.reached(HIGH, last)
+    rejoin.call(HIGH, [own, elsewhere, relayed, open], 'exchange')
+    const expected = [last, open, relayed, elsewhere].map((text) => `${text}/p2p/${HIGH}`)
+    assert.deepEqual(await calls(4), expected)
   })
 })
 

@@ -15,7 +15,11 @@ const now = () => 0
 async function nodeOptions(): Promise<NodeOptions> {
   const links = new Links([], 'here')
   const budget = new Budget({ uploadBytesPerSecond: null, downloadBytesPerSecond: null }, () => undefined)
-  const meter = new Meter(new TrafficCount(() => false), links, budget, () => {})
+  const traffic = new TrafficCount(
+    () => false,
+    () => {},
+  )
+  const meter = new Meter(traffic, links, budget, () => {})
   return {
     privateKey: await generateIdentity(),
     listen: [],
@@ -32,6 +36,7 @@ async function nodeOptions(): Promise<NodeOptions> {
     psk: null,
     doorkeeper: null,
     found: () => {},
+    reach: null,
   }
 }
 

@@ -22,6 +22,7 @@ const status: PeerStatus = {
   members: [{ name: 'anser', id, cluster: 'north', replica: true, present: true }],
   revoked: [],
   addresses: ['/ip4/10.0.0.1/tcp/4001'],
+  paths: [{ id, kind: 'punched', roundTripMs: 12, bytesPerSecond: 2e6 }],
   version: 5,
   committed: 12,
   refusals: { heartbeat: 1 },

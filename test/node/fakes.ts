@@ -13,7 +13,8 @@ export const alice = peerId('alice')
 export const bob = peerId('bob')
 
 /** The methods that a test needs; calling any other is a mistake of the test. */
-export const fakeMesh = (methods: Partial<Mesh>): Mesh => ({ arriving: () => false, ...methods }) as Mesh
+export const fakeMesh = (methods: Partial<Mesh>): Mesh =>
+  ({ arriving: () => false, attempts: () => [], ...methods }) as Mesh
 
 /** Remembers events, and lets a test wait for the next one of a type. */
 export class Events {

@@ -144,6 +144,27 @@ describe('The search for a run', () => {
     await assert.rejects(search, /within 60 s: \/ip4\/10\.0\.0\.7\/tcp\/4001: connection refused/)
   })
 
+  it('says then of every address that was called where it came from, and why it failed', async () => {
+    const dial = () => Promise.reject(new Error('connection refused'))
+    const failed = { outcome: 'failed', reason: 'nobody answered in time', ms: 3000 } as const
+    const attempts = () => [
+      { peer: alice, address: '/ip4/10.0.0.8/tcp/1', by: 'mdns', ...failed } as const,
+      { peer: null, address: '/ip4/10.0.0.9/tcp/1', by: 'dht', ...failed } as const,
+    ]
+    const given = { bootstrap: ['/ip4/10.0.0.7/tcp/4001'] }
+    const search = searchWith(given).run(fakeMesh({ dial, attempts }), running)
+    search.catch(() => {})
+    await settled()
+    mock.timers.tick(60_000)
+    await assert.rejects(search, (error: Error) => {
+      assert.deepEqual(error.message.split('\n').slice(1), [
+        `  /ip4/10.0.0.8/tcp/1 of ${alice} (found on this network) failed after 3000 ms: nobody answered in time`,
+        '  /ip4/10.0.0.9/tcp/1 (found in the hash table) failed after 3000 ms: nobody answered in time',
+      ])
+      return true
+    })
+  })
+
   it('ends at once with a mistake in the address', async () => {
     const dial = () =>
       Promise.reject(new UserError('usage', 'nonsense is not an address', 'give a multiaddr'))

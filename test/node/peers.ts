@@ -121,6 +121,9 @@ export class Nest {
       maxUpload: null,
       maxDownload: null,
       mdns: false,
+      relays: [],
+      upnp: false,
+      role: 'replica',
       verbose: false,
       ...options,
     })

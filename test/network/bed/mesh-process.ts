@@ -1,0 +1,106 @@
+// One mesh in a process of its own, for the test bed: told what to do by lines on standard input, telling by lines what
+// it hears. Started as `node mesh-process.js OPTIONS-IN-JSON`.
+import { createInterface } from 'node:readline'
+import { type PeerId, peerId, runId } from '../../../src/core/ids.js'
+import { createMesh, generateIdentity } from '../../../src/network/mesh.js'
+import type { ReachOptions } from '../../../src/network/reach.js'
+import { sha256 } from '../../../src/platform/sha256.js'
+import type { Mesh } from '../../../src/ports/mesh.js'
+
+export interface MeshProcessOptions {
+  readonly run: string
+  readonly listen: readonly string[]
+  readonly mdns: boolean
+  readonly bootstrap: readonly string[]
+  readonly reach: ReachOptions | null
+  /** Looks for members of the run in the hash table before it enters it. */
+  readonly seeks: boolean
+}
+
+/** What it is asked on standard input, one JSON text a line. */
+export type Order =
+  | { readonly do: 'call'; readonly peer: string; readonly addresses: readonly string[] }
+  | { readonly do: 'paths' }
+  /** Sends so many control messages. */
+  | { readonly do: 'send'; readonly peer: string; readonly count: number }
+  | { readonly do: 'fetch'; readonly from: string; readonly bytes: number }
+
+const options = JSON.parse(process.argv[2]) as MeshProcessOptions
+const tell = (what: object) => process.stdout.write(`${JSON.stringify(what)}\n`)
+const run = runId(options.run)
+
+// Peers may be there before it has started.
+let start: (mesh: Mesh) => void = () => {}
+const started = new Promise<Mesh>((resolve) => {
+  start = resolve
+})
+async function greet(peer: PeerId): Promise<void> {
+  try {
+    const answer = await (await started).hello(peer, { run, config: null, name: 'bed' })
+    tell({ what: 'answer', peer, ...answer })
+  } catch (error) {
+    tell({ what: 'log', message: `hello: ${error}` })
+  }
+}
+
+const mesh = await createMesh({
+  privateKey: await generateIdentity(),
+  listen: options.listen,
+  mdns: options.mdns,
+  bootstrap: options.bootstrap,
+  reach: options.reach,
+  links: [],
+  cluster: 'here',
+  log: (message) => tell({ what: 'log', message }),
+  attempted: (attempt) => tell({ what: 'attempt', ...attempt }),
+  handlers: {
+    message: (from, message) => tell({ what: 'message', from, message }),
+    contribution: () => {},
+    incomplete: () => {},
+    transferring: () => {},
+    connected: (peer) => {
+      tell({ what: 'connected', peer })
+      void greet(peer)
+    },
+    disconnected: (peer) => tell({ what: 'disconnected', peer }),
+    refused: (from, thing, reason) => tell({ what: 'refused', from, thing, reason }),
+    hello: (_, hello) =>
+      hello.run === run
+        ? { accepted: true, genesis: '{}', leader: null, leaderAddresses: [] }
+        : { accepted: false, reason: 'another run', later: false },
+  },
+})
+start(mesh)
+if (options.seeks) mesh.seek(run)
+else mesh.enter(run, 'here')
+if (!options.seeks) mesh.subscribe({ kind: 'ledger' })
+mesh.serve(() => new Uint8Array(16 * 2 ** 20))
+tell({ what: 'ready', self: mesh.self, addresses: mesh.addresses(), relays: mesh.relays() })
+
+createInterface({ input: process.stdin }).on('line', (line) => void obey(JSON.parse(line) as Order))
+process.stdin.on('end', () => process.exit())
+
+async function obey(order: Order): Promise<void> {
+  switch (order.do) {
+    case 'call':
+      return mesh.call(peerId(order.peer), order.addresses)
+    case 'paths':
+      return void tell({ what: 'paths', paths: mesh.paths(), addresses: mesh.addresses() })
+    case 'send':
+      for (let version = 0; version < order.count; version++) {
+        const sent = mesh.send(peerId(order.peer), { type: 'want-digest', epoch: 0, term: 1, version })
+        if (!sent) tell({ what: 'log', message: 'not sent' })
+      }
+      return
+    case 'fetch': {
+      const beganMs = performance.now()
+      const bytes = await mesh.fetch({ kind: 'theta', version: 0 }, [peerId(order.from)], null)
+      tell({
+        what: 'fetched',
+        digest: sha256(bytes),
+        bytes: bytes.byteLength,
+        ms: performance.now() - beganMs,
+      })
+    }
+  }
+}
