@@ -5,7 +5,7 @@ import { decode, encode, MalformedMessage } from './codec.js'
 import { runIdSchema } from './fields.js'
 
 /** Version of the messages; peers of different versions refuse each other. */
-export const PROTOCOL_VERSION = 2
+export const PROTOCOL_VERSION = 3
 
 /** A well-formed message that is not meant for this peer. */
 export class ForeignMessage extends Error {

@@ -158,7 +158,9 @@ describe('An envelope', () => {
     const bytes = encode({ skein: PROTOCOL_VERSION + 1, run: RUN, message: 'of the future' })
     assert.throws(
       () => open(bytes, RUN, messageSchema, CONTROL_CAP_BYTES),
-      (error) => error instanceof ForeignMessage && /protocol version 3, ours is 2/.test(error.reason),
+      (error) =>
+        error instanceof ForeignMessage &&
+        error.reason === `protocol version ${PROTOCOL_VERSION + 1}, ours is ${PROTOCOL_VERSION}`,
     )
   })
 
