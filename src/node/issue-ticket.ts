@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import type { PeerId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
 import { keyPairOfIdentity } from '../network/signatures.js'
+import { ticketAddresses } from '../network/ticket-addresses.js'
 import { sha256 } from '../platform/sha256.js'
 import { type PeerPaths, runPaths } from '../store/run-paths.js'
 import { errorCode, storeError } from '../store/store-error.js'
@@ -13,9 +14,6 @@ import { writeTicket } from '../wire/ticket.js'
 import { loadGenesis } from './founding.js'
 import { loadChain } from './kept-membership.js'
 import { invite } from './membership.js'
-
-/** Most addresses that a ticket names: each takes about 40 characters of it. */
-const MOST_ADDRESSES = 4
 
 export interface Issued {
   readonly ticket: string
@@ -28,7 +26,7 @@ export interface Issued {
 /**
  * Makes a ticket.
  *
- * @param addresses where peers of the run can be reached
+ * @param addresses where peers of the run can be reached; the ticket names a few of every kind
  * @param expires ms since 1970; null for never
  * @throws UserError if the folder holds no run, or its peer is no member of it
  */
@@ -46,7 +44,7 @@ export async function issueTicket(
       'wait until a peer of this folder has joined its run, or name another folder',
     )
   const run = runIdOf(genesis, sha256)
-  const some = addresses.slice(0, MOST_ADDRESSES)
+  const some = ticketAddresses(addresses)
   if (genesis.run.membership === 'open') {
     const ticket = writeTicket({ run, name: genesis.name, addresses: some, invitation: null })
     return { ticket, invitation: null, run, expires: null }

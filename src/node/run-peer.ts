@@ -3,6 +3,7 @@ import type { PeerId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
 import { createMesh } from '../network/mesh.js'
 import { keyPairOfIdentity } from '../network/signatures.js'
+import { ticketAddresses } from '../network/ticket-addresses.js'
 import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import { type Genesis, runIdOf } from '../swarmfile/genesis.js'
@@ -148,7 +149,7 @@ async function ticketFor(
   const run = runIdOf(genesis, sha256)
   const invitation = (await membership?.invite(Date.now() + TICKET_MS)) ?? null
   if (membership !== null && invitation === null) return null
-  return writeTicket({ run, name: genesis.name, addresses, invitation })
+  return writeTicket({ run, name: genesis.name, addresses: ticketAddresses(addresses), invitation })
 }
 
 const nobodyKnown: KnownLeader = { leader: null, leaderAddresses: [] }

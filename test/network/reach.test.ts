@@ -11,6 +11,7 @@ import { callOrder, pathKind } from '../../src/network/paths.js'
 import { RelayBudget } from '../../src/network/relay-budget.js'
 import { createRelayNode, type RelayNode } from '../../src/network/relay-node.js'
 import { bindingAnswer, startStun } from '../../src/network/stun.js'
+import { ticketAddresses } from '../../src/network/ticket-addresses.js'
 import { responderAt } from '../../src/network/webrtc.js'
 import { closePeers, join, numbered, OTHER_RUN, payloadOf, RUN, startPeer, until } from './peers.js'
 
@@ -70,6 +71,22 @@ describe('A path', () => {
     assert.equal(measures.bytesPerSecond(peer), 500)
     nowMs = 61_500
     assert.equal(measures.bytesPerSecond(peer), 100)
+  })
+})
+
+describe('A ticket', () => {
+  const lan = Array.from({ length: 9 }, (_, i) => `/ip4/192.168.${i}.2/tcp/1`)
+  const others = ['/ip4/127.0.0.1/tcp/1', '/dns4/attic.example.org/tcp/1', relayed]
+
+  it('names an address of every kind, however many networks the machine is on', () => {
+    fc.assert(
+      fc.property(fc.shuffledSubarray([...lan, ...others]), (addresses) => {
+        const named = ticketAddresses([...addresses, ...addresses])
+        assert.equal(named.length, Math.min(6, addresses.length))
+        assert.equal(new Set(named).size, named.length)
+        for (const other of others) assert.equal(named.includes(other), addresses.includes(other))
+      }),
+    )
   })
 })
 
