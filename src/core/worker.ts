@@ -36,12 +36,12 @@ export function workerOnEntry(turn: Turn, entry: Entry): void {
       if (entry.worker === self) onVerdict(turn, entry.assignment, entry.kind, null)
       break
     case 'evict':
-      if (entry.peer === self) backIn(turn, entry.reason)
+      if (entry.peer === self && isStaying(turn)) rejoin(turn, entry.reason)
       break
     case 'revoke':
       emit(turn, { type: 'shut-out', who: entry.who })
-      // It is told so by the leader itself.
-      if (entry.who === self) backIn(turn, entry.reason)
+      // Why is told by the leader itself, once it is asked.
+      if (entry.who === self && isStaying(turn)) askAgain(turn)
       break
     case 'no-op':
     case 'configure':
@@ -56,9 +56,7 @@ export function workerOnEntry(turn: Turn, entry: Entry): void {
   }
 }
 
-function backIn(turn: Turn, reason: string): void {
-  if (turn.state.finishing === null && !turn.state.leaving) rejoin(turn, reason)
-}
+const isStaying = ({ state }: Turn): boolean => state.finishing === null && !state.leaving
 
 /**
  * A round that continues another waits until that one is trained; any other takes the place of all there is. How
@@ -306,6 +304,10 @@ function rejoin(turn: Turn, reason: string): void {
     type: 'warning',
     message: `The leader let this peer go (${reason}); asking to be taken in again.`,
   })
+  askAgain(turn)
+}
+
+function askAgain(turn: Turn): void {
   change(turn, { joined: false })
   emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: 0 })
 }

@@ -39,6 +39,8 @@ const PATIENCE_MS = 8_000
 const LAST_WORDS_MS = 1_000
 /** Streams of one peer that wait for it to be let in: as many protocols as there are, and some more. */
 const WAITING_STREAMS = 16
+/** A peer of another run is no news: there may be many on one network. */
+const ELSEWHERE: Judgement = { refusal: { kind: 'refused' } }
 
 type Registrar = Parameters<ReturnType<typeof identify>>[0]['registrar']
 type Handler = ReturnType<Registrar['getHandler']>['handler']
@@ -191,7 +193,8 @@ export class Doorkeeper {
       await talk.say('admission' in judgement ? packAdmission(judgement.admission) : judgement)
       await stream.close()
       if (isLater) this.#beginPatience(from)
-      else if ('refusal' in judgement) this.#refuse(from, refusalWords(judgement.refusal))
+      else if ('refusal' in judgement)
+        this.#refuse(from, refusalWords(judgement.refusal), judgement !== ELSEWHERE)
     } catch (error) {
       if (error instanceof MalformedMessage) this.parts.malformed(from, error)
       stream.abort(asError(error))
@@ -212,7 +215,8 @@ export class Doorkeeper {
     const expected = door.sign(from, self())
     const own = door.sign(self(), from)
     if (expected === null || own === null) return { refusal: { kind: 'later' } }
-    if (sign === null || !sameBytes(sign, expected)) return { refusal: { kind: 'refused' } }
+    if (sign === null) return { refusal: { kind: 'refused' } }
+    if (!sameBytes(sign, expected)) return ELSEWHERE
     if (!door.isIn) return { refusal: { kind: 'later' } }
     await talk.say({ sign: own })
     return door.judge(from, await talk.hear(credentialSchema))
@@ -223,7 +227,6 @@ export class Doorkeeper {
     const peer = idOf(connection)
     this.knock(connection)
       .then((answered) => {
-        // A peer of another run is no news: there may be many on one network.
         if ('refusal' in answered && ['expired', 'revoked'].includes(answered.refusal.kind))
           this.parts.refused(peer, `it does not let this peer in: ${answered.words}`)
       })
@@ -243,9 +246,9 @@ export class Doorkeeper {
     return { refusal, words }
   }
 
-  #refuse(peer: PeerId, reason: string): void {
+  #refuse(peer: PeerId, reason: string, isNews = true): void {
     this.parts.gate.refuse(peer)
-    this.parts.refused(peer, reason)
+    if (isNews) this.parts.refused(peer, reason)
     this.#hangUpSoon(peer, reason)
   }
 

@@ -175,6 +175,7 @@ describe('The door of a run', () => {
     const [host, other] = [await founding(), await founding()]
     const guest = await coming({ run: other.run, invitation: await ticketOf(other) })
     await refusedWith(guest, host, new RegExp(`does not belong to run ${other.run.slice(0, 12)}`))
+    assert.deepEqual(host.told, [], 'the member is not told: there may be many runs on one network')
   })
 
   it('turns away a ticket that somebody else has signed for this run', async () => {
