@@ -34,7 +34,7 @@ export function addJoin(program: Command, context: CommandContext, exit: (code: 
     .argument('<address-or-ticket>', 'multiaddr of any peer of the run, or the ticket that it printed')
     .summary('joins a run from elsewhere, with no file')
     .description(
-      'Joins a running training from elsewhere on this network: the run tells model, data and optimizer. Ctrl-C stops and saves.',
+      'Joins a running training from another machine, on this network or far away: the run tells model, data and optimizer. Ctrl-C stops and saves.',
     )
     .option(
       '--name <name>',

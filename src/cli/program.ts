@@ -1,6 +1,6 @@
 // The command line: all commands, and how mistakes on it are answered.
 import { readFileSync } from 'node:fs'
-import { Command } from 'commander'
+import { Command, Help, Option } from 'commander'
 import { packageRoot } from '../platform/package-root.js'
 import { addBench } from './bench.js'
 import type { CommandContext, ExitCode } from './context.js'
@@ -47,7 +47,7 @@ function buildProgram(context: CommandContext, exit: (code: ExitCode) => void): 
       // Printed by printError, with the exit code of a mistake on the command line.
       outputError: () => {},
     })
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, optionDescription: describeOption })
     .addHelpText(
       'after',
       '\nExample:\n  skein up peers/trio.yaml\n\n`skein help COMMAND` explains a command.',
@@ -65,6 +65,21 @@ function buildProgram(context: CommandContext, exit: (code: ExitCode) => void): 
   addBench(program, context, exit)
   addStorm(program, context, exit)
   return program
+}
+
+/** A default is told unless it is that nothing is given. */
+function describeOption({
+  flags,
+  description,
+  argChoices,
+  defaultValue,
+  defaultValueDescription,
+}: Option): string {
+  const told = new Option(flags, description)
+  if (argChoices !== undefined) told.choices(argChoices)
+  const isNothing = defaultValue === false || (Array.isArray(defaultValue) && defaultValue.length === 0)
+  if (!isNothing) told.default(defaultValue, defaultValueDescription)
+  return new Help().optionDescription(told)
 }
 
 function version(): string {

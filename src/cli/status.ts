@@ -25,7 +25,7 @@ export function addStatus(program: Command, context: CommandContext, exit: (code
     .option('--json', 'prints one JSON document and nothing else; example: --json > status.json', false)
     .addHelpText(
       'after',
-      '\nExamples:\n  skein status runs/trio\n  skein status /ip4/192.168.0.7/tcp/4001 --json',
+      '\nExamples:\n  skein status runs/trio\n  skein status skein1...\n  skein status /ip4/192.168.0.7/tcp/4001 --json',
     )
     .action(async (place: string, { json }: StatusOptions) => {
       const { io } = context

@@ -1,5 +1,5 @@
 // `skein ticket RUN-FOLDER`: a fresh ticket for a run, signed by a member of it on this machine.
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { UserError } from '../core/user-error.js'
 import { peerPaths } from '../store/run-paths.js'
 import { commandLine } from './command-line.js'
@@ -23,11 +23,13 @@ export function addTicket(program: Command, { io }: CommandContext, exit: (code:
     .description(
       'Prints a fresh ticket: one line of text by which another machine joins the run. It is signed by a member of the run on this machine, whoever founded it. On stdout stands the ticket alone.',
     )
-    .option(
-      '--expires <time>',
-      'how long it lets others in: minutes, hours, days, or never; who is in stays in; example: --expires 12h',
-      parseLifetime,
-      parseLifetime('7d'),
+    .addOption(
+      new Option(
+        '--expires <time>',
+        'how long it lets others in: minutes, hours, days, or never; who is in stays in; example: --expires 12h',
+      )
+        .argParser(parseLifetime)
+        .default(parseLifetime('7d'), '7d'),
     )
     .option(
       '--name <name>',
