@@ -101,9 +101,14 @@ export class MeshPeer {
   }
 
   async paths(): Promise<readonly PeerPath[]> {
+    return (await this.look()).paths
+  }
+
+  /** Its paths, and where it is reached. */
+  async look(): Promise<{ paths: readonly PeerPath[]; addresses: readonly string[] }> {
     const since = this.told.length
     this.order({ do: 'paths' })
-    return (await this.heard('paths', () => true, since)).paths as readonly PeerPath[]
+    return (await this.heard('paths', () => true, since)) as never
   }
 
   /** Asks once in a while until the path to a peer is of this kind. */

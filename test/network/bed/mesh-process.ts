@@ -6,6 +6,7 @@ import { createMesh, generateIdentity } from '../../../src/network/mesh.js'
 import type { ReachOptions } from '../../../src/network/reach.js'
 import { sha256 } from '../../../src/platform/sha256.js'
 import type { Mesh } from '../../../src/ports/mesh.js'
+import { passwordDoor } from './password-door.js'
 
 export interface MeshProcessOptions {
   readonly run: string
@@ -13,6 +14,8 @@ export interface MeshProcessOptions {
   readonly mdns: boolean
   readonly bootstrap: readonly string[]
   readonly reach: ReachOptions | null
+  /** Lets in only who has the same password; whoever comes, unless given. */
+  readonly password?: string
   /** Looks for members of the run in the hash table before it enters it. */
   readonly seeks: boolean
 }
@@ -43,7 +46,9 @@ async function greet(peer: PeerId): Promise<void> {
   }
 }
 
+const door = options.password === undefined ? null : passwordDoor(options.password)
 const mesh = await createMesh({
+  door,
   privateKey: await generateIdentity(),
   listen: options.listen,
   mdns: options.mdns,

@@ -60,16 +60,37 @@ describe('Peers', () => {
     console.log(`      16 MiB by relay in ${Math.round(fetched.ms as number)} ms`)
   })
 
+  it('behind doors reach each other all the same, by relay and then directly, and outsiders reach neither', async () => {
+    const { relay, hub, one, two } = await behindRouters('preserving', 'swordfish')
+    await one.reaches(two, 'punched')
+    await two.reaches(one, 'punched')
+    await speaks(one, two)
+    const outsider = await MeshPeer.start(bed(), bed().host('outsider', 'wan', 20), {
+      reach: { relays: [relay.addressOn(hub)], relayBytesPerSecond: null, upnp: false },
+      password: 'marlin',
+    })
+    const told = one.told.length
+    const { addresses } = await one.look()
+    outsider.order({ do: 'call', peer: one.self, addresses })
+    await outsider.heard('attempt', ({ peer, outcome }) => peer === one.self && outcome === 'connected')
+    await outsider.heard('log', ({ message }) => String(message).includes(`dropping ${one.self}`))
+    assert.deepEqual(await outsider.paths(), [])
+    assert.deepEqual(
+      one.told.slice(told).filter(({ peer, from }) => peer === outsider.self || from === outsider.self),
+      [],
+    )
+  })
+
   /** Two peers that know of a relay and of the run, and nothing of each other. */
-  async function behindRouters(kind: NatKind) {
+  async function behindRouters(kind: NatKind, password?: string) {
     bed().network('wan', '45.0.0')
     const hub = bed().host('relay', 'wan', 10)
     const relay = await MeshPeer.startRelay(bed(), hub, 100e6)
     const reach = { relays: [relay.addressOn(hub)], relayBytesPerSecond: null, upnp: false }
     const [one, two] = await Promise.all(
-      [home(1), home(2)].map((host) => MeshPeer.start(bed(), host, { reach })),
+      [home(1), home(2)].map((host) => MeshPeer.start(bed(), host, { reach, password })),
     )
-    return { relay, one, two }
+    return { relay, hub, one, two }
 
     function home(number: number): Host {
       bed().network(`home${number}`, `192.168.${number}`)
