@@ -38,6 +38,6 @@ export function stopReason(
     return `validation loss ${loss.toFixed(3)} reached ${stop.loss}`
   }
   if (stop.minutes !== undefined && elapsedMs >= stop.minutes * 60_000)
-    return `${stop.minutes} minutes are over`
+    return stop.minutes === 1 ? '1 minute is over' : `${stop.minutes} minutes are over`
   return null
 }

@@ -50,7 +50,9 @@ export class PlainView implements View {
       case 'run-started':
         return this.#once('run', () => startLine(record))
       case 'listening':
-        return `listens on ${record.addresses.join(' ') || 'no address'}`
+        return record.addresses.length === 0
+          ? 'tells nobody where it listens'
+          : `listens on ${record.addresses.join(' ')}`
       case 'engine':
         return `trains on ${record.engine} with ${record.threads} ${record.threads === 1 ? 'thread' : 'threads'}, ${record.stepsPerSecond.toFixed(2)} steps/s (${record.reason})`
       case 'joined':
