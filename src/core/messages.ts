@@ -226,8 +226,25 @@ export type MemberMessage =
 export type ElectionMessage = AskVote | Vote
 export type Message = LeaderMessage | MemberMessage | ElectionMessage | Redirect
 
-/** Gossip topics by what they carry; the network scopes them to the run. */
+/** Gossip topics by what they carry; the network scopes them to the run, and to a swarm of it. */
 export type Topic =
   | { readonly kind: 'ledger' }
   | { readonly kind: 'assignments'; readonly cluster: string }
   | { readonly kind: 'gradients'; readonly cluster: string }
+
+/** Who speaks for a cluster in the swarm above: the leader of the cluster in this term. A later one speaks instead. */
+export interface Voice {
+  readonly cluster: string
+  readonly epoch: Epoch
+  readonly term: Term
+}
+/** Which swarm of a run a message belongs to, and as whom its sender says it. All null in a flat run. */
+export interface Channel {
+  /** The cluster whose own swarm it is; null for the only one, or the one above the clusters. */
+  readonly swarm: string | null
+  /** Its sender says it for a cluster. */
+  readonly voice: Voice | null
+  /** It is said to whoever speaks for this cluster, not to the peer itself. */
+  readonly hearer: string | null
+}
+export const mainChannel: Channel = { swarm: null, voice: null, hearer: null }

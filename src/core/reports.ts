@@ -206,4 +206,9 @@ export type Report =
     }
 
 /** A report as it is written: one JSON object per line. */
-export type EventRecord = Report & { readonly time: string; readonly peer: string }
+export type EventRecord = Report & {
+  readonly time: string
+  readonly peer: string
+  /** The cluster of a hierarchical run whose own swarm it is about; absent for the run itself. */
+  readonly swarm?: string
+}

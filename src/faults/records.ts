@@ -13,6 +13,7 @@ export type FaultKind = (typeof faultKinds)[number]
 interface Recorded {
   readonly time: string
   readonly peer: string
+  readonly swarm?: undefined
 }
 
 /** Something was broken on purpose; `peers` are those on the smaller or only side of it. */

@@ -21,24 +21,39 @@ const patienceMs = 30_000
 
 /** @param records of a run from its beginning, in the order in which they were written */
 export function judge(records: readonly RunRecord[]): Verdict {
+  const swarms = bySwarm(records)
+  const inEach = (check: (records: readonly RunRecord[]) => string[]): string[] =>
+    swarms.flatMap(([swarm, theirs]) =>
+      check(theirs).map((broken) => (swarm === null ? broken : `in cluster ${swarm}: ${broken}`)),
+    )
   const checked: Checked[] = [
-    { promise: 'at most one leader per term', broken: twoLeaders(records) },
-    { promise: "a peer's version only grows", broken: fallenVersions(records) },
-    { promise: 'equal versions have equal digests', broken: unequalDigests(records) },
-    { promise: 'no contribution is applied twice', broken: appliedTwice(records) },
-    { promise: 'no contribution is lost', broken: lostContributions(records) },
-    { promise: 'the ledgers agree, and no deposed leader changes them', broken: contradictions(records) },
-    { promise: 'the run goes on after the last fault', broken: standstill(records) },
+    { promise: 'at most one leader per term', broken: inEach(twoLeaders) },
+    { promise: "a peer's version only grows", broken: inEach(fallenVersions) },
+    { promise: 'equal versions have equal digests', broken: inEach(unequalDigests) },
+    { promise: 'no contribution is applied twice', broken: inEach(appliedTwice) },
+    { promise: 'no contribution is lost', broken: inEach(lostContributions) },
+    { promise: 'the ledgers agree, and no deposed leader changes them', broken: inEach(contradictions) },
+    { promise: 'the run goes on after the last fault', broken: standstill(swarms[0][1]) },
   ]
   const faults: Record<string, number> = {}
   for (const { what } of recordsOf(records, 'fault')) faults[what] = (faults[what] ?? 0) + 1
   return {
     checked,
     faults,
-    versions: greatest(records.map((record) => versionIn(record) ?? 0)),
-    leaders: new Set(recordsOf(records, 'leader').map(({ term }) => term)).size,
+    versions: greatest(swarms[0][1].map((record) => versionIn(record) ?? 0)),
+    leaders: new Set(recordsOf(records, 'leader').map(({ swarm, term }) => `${swarm ?? ''} ${term}`)).size,
     contributions: recordsOf(records, 'contributed').length,
   }
+}
+
+/** The run's own swarm first. Clusters of a hierarchical run have swarms of their own: terms, versions, ledgers. */
+function bySwarm(records: readonly RunRecord[]): readonly (readonly [string | null, readonly RunRecord[]])[] {
+  const clusters = new Set(records.flatMap(({ swarm }) => swarm ?? []))
+  const of = (swarm: string | undefined) =>
+    records.filter(
+      (record) => record.swarm === swarm || record.type === 'run-started' || record.type === 'fault',
+    )
+  return [[null, of(undefined)], ...[...clusters].map((cluster) => [cluster, of(cluster)] as const)]
 }
 
 export const isKept = ({ checked }: Verdict): boolean => checked.every(({ broken }) => broken.length === 0)

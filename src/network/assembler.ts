@@ -20,6 +20,8 @@ const REMEMBERED = 256
 
 interface Open {
   readonly manifest: Manifest
+  /** The swarm in which it was published. */
+  readonly swarm: string | null
   readonly assembly: Assembly
   lastMs: number
   /** Longest of the usual gaps between chunks: a decaying maximum. */
@@ -33,8 +35,8 @@ interface Author {
 }
 
 interface Events {
-  complete: [author: PeerId, manifest: Manifest, payload: Uint8Array]
-  incomplete: [author: PeerId, manifest: Manifest]
+  complete: [author: PeerId, manifest: Manifest, payload: Uint8Array, swarm: string | null]
+  incomplete: [author: PeerId, manifest: Manifest, swarm: string | null]
   refused: [author: PeerId, what: string, reason: string]
 }
 
@@ -48,7 +50,7 @@ export class Assembler extends EventEmitter<Events> {
     return [...this.#authors.values()].some(({ open }) => open.has(payload))
   }
 
-  begin(author: PeerId, manifest: Manifest): void {
+  begin(author: PeerId, manifest: Manifest, swarm: string | null = null): void {
     const { open, early } = this.#author(author)
     if (open.has(manifest.payload)) return
     const flaw = flawOf(manifest, sha256)
@@ -61,6 +63,7 @@ export class Assembler extends EventEmitter<Events> {
     if (open.size >= OPEN_PER_AUTHOR) this.#giveUp(author, open.values().next().value as Open)
     const entry: Open = {
       manifest,
+      swarm,
       assembly: new Assembly(manifest, sha256),
       lastMs: performance.now(),
       gapMs: null,
@@ -122,7 +125,7 @@ export class Assembler extends EventEmitter<Events> {
 
   #complete(author: PeerId, entry: Open): void {
     this.#settle(author, entry)
-    this.emit('complete', author, entry.manifest, entry.assembly.payload())
+    this.emit('complete', author, entry.manifest, entry.assembly.payload(), entry.swarm)
   }
 
   #await(author: PeerId, entry: Open): void {
@@ -134,7 +137,7 @@ export class Assembler extends EventEmitter<Events> {
 
   #giveUp(author: PeerId, entry: Open): void {
     this.#settle(author, entry)
-    this.emit('incomplete', author, entry.manifest)
+    this.emit('incomplete', author, entry.manifest, entry.swarm)
   }
 
   #settle(author: PeerId, entry: Open): void {

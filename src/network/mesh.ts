@@ -7,7 +7,7 @@ import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import { peerId as asPeerId, type Hash, type PeerId, type RunId } from '../core/ids.js'
-import type { Address, Manifest, Message, Topic } from '../core/messages.js'
+import type { Address, Channel, Manifest, Message, Topic } from '../core/messages.js'
 import { UserError } from '../core/user-error.js'
 import type { Door } from '../ports/door.js'
 import type {
@@ -24,7 +24,6 @@ import type { AddressSource, Attempt, PeerPath } from '../ports/paths.js'
 import type { PeerStatus } from '../ports/status.js'
 import type { LinkConfig } from '../swarmfile/schema.js'
 import { sealedFrames } from '../wire/fitting.js'
-import type { GradientFrame } from '../wire/frames.js'
 import { Attempts } from './attempts.js'
 import { Budget, type Caps, SOUNDING_PROTOCOL } from './budget.js'
 import { sweepParts } from './chunk-store.js'
@@ -45,7 +44,7 @@ import { Offers } from './offers.js'
 import { PathMeasures } from './path-measures.js'
 import { publishContribution } from './publishing.js'
 import { Reach, type ReachOptions } from './reach.js'
-import { innermost, Reception, surfacing } from './reception.js'
+import { type GossipFrame, innermost, Reception, surfacing } from './reception.js'
 import { peerOf, Rejoin } from './rejoin.js'
 import { Scores } from './scores.js'
 import { STATUS_PROTOCOL, StatusDesk } from './status.js'
@@ -168,7 +167,7 @@ class Libp2pMesh implements Mesh {
       this.#budget,
       this.#scores,
       () => this.#run,
-      (author, frame) => reception.gossiped(author, frame as GradientFrame),
+      (author, frame) => reception.gossiped(author, frame as GossipFrame),
     )
     this.#greeter = new Greeter(
       meter,
@@ -399,24 +398,29 @@ class Libp2pMesh implements Mesh {
     this.#statusDesk.tell(source)
   }
 
-  send(peer: PeerId, message: Message): boolean {
-    return sealedFrames(this.#entered(), message).every((frame) => this.#control.send(peer, frame))
+  send(peer: PeerId, message: Message, channel?: Channel): boolean {
+    return sealedFrames(this.#entered(), message, channel).every((frame) => this.#control.send(peer, frame))
   }
 
-  subscribe(topic: Topic): void {
-    this.#gossip.subscribe(this.#topic(topic))
+  subscribe(topic: Topic, swarm: string | null = null): void {
+    this.#gossip.subscribe(this.#topic(topic, swarm))
   }
 
-  publish(topic: Topic, message: Message): void {
+  publish(topic: Topic, message: Message, swarm: string | null = null): void {
     for (const frame of sealedFrames(this.#entered(), message)) {
       this.#gossip
-        .publish(this.#topic(topic), frame, 'everyone')
+        .publish(this.#topic(topic, swarm), frame, 'everyone')
         .catch((error) => this.#handlers.refused(null, `publishing ${message.type}`, innermost(error)))
     }
   }
 
-  publishContribution(topic: Topic, manifest: Manifest, payload: Uint8Array): Promise<void> {
-    return publishContribution(this.#gossip, this.#entered(), this.#topic(topic), manifest, payload)
+  publishContribution(
+    topic: Topic,
+    manifest: Manifest,
+    payload: Uint8Array,
+    swarm: string | null = null,
+  ): Promise<void> {
+    return publishContribution(this.#gossip, this.#entered(), this.#topic(topic, swarm), manifest, payload)
   }
 
   arriving(payload: Hash): boolean {
@@ -508,13 +512,13 @@ class Libp2pMesh implements Mesh {
     return this.#run
   }
 
-  #topic(topic: Topic): string {
+  #topic(topic: Topic, swarm: string | null): string {
     const run = this.#entered()
-    const name = topicName(run, topic)
+    const name = topicName(run, topic, swarm)
     this.#gossip.allow(name, (sender, author, bytes) =>
       topic.kind === 'gradients'
-        ? this.#reception.gradientFrame(run, sender, author, bytes)
-        : this.#reception.gossipMessage(run, sender, author, bytes),
+        ? this.#reception.gradientFrame(run, swarm, sender, author, bytes)
+        : this.#reception.gossipMessage(run, swarm, sender, author, bytes),
     )
     return name
   }

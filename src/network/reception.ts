@@ -1,15 +1,21 @@
 // What arrives, from the network's side: opened, checked, handed on, or dropped and held against the sender.
 import type { Hash, PeerId, RunId } from '../core/ids.js'
-import type { Message } from '../core/messages.js'
+import { type Channel, type Message, mainChannel } from '../core/messages.js'
 import type { Hello, HelloAnswer, MeshHandlers } from '../ports/mesh.js'
 import { CONTROL_CAP_BYTES } from '../wire/codec.js'
-import { ForeignMessage, open } from '../wire/envelope.js'
+import { ForeignMessage, open, openOn } from '../wire/envelope.js'
 import { FRAME_CAP_BYTES, type GradientFrame, gradientFrameSchema } from '../wire/frames.js'
 import { messageSchema } from '../wire/schemas.js'
 import { Assembler } from './assembler.js'
 import type { Gate } from './gate.js'
 import type { Opened } from './gossip.js'
 import type { Scores } from './scores.js'
+
+/** What came by gossip, and in which swarm. */
+export interface GossipFrame {
+  readonly frame: GradientFrame
+  readonly swarm: string | null
+}
 
 export class Reception {
   readonly #assembler = new Assembler()
@@ -21,10 +27,8 @@ export class Reception {
     private readonly run: () => RunId | null,
     private readonly drop: (peer: PeerId, reason: string) => void,
   ) {
-    this.#assembler.on('complete', (author, manifest, payload) =>
-      handlers.contribution(author, manifest, payload),
-    )
-    this.#assembler.on('incomplete', (author, manifest) => handlers.incomplete(author, manifest))
+    this.#assembler.on('complete', handlers.contribution)
+    this.#assembler.on('incomplete', handlers.incomplete)
     this.#assembler.on('refused', (author, what, reason) => this.offended(author, what, reason))
   }
 
@@ -43,9 +47,9 @@ export class Reception {
       this.handlers.refused(from, 'control message', 'it came before this peer has entered a run')
       return
     }
-    let message: Message
+    let opened: { readonly message: Message; readonly channel: Channel }
     try {
-      message = open(bytes, run, messageSchema, CONTROL_CAP_BYTES)
+      opened = openOn(bytes, run, messageSchema, CONTROL_CAP_BYTES)
     } catch (error) {
       if (error instanceof ForeignMessage) {
         this.gate.setForeign(from, error.reason)
@@ -55,35 +59,49 @@ export class Reception {
       }
       return
     }
-    this.handlers.message(from, message)
+    this.handlers.message(from, opened.message, opened.channel)
   }
 
   /** Gossip of a gradients topic; null if it has to be dropped. */
-  gradientFrame(run: RunId, sender: PeerId, author: PeerId, bytes: Uint8Array): Opened | null {
+  gradientFrame(
+    run: RunId,
+    swarm: string | null,
+    sender: PeerId,
+    author: PeerId,
+    bytes: Uint8Array,
+  ): Opened | null {
     return this.#opened(sender, author, () => {
       const frame = open<GradientFrame>(bytes, run, gradientFrameSchema, FRAME_CAP_BYTES)
-      return { frame, reached: frame.type === 'chunk' ? frame.reached : [] }
+      const reached = frame.type === 'chunk' ? frame.reached : []
+      return { frame: { frame, swarm } satisfies GossipFrame, reached }
     })
   }
 
   /** Gossip of any other topic; null if it has to be dropped. */
-  gossipMessage(run: RunId, sender: PeerId, author: PeerId, bytes: Uint8Array): Opened | null {
+  gossipMessage(
+    run: RunId,
+    swarm: string | null,
+    sender: PeerId,
+    author: PeerId,
+    bytes: Uint8Array,
+  ): Opened | null {
     return this.#opened(sender, author, () => {
-      return { frame: open(bytes, run, messageSchema, CONTROL_CAP_BYTES), reached: [] }
+      const frame: GossipFrame = { frame: open(bytes, run, messageSchema, CONTROL_CAP_BYTES), swarm }
+      return { frame, reached: [] }
     })
   }
 
   /** A frame that one of these two has passed. */
-  gossiped(author: PeerId, frame: GradientFrame): void {
+  gossiped(author: PeerId, { frame, swarm }: GossipFrame): void {
     switch (frame.type) {
       case 'contribution':
-        this.#assembler.begin(author, frame.manifest)
+        this.#assembler.begin(author, frame.manifest, swarm)
         return
       case 'chunk':
         this.#assembler.chunk(author, frame)
         return
       default:
-        this.handlers.message(author, frame)
+        this.handlers.message(author, frame, swarm === null ? mainChannel : { ...mainChannel, swarm })
     }
   }
 
@@ -121,10 +139,9 @@ export class Reception {
 /** Handlers whose errors end the process instead of being taken for the fault of a stream or a peer. */
 export function surfacing(handlers: MeshHandlers): MeshHandlers {
   return {
-    message: (from, message) => queueMicrotask(() => handlers.message(from, message)),
-    contribution: (from, manifest, payload) =>
-      queueMicrotask(() => handlers.contribution(from, manifest, payload)),
-    incomplete: (from, manifest) => queueMicrotask(() => handlers.incomplete(from, manifest)),
+    message: (...told) => queueMicrotask(() => handlers.message(...told)),
+    contribution: (...told) => queueMicrotask(() => handlers.contribution(...told)),
+    incomplete: (...told) => queueMicrotask(() => handlers.incomplete(...told)),
     connected: (peer) => queueMicrotask(() => handlers.connected(peer)),
     disconnected: (peer) => queueMicrotask(() => handlers.disconnected(peer)),
     refused: (from, what, reason) => queueMicrotask(() => handlers.refused(from, what, reason)),

@@ -2,10 +2,10 @@
 import type { NewEvent } from '../core/events.js'
 import type { Hash, PeerId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
-import type { Mesh } from '../ports/mesh.js'
 import type { Dispatch } from './driver.js'
 import { formatProblem, type PayloadFormat, payloadProblem } from './payload-check.js'
 import { reasonOf } from './reason.js'
+import type { SwarmMesh } from './swarm-mesh.js'
 
 /** Payloads kept in memory for those who still need them, the newest at least; older ones are on the replicas' disks. */
 const most = { payloads: 32, bytes: 256 * 2 ** 20 } as const
@@ -25,7 +25,7 @@ export class Contributions {
   readonly #awaiting = new Map<Hash, (() => void)[]>()
 
   constructor(
-    private readonly mesh: Mesh,
+    private readonly mesh: Pick<SwarmMesh, 'arriving' | 'fetch'>,
     private readonly format: PayloadFormat,
     private readonly disk: DurablePayloads,
     private readonly dispatch: Dispatch,

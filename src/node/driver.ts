@@ -29,8 +29,12 @@ export class Driver {
     setup: PeerSetup,
     private readonly carryOut: (effect: OutwardEffect) => void,
     private readonly now: () => number,
-    /** In [0, 1): spreads the timers of peers that would otherwise act at once. */
-    private readonly random: () => number = Math.random,
+    private readonly options: {
+      /** In [0, 1): spreads the timers of peers that would otherwise act at once. */
+      readonly random?: () => number
+      /** Called after every event, once its effects are carried out. */
+      readonly stepped?: (before: PeerState, after: PeerState) => void
+    } = {},
   ) {
     this.#state = createPeer(setup)
     // Whoever runs the peer looks at it later than the first event may fail.
@@ -67,16 +71,18 @@ export class Driver {
   }
 
   #take(event: NewEvent): void {
-    const [state, effects] = step(this.#state, { ...event, at: this.now() })
+    const before = this.#state
+    const [state, effects] = step(before, { ...event, at: this.now() })
     this.#state = state
     for (const effect of effects) this.#effect(effect)
+    this.options.stepped?.(before, state)
   }
 
   #effect(effect: Effect): void {
     switch (effect.type) {
       case 'set-timer': {
         const { name, afterMs, spreadMs = 0 } = effect
-        const delayMs = Math.min(afterMs + spreadMs * this.random(), longestTimerMs)
+        const delayMs = Math.min(afterMs + spreadMs * (this.options.random ?? Math.random)(), longestTimerMs)
         clearTimeout(this.#timers.get(name))
         this.#timers.set(
           name,

@@ -2,7 +2,7 @@
 import type { PeerId, Version } from '../core/ids.js'
 import type { Message } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
-import { type BulkName, type Mesh, NobodyListens } from '../ports/mesh.js'
+import { type BulkName, NobodyListens } from '../ports/mesh.js'
 import type { Trainer } from '../ports/trainer.js'
 import { bytesUnder } from '../store/safetensors.js'
 import type { Account } from './account.js'
@@ -14,15 +14,19 @@ import { reasonOf } from './reason.js'
 import type { ReplicaDuties } from './replica-duties.js'
 import type { Rounds } from './rounds.js'
 import { copiedBytes } from './slices.js'
+import type { SwarmMesh } from './swarm-mesh.js'
 
 type Effect<Type extends OutwardEffect['type']> = Extract<OutwardEffect, { type: Type }>
 
+/** What is done with a worker's rounds. */
+export type Work = Pick<Rounds, 'train' | 'abort' | 'payload' | 'held' | 'forget'>
+
 /** What the executor needs beside the adapters. */
 export interface ExecutorParts {
-  readonly mesh: Mesh
+  readonly mesh: SwarmMesh
   readonly states: OuterStates
   readonly contributions: Contributions
-  readonly rounds: Rounds
+  readonly rounds: Work
   readonly duties: ReplicaDuties
   readonly account: Account
   readonly checkpoint: (version: Version, theta: Float32Array, loss: number | null) => Promise<void>

@@ -24,7 +24,19 @@ import type { RunConfig, SwarmFile } from '../swarmfile/schema.js'
 /** Makes a run of this swarm file; two runs founded from one file differ in founder and nonce. */
 export function foundRun(swarm: SwarmFile, data: DataManifest, founder: PeerId): Genesis {
   const { name, clusters } = swarm
-  return { format: 1, name, run: portableRun(swarm.run), data, clusters, founder, nonce: randomUUID() }
+  const genesis = { format: 1, name, run: portableRun(swarm.run), data, clusters, founder } as const
+  const heads = swarm.run.hierarchy === undefined ? {} : { heads: headsOf(swarm) }
+  return { ...genesis, ...heads, nonce: randomUUID() }
+}
+
+/** The first peer of each cluster founds its own swarm. */
+function headsOf({ clusters, peers }: SwarmFile): Record<string, string> {
+  return Object.fromEntries(
+    clusters.flatMap(({ name }) => {
+      const head = peers.find(({ cluster }) => cluster === name)
+      return head === undefined ? [] : [[name, head.name]]
+    }),
+  )
 }
 
 export async function keepGenesis(path: string, genesis: Genesis): Promise<void> {

@@ -1,24 +1,22 @@
 // What the network brings, handed to whichever stage the peer is in: first the search, then the run.
 import type { Passage } from '../core/entries.js'
-import type { NewEvent } from '../core/events.js'
 import type { PeerId } from '../core/ids.js'
 import type { Message } from '../core/messages.js'
 import type { HelloAnswer, MeshHandlers } from '../ports/mesh.js'
-import type { Contributions } from './contributions.js'
-import type { Dispatch } from './driver.js'
 import type { Reporter } from './reporter.js'
 
-/** Events that may wait while the engine starts; control messages are repeated, so the oldest may go. */
+/** Messages that may wait while the engine starts; they are repeated, so the oldest may go. */
 const waitingKept = 1_000
 
-export interface RunStage {
-  readonly dispatch: Dispatch
-  readonly contributions: Contributions
-}
+/** A peer that is in its run, as the network sees it. */
+export type RunStage = Pick<
+  MeshHandlers,
+  'message' | 'contribution' | 'incomplete' | 'connected' | 'disconnected'
+>
 
 export class Inbox implements MeshHandlers {
   #stage: RunStage | null = null
-  #waiting: NewEvent[] = []
+  #waiting: ((stage: RunStage) => void)[] = []
   /** Peers that are connected now. */
   readonly connectedPeers = new Set<PeerId>()
   /** Called while there is no run yet. */
@@ -37,32 +35,28 @@ export class Inbox implements MeshHandlers {
   /** From here on everything goes to the core, what has waited first. */
   open(stage: RunStage): void {
     this.#stage = stage
-    for (const peer of this.connectedPeers) stage.dispatch({ type: 'connected', peer })
-    for (const event of this.#waiting) stage.dispatch(event)
+    for (const peer of this.connectedPeers) stage.connected(peer)
+    for (const tell of this.#waiting) tell(stage)
     this.#waiting = []
   }
 
-  readonly message: MeshHandlers['message'] = (from, message) =>
-    this.#pass({ type: 'message', from, message: this.#witnessed(from, message) })
+  readonly message: MeshHandlers['message'] = (from, message, channel) =>
+    this.#pass((stage) => stage.message(from, this.#witnessed(from, message), channel))
 
-  readonly contribution: MeshHandlers['contribution'] = (from, manifest, payload) =>
-    void this.#stage?.contributions.arrived(from, manifest, payload)
+  readonly contribution: MeshHandlers['contribution'] = (...told) => this.#stage?.contribution(...told)
 
-  readonly incomplete: MeshHandlers['incomplete'] = (from, manifest) => {
-    this.#stage?.contributions.missed(manifest.payload)
-    this.#stage?.dispatch({ type: 'contribution-incomplete', from, manifest })
-  }
+  readonly incomplete: MeshHandlers['incomplete'] = (...told) => this.#stage?.incomplete(...told)
 
   readonly connected: MeshHandlers['connected'] = (peer) => {
     this.connectedPeers.add(peer)
     this.search?.greet(peer)
-    this.#stage?.dispatch({ type: 'connected', peer })
+    this.#stage?.connected(peer)
   }
 
   readonly disconnected: MeshHandlers['disconnected'] = (peer) => {
     this.connectedPeers.delete(peer)
     this.search?.lost(peer)
-    this.#stage?.dispatch({ type: 'disconnected', peer })
+    this.#stage?.disconnected(peer)
   }
 
   readonly refused: MeshHandlers['refused'] = (from, what, reason) =>
@@ -78,9 +72,9 @@ export class Inbox implements MeshHandlers {
     return message.type === 'join' ? { ...message, through: this.passageOf(from) } : message
   }
 
-  #pass(event: NewEvent): void {
-    if (this.#stage !== null) return this.#stage.dispatch(event)
-    this.#waiting.push(event)
+  #pass(tell: (stage: RunStage) => void): void {
+    if (this.#stage !== null) return tell(this.#stage)
+    this.#waiting.push(tell)
     if (this.#waiting.length > waitingKept) this.#waiting.shift()
   }
 }

@@ -9,7 +9,7 @@ import { journalOf } from '../store/journal-format.js'
 import { PayloadStore } from '../store/payloads.js'
 import { lockPeer, type PeerLock } from '../store/peer-lock.js'
 import { type HeldLog, ReplicaLog } from '../store/replica-log.js'
-import { type PeerPaths, peerPaths, type RunPaths, runPaths } from '../store/run-paths.js'
+import { type PeerPaths, peerPaths, type ReplicaPaths, type RunPaths, runPaths } from '../store/run-paths.js'
 import { errorCode, storeError } from '../store/store-error.js'
 import {
   loadWorkerRecord,
@@ -37,7 +37,7 @@ export class PeerDisk {
   readonly paths: PeerPaths
   #isNew = false
   #lock: PeerLock | null = null
-  #log: DurableLog | null = null
+  #logs: DurableLog[] = []
   #events: EventLog | null = null
 
   constructor(
@@ -63,26 +63,33 @@ export class PeerDisk {
    * What a replica keeps; any peer may become one.
    *
    * @param self whose log it is or will be
+   * @param paths where; in the peer's folder itself unless given
    * @throws StoreError that names the place of damage
    */
-  async replica(self: PeerId, warn: (message: string) => void): Promise<ReplicaDisk> {
-    const { journal, replica } = this.paths
+  async replica(
+    self: PeerId,
+    warn: (message: string) => void,
+    paths: ReplicaPaths = this.paths,
+  ): Promise<ReplicaDisk> {
+    const { journal, replica, payloads } = paths
+    await mkdir(dirname(journal), { recursive: true })
     const { log, held, torn } = await ReplicaLog.open(journal, entryCodec)
     if (torn !== null)
       warn(`The log's last record (${torn.bytes} bytes) was cut short by a crash; it is dropped.`)
     const isEmpty = (await stat(journal)).size <= emptyJournalBytes
     const mark = () => writeFileAtomically(replica, [new TextEncoder().encode(`${self}\n`)])
-    this.#log = new DurableLog(log, held, mark)
-    return { log: this.#log, held, isEmpty, payloads: await PayloadStore.open(this.paths.payloads, warn) }
+    const durable = new DurableLog(log, held, mark)
+    this.#logs.push(durable)
+    return { log: durable, held, isEmpty, payloads: await PayloadStore.open(payloads, warn) }
   }
 
   /** Whose log this folder holds, or held until it was lost; null where there never was one. */
-  async owner(): Promise<PeerId | null> {
+  async owner({ replica }: ReplicaPaths = this.paths): Promise<PeerId | null> {
     try {
-      return peerId((await readFile(this.paths.replica, 'utf8')).trim())
+      return peerId((await readFile(replica, 'utf8')).trim())
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return null
-      throw storeError('read', this.paths.replica, error)
+      throw storeError('read', replica, error)
     }
   }
 
@@ -107,11 +114,11 @@ export class PeerDisk {
    * @returns the folder where it lies now; null where there was nothing
    */
   async setAside(): Promise<string | null> {
-    await this.#log?.close()
-    this.#log = null
+    await this.#closeLogs()
     const { key, membership, replica, journal, payloads, snapshots, worker } = this.paths
+    const above = dirname(this.paths.above.journal)
     let folder: string | null = null
-    for (const path of [journal, key, membership, payloads, snapshots, worker, replica]) {
+    for (const path of [journal, key, membership, payloads, snapshots, worker, above, replica]) {
       if (!(await exists(path))) continue
       folder ??= await this.#newFolder()
       await rename(path, join(folder, path.slice(dirname(path).length + 1)))
@@ -137,12 +144,15 @@ export class PeerDisk {
 
   /** Flushes and closes; the lock is given back last. */
   async close(): Promise<void> {
-    await this.#log?.close()
+    await this.#closeLogs()
     await this.#events?.close()
     await this.#lock?.release()
-    this.#log = null
     this.#events = null
     this.#lock = null
+  }
+
+  async #closeLogs(): Promise<void> {
+    for (const log of this.#logs.splice(0)) await log.close()
   }
 
   async #newFolder(): Promise<string> {

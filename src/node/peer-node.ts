@@ -1,7 +1,7 @@
 // A peer that is in its run: the core's driver with all its adapters, from the first event to the last byte saved.
-import type { Version } from '../core/ids.js'
+import type { PeerId, Version } from '../core/ids.js'
 import type { Report } from '../core/reports.js'
-import type { HeldState } from '../core/state.js'
+import type { HeldState, PeerState } from '../core/state.js'
 import { UserError } from '../core/user-error.js'
 import { openTrainer } from '../engine/thread-trainer.js'
 import { layoutOf } from '../model/parameters.js'
@@ -9,13 +9,13 @@ import type { Mesh } from '../ports/mesh.js'
 import type { Trainer } from '../ports/trainer.js'
 import { saveCheckpoint } from '../store/checkpoints.js'
 import type { WorkerRecord } from '../store/worker-record.js'
-import { codecsOf } from '../tensor/codec.js'
+import { shardsOf } from '../swarmfile/hierarchy.js'
+import { Above } from './above.js'
+import { openAbove } from './above-disk.js'
 import { Account } from './account.js'
 import { Acquaintances } from './acquaintances.js'
-import { Contributions } from './contributions.js'
-import { Driver, type Ending } from './driver.js'
+import type { Driver, Ending, OutwardEffect } from './driver.js'
 import { Evaluation } from './evaluation.js'
-import { Executor } from './executor.js'
 import { CorpusCopy } from './fetched-corpus.js'
 import { type KnownLeader, keepGenesis } from './founding.js'
 import type { Inbox } from './inbox.js'
@@ -24,13 +24,25 @@ import type { PeerOptions, PeerOutcome } from './options.js'
 import { OuterStates } from './outer-states.js'
 import type { Identity } from './own-identity.js'
 import type { PeerDisk } from './peer-disk.js'
-import { ReplicaDuties } from './replica-duties.js'
 import type { Reporter } from './reporter.js'
 import { beginReplica, restoreReplica } from './restore.js'
 import { Rounds } from './rounds.js'
 import type { Entered } from './run-entry.js'
-import { ownAddresses, peerSetup, type RunFigures, runFigures, trainerSetup } from './setup.js'
+import {
+  clusterOf,
+  clusterSetup,
+  holderSetup,
+  ownAddresses,
+  peerSetup,
+  type RunFigures,
+  runFigures,
+  trainerSetup,
+  voiceSetup,
+} from './setup.js'
 import { SnapshotFiles } from './snapshot-files.js'
+import { serveFrom, stageOf } from './stages.js'
+import { clusterMesh } from './swarm-mesh.js'
+import { SwarmPeer } from './swarm-peer.js'
 import { initialParameters } from './warm-start.js'
 import { Watch } from './watch.js'
 
@@ -55,7 +67,9 @@ export class PeerNode {
   readonly #snapshots: SnapshotFiles
   #trainer: Trainer | null = null
   #evaluation: Evaluation | null = null
-  #driver: Driver | null = null
+  #peer: SwarmPeer | null = null
+  /** This peer's part in the swarm above its cluster; null in a flat run. */
+  #above: Above | null = null
   #watch: Watch | null = null
   #acquaintances: Acquaintances | null = null
   #keepsGenesis: boolean
@@ -87,16 +101,20 @@ export class PeerNode {
 
   /** Runs to the end of the run, or until asked to stop. @throws UserError when this peer cannot go on */
   async run(stop: AbortSignal): Promise<PeerOutcome> {
-    const driver = this.#driver
-    if (driver === null) throw new Error('The peer was not started.')
-    const requestStop = () => driver.dispatch({ type: 'stop-requested' })
+    const driver = this.#peer?.driver
+    if (driver === undefined) throw new Error('The peer was not started.')
+    const requestStop = () => {
+      this.#above?.requestStop()
+      driver.dispatch({ type: 'stop-requested' })
+    }
     if (stop.aborted) requestStop()
     stop.addEventListener('abort', requestStop)
     try {
       const ending = await Promise.race([driver.ended, this.#broken])
       this.#account.finish()
       await this.#saveState(driver)
-      if (ending.outcome === 'finished') await orStopped(this.#writeSample(driver), stop)
+      const above = await Promise.race([this.#above?.ended() ?? null, this.#broken])
+      if (ending.outcome === 'finished') await orStopped(this.#writeSample(above ?? driver.state), stop)
       this.parts.reporter.report(this.#account.report(this.parts.mesh.traffic()))
       return outcomeOf(ending)
     } finally {
@@ -107,7 +125,7 @@ export class PeerNode {
   /** Who leads, as far as this peer knows. */
   leader(): KnownLeader {
     const { mesh } = this.parts
-    const { leader = null, replica, replicas } = this.#driver?.state ?? {}
+    const { leader = null, replica, replicas } = this.#above?.state ?? this.#peer?.driver.state ?? {}
     if (leader === null) return { leader, leaderAddresses: [] }
     const told = replicas?.find(({ peer }) => peer === leader)?.addresses
     const addresses = leader === mesh.self ? ownAddresses(mesh) : replica?.ledger.members[leader]?.addresses
@@ -117,7 +135,8 @@ export class PeerNode {
   async close(): Promise<void> {
     this.#watch?.close()
     this.#acquaintances?.close()
-    this.#driver?.close()
+    await this.#above?.close()
+    this.#peer?.driver.close()
     await this.#trainer?.close()
     await this.#evaluation?.close()
     await this.#snapshots.settled()
@@ -147,7 +166,7 @@ export class PeerNode {
   #held(trainer: Trainer): Promise<HeldState | null> {
     const { identity, reporter, entered } = this.parts
     const { replica, snapshot } = identity
-    if (entered.founds) return this.#found(trainer)
+    if (entered.founds || this.#foundsCluster()) return this.#found(trainer)
     if (snapshot === null) return Promise.resolve(null)
     return restoreReplica(replica, snapshot, this.#states, (text) => reporter.warn(text))
   }
@@ -156,11 +175,28 @@ export class PeerNode {
   async #found(trainer: Trainer): Promise<HeldState> {
     const { options, disk, mesh, identity, entered } = this.parts
     const theta = await initialParameters(options.swarm?.run.warmStart, this.#figures.model, trainer)
-    const begun = await beginReplica(this.#states, theta, this.#figures.shardSizes, mesh.self)
+    const begun = await beginReplica(this.#states, theta, this.#shardSizes(), mesh.self)
     await this.#save(0)
     await identity.replica.log.persist(begun.hard, [])
     await keepGenesis(disk.run.genesis, entered.genesis)
     return begun
+  }
+
+  /** The head of a cluster founds its own swarm when it comes for the first time. */
+  #foundsCluster(): boolean {
+    const { options, identity, entered } = this.parts
+    const { heads, clusters } = entered.genesis
+    if (heads === undefined || entered.isKept || !identity.replica.isEmpty) return false
+    return heads[clusterOf(options, clusters)] === options.name
+  }
+
+  #shardSizes(): readonly number[] {
+    const { options, entered } = this.parts
+    const { run, clusters } = entered.inForce
+    const { shardSizes: sizes } = this.#figures
+    if (run.hierarchy === undefined) return sizes
+    const at = clusters.findIndex(({ name }) => name === clusterOf(options, clusters))
+    return shardsOf(sizes, at, clusters.length)
   }
 
   #takeUp(
@@ -172,55 +208,52 @@ export class PeerNode {
   ): void {
     const { options, disk, mesh, inbox, reporter, identity, entered, membership } = this.parts
     const { inForce, run } = entered
+    const { hierarchy, compression } = inForce.run
     const fail = this.#fail
-    const dispatch: Driver['dispatch'] = (event) => driver.dispatch(event)
-    const report = (record: Report) => {
-      watch.heard(record)
-      reporter.report(record)
+    const own = { id: mesh.self, addresses: ownAddresses(mesh) }
+    const setup = peerSetup(inForce, this.#figures, options, own, held)
+    const { cluster } = setup.self
+    const report = (swarm: string | null) => {
+      const write = swarm === null ? reporter.report : reporter.of(swarm)
+      return (record: Report) => {
+        watch.heard(record)
+        write(record)
+      }
     }
-    const { log, payloads } = identity.replica
-    const { compression } = inForce.run
-    const format = { parameters: trainer.info.parameters, codecs: codecsOf(compression) }
-    const contributions = new Contributions(mesh, format, payloads, dispatch, fail)
-    const rounds = new Rounds(trainer, disk.workerRecords, compression, this.#account, dispatch, fail)
-    const duties = new ReplicaDuties({
-      mesh,
-      log,
-      snapshots: this.#snapshots,
-      states: this.#states,
-      contributions,
-      send: (to, message) => executor.send(to, message),
-      report,
-      dispatch,
-      fail,
-    })
-    const executor: Executor = new Executor({
-      mesh,
-      states: this.#states,
-      contributions,
-      rounds,
-      duties,
+    const common = {
       account: this.#account,
-      checkpoint: (version, theta, loss) => this.#checkpoint(version, theta, loss),
-      evaluator: evaluation.engine,
-      shutOut: (who) => {
+      evaluation,
+      corpus: new CorpusCopy(entered.dataset.tokens),
+      shutOut: (who: PeerId) => {
         membership?.revoke(who)
         mesh.reconsider()
       },
-      corpus: new CorpusCopy(entered.dataset.tokens),
-      validationBatches: inForce.run.validation.batches,
-      report,
-      dispatch,
-    })
-    const carryOut: Executor['carryOut'] = (effect) => {
-      if (driver.state.finishing !== null) this.#account.finish()
-      if (driver.state.joined) this.#keepGenesisOnce()
-      executor.carryOut(effect)
+      before: (_: OutwardEffect, { finishing, joined }: PeerState) => {
+        if (finishing !== null) this.#account.finish()
+        if (joined) this.#keepGenesisOnce()
+      },
+      fail,
     }
-    const self = { id: mesh.self, addresses: ownAddresses(mesh) }
-    const setup = peerSetup(inForce, this.#figures, options, self, held)
-    const driver = new Driver(setup, carryOut, now)
-    this.#driver = driver
+    const peer: SwarmPeer = new SwarmPeer({
+      ...common,
+      setup: hierarchy === undefined ? setup : clusterSetup(setup),
+      mesh: hierarchy === undefined ? mesh : clusterMesh(mesh, cluster),
+      disk: identity.replica,
+      snapshots: this.#snapshots,
+      states: this.#states,
+      work: (dispatch) => {
+        const rounds = new Rounds(trainer, disk.workerRecords, compression, this.#account, dispatch, fail)
+        if (record !== null) rounds.restore(record)
+        return rounds
+      },
+      // What counts of a hierarchical run is the model above.
+      checkpoint: (...checkpoint) =>
+        hierarchy === undefined ? this.#checkpoint(...checkpoint) : Promise.resolve(),
+      report: report(hierarchy === undefined ? null : cluster),
+      stepped: (before, after) => this.#above?.follow(before, after),
+    })
+    this.#peer = peer
+    const { driver } = peer
     const watch = new Watch({
       paths: disk.paths,
       run,
@@ -228,16 +261,39 @@ export class PeerNode {
       traffic: () => mesh.traffic(),
       reached: () => mesh.paths(),
       report: reporter.report,
-      order: ({ shutOut: who, reason }) => dispatch({ type: 'shut-out-requested', who, reason }),
+      order: ({ shutOut: who, reason }) => driver.dispatch({ type: 'shut-out-requested', who, reason }),
     })
     this.#watch = watch
     this.#acquaintances = new Acquaintances(mesh, () => driver.state)
     mesh.tellStatus(() => watch.status())
-    mesh.serve(executor.serve)
+    if (hierarchy !== undefined) {
+      const setupAbove = (heldAbove: HeldState | null) =>
+        holderSetup({ ...setup, held: heldAbove }, hierarchy)
+      const first = () => (entered.founds ? (this.#states.theta(0) ?? null) : null)
+      this.#above = new Above({
+        mesh,
+        holderSetup: setupAbove,
+        voiceSetup: () => voiceSetup(setup, hierarchy),
+        open: () => openAbove(disk, mesh.self, setupAbove(null).run, first(), (text) => reporter.warn(text)),
+        holder: {
+          ...common,
+          checkpoint: (...checkpoint) => this.#checkpoint(...checkpoint),
+          report: report(null),
+        },
+        cluster: {
+          dispatch: driver.dispatch,
+          state: () => driver.state,
+          contributions: () => peer.contributions,
+        },
+        warn: (message) => reporter.warn(message),
+      })
+    }
+    const stages = { above: this.#above, peer, swarm: hierarchy === undefined ? null : cluster }
+    mesh.serve((name) => serveFrom(stages, name))
     const holding = record?.contributions ?? []
-    if (record !== null) rounds.restore(record)
-    dispatch({ type: 'started', speed, holding: holding.map(({ manifest }) => manifest) })
-    inbox.open({ dispatch, contributions })
+    if (entered.founds) void this.#above?.stand()
+    driver.dispatch({ type: 'started', speed, holding: holding.map(({ manifest }) => manifest) })
+    inbox.open(stageOf(stages))
   }
 
   /** Whoever was taken in can come back by it without the others' help. */
@@ -275,9 +331,9 @@ export class PeerNode {
   }
 
   /** Whoever leads at the end shows what the model has learned. */
-  async #writeSample({ state: { lead, replica } }: Driver): Promise<void> {
+  async #writeSample({ lead, replica }: PeerState): Promise<void> {
     if (lead === null || replica === null || this.#evaluation === null) return
-    const theta = this.#states.theta(replica.applied)
+    const theta = (this.#above ?? this.#states).theta(replica.applied)
     const { seed } = this.parts.entered.inForce.run
     if (theta !== undefined) await this.#evaluation.writeSample(replica.applied, theta, seed)
   }

@@ -5,7 +5,6 @@ import type { Hash, Index, PeerId, Version } from '../core/ids.js'
 import type { Message } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
 import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
-import type { Mesh } from '../ports/mesh.js'
 import { StoreError } from '../store/store-error.js'
 import type { Contributions } from './contributions.js'
 import type { Dispatch } from './driver.js'
@@ -14,11 +13,12 @@ import type { OuterStates } from './outer-states.js'
 import { OuterThreadDied } from './outer-thread.js'
 import { reasonOf } from './reason.js'
 import type { SnapshotFiles } from './snapshot-files.js'
+import type { SwarmMesh } from './swarm-mesh.js'
 
 type Of<Type extends Effect['type']> = Extract<Effect, { type: Type }>
 
 export interface ReplicaParts {
-  readonly mesh: Mesh
+  readonly mesh: Pick<SwarmMesh, 'fetch'>
   readonly log: DurableLog
   readonly snapshots: SnapshotFiles
   readonly states: OuterStates

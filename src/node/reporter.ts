@@ -7,10 +7,17 @@ export class Reporter {
     private readonly sinks: readonly ((record: EventRecord) => void)[],
   ) {}
 
-  readonly report = (report: Report): void => {
+  readonly report = (report: Report): void => this.#write(report, {})
+
+  /** Reports about the own swarm of a cluster. */
+  of(swarm: string): (report: Report) => void {
+    return (report) => this.#write(report, { swarm })
+  }
+
+  #write(report: Report, about: Pick<EventRecord, 'swarm'>): void {
     // Who joined or left is what the record is about, though the leader writes it.
     const peer = report.type === 'joined' || report.type === 'left' ? report.name : this.peer
-    const record: EventRecord = { time: new Date().toISOString(), peer, ...report }
+    const record: EventRecord = { time: new Date().toISOString(), peer, ...about, ...report }
     for (const sink of this.sinks) sink(record)
   }
 

@@ -8,6 +8,7 @@ import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import { runPaths } from '../store/run-paths.js'
 import { type Genesis, runIdOf } from '../swarmfile/genesis.js'
+import type { OuterConfig } from '../swarmfile/schema.js'
 import { checkDataset, type Dataset, datasetOfTokens, loadDataset } from './dataset.js'
 import { corpusFromMembers } from './fetched-corpus.js'
 import { checkSameFile, checkSameRun, foundRun, inForce, ownCorpus } from './founding.js'
@@ -45,8 +46,16 @@ export async function found(options: PeerOptions, self: PeerId): Promise<Entered
   const { swarm } = options
   if (swarm === null) throw new Error('A run is founded from a swarm file.')
   const dataset = await loadDataset(swarm.run, swarm.run.data.corpus)
-  outerOptimizer(swarm.run.outer.method)
+  checkOuter(swarm.run.outer, 'run.outer')
+  if (swarm.run.hierarchy !== undefined) checkOuter(swarm.run.hierarchy.outer, 'run.hierarchy.outer')
   return entered(foundRun(swarm, dataset.manifest, self), options, dataset, { founds: true, isKept: false })
+}
+
+/** @throws UserError if the method does not take these options */
+function checkOuter(options: OuterConfig, key: string): void {
+  const problem = outerOptimizer(options.method).check(options)
+  if (problem === null) return
+  throw new UserError('config', `${key}: ${problem}`, 'change it in the swarm file, or by --set')
 }
 
 /** Goes on with the run of the own folder; nobody else is needed for that. @throws UserError if another one is meant */

@@ -8,11 +8,13 @@ import { shardScheduleSteps } from '../outer/learning-rate.js'
 import type { Mesh } from '../ports/mesh.js'
 import type { TrainerSetup } from '../ports/trainer.js'
 import type { Genesis } from '../swarmfile/genesis.js'
+import { clusterRun, shardsOf, upperRun } from '../swarmfile/hierarchy.js'
 import { scheduledSteps } from '../swarmfile/schedule.js'
-import type { StopConfig } from '../swarmfile/schema.js'
+import type { HierarchyConfig, StopConfig } from '../swarmfile/schema.js'
 import { MAX_ADDRESS_CHARS, MAX_ADDRESSES } from '../wire/fields.js'
 import type { Dataset } from './dataset.js'
 import type { PeerOptions } from './options.js'
+import { clusterPeer } from './speakers.js'
 
 /** Figures of a run that follow from its genesis and data. */
 export interface RunFigures {
@@ -90,3 +92,37 @@ export function peerSetup(
 function stopRule(stop: StopConfig, stopAfter: number | null): StopConfig {
   return stopAfter === null ? stop : { ...stop, versions: stopAfter }
 }
+
+/** Of a peer in the own swarm of its cluster, which goes on until the swarm above is at its end. */
+export function clusterSetup(setup: PeerSetup): PeerSetup {
+  const { self, run, clusters, shardSizes: sizes } = setup
+  return {
+    ...setup,
+    run: clusterRun(run),
+    stop: {},
+    clusters: [self.cluster],
+    shardSizes: shardsOf(sizes, clusters.indexOf(self.cluster), clusters.length),
+  }
+}
+
+/** Of a peer that holds the outer state of the swarm above, whose rounds have no data of their own. */
+export function holderSetup(setup: PeerSetup, hierarchy: HierarchyConfig): PeerSetup {
+  const { self, run, clusters } = setup
+  return {
+    ...setup,
+    self: { ...self, role: 'holder' },
+    run: upperRun(run, hierarchy, clusters.length),
+    shardSizes: noData,
+    scheduleSteps: noData,
+  }
+}
+
+/** Of a whole cluster there. */
+export function voiceSetup(setup: PeerSetup, hierarchy: HierarchyConfig): PeerSetup {
+  const { cluster, addresses } = setup.self
+  const self = { id: clusterPeer(cluster), name: cluster, cluster, addresses, role: 'worker' } as const
+  return { ...holderSetup(setup, hierarchy), self, held: null }
+}
+
+/** One shard, since shards are dealt to clusters once and for all. */
+export const noData: readonly number[] = [1]

@@ -16,7 +16,10 @@ export class PlainView implements View {
   #nowMs = 0
   #shownMs: number | null = null
   readonly #shownOnce = new Set<string>()
-  #shownVoters = ''
+  /** By swarm. */
+  readonly #shownVoters = new Map<string, string>()
+  /** That the line is about: a cluster's own, or the run's. */
+  #swarm = ''
 
   constructor(readonly screen: Screen) {}
 
@@ -26,7 +29,7 @@ export class PlainView implements View {
     const line = this.#line(state, record)
     const memory = record.type === 'engine' && record.memory ? memoryLine(record.memory) : null
     for (const text of [line, memory]) {
-      if (text !== null) this.#print(`${clean(record.peer).padEnd(8)}  ${clean(text)}`)
+      if (text !== null) this.#print(`${clean(record.peer).padEnd(8)}  ${placeOf(record)}${clean(text)}`)
     }
     const hint = record.type === 'listening' ? this.#once('ticket', () => joinHint(record)) : null
     if (hint !== null) this.#print(hint)
@@ -46,6 +49,7 @@ export class PlainView implements View {
 
   /** What to say of a record; null where it says nothing new. */
   #line(state: SwarmState, record: RunRecord): string | null {
+    this.#swarm = record.swarm ?? ''
     switch (record.type) {
       case 'run-started':
         return this.#once('run', () => startLine(record))
@@ -61,7 +65,7 @@ export class PlainView implements View {
           () => `joined cluster ${record.cluster} as ${record.replica ? 'replica' : 'worker'}`,
         )
       case 'left':
-        this.#shownOnce.delete(`joined ${record.id}`)
+        this.#shownOnce.delete(this.#keyOf(`joined ${record.id}`))
         return this.#once(`left ${record.id} ${state.version}`, () => `left (${record.reason})`)
       case 'leader':
         return this.#once(
@@ -127,19 +131,24 @@ export class PlainView implements View {
   }
 
   /** Facts that several peers report are told once. */
-  #once(key: string, line: () => string | null): string | null {
+  #once(fact: string, line: () => string | null): string | null {
+    const key = this.#keyOf(fact)
     if (this.#shownOnce.has(key)) return null
     const text = line()
     if (text !== null) this.#shownOnce.add(key)
     return text
   }
 
+  #keyOf(fact: string): string {
+    return this.#swarm === '' ? fact : `${this.#swarm}: ${fact}`
+  }
+
   /** A leader that takes over tells again what its predecessor told. */
   #votersLine({ voters, next, reason }: Extract<RunRecord, { type: 'voters' }>): string | null {
     const toBe = next === null ? '' : `, to be ${next.join(', ')}`
     const sets = `voters: ${voters.join(', ')}${toBe}`
-    if (this.#shownVoters === sets) return null
-    this.#shownVoters = sets
+    if (this.#shownVoters.get(this.#swarm) === sets) return null
+    this.#shownVoters.set(this.#swarm, sets)
     return `${sets} (${reason})`
   }
 
@@ -173,3 +182,6 @@ function appliedLine(state: SwarmState, record: Extract<RunRecord, { type: 'appl
       : `version ${record.version}`
   return `${place}: ${record.steps} steps of ${record.worker}, loss ${loss(record.loss)}, staleness ${record.staleness}, ${record.speed.toFixed(2)} steps/s`
 }
+
+/** Which swarm of a hierarchical run a line is about. */
+const placeOf = ({ swarm }: RunRecord): string => (swarm === undefined ? '' : `[${clean(swarm)}] `)

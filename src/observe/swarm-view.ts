@@ -124,6 +124,25 @@ const unseenPeer = (name: string): PeerState => ({
 
 /** The state after one more record. Several peers may report the same fact; it counts once. */
 export function afterRecord(before: SwarmState, record: RunRecord): SwarmState {
+  return record.swarm === undefined ? afterRunRecord(before, record) : afterClusterRecord(before, record)
+}
+
+/** Of the own swarm of a cluster only the work of its peers is shown beside the run's. */
+function afterClusterRecord(before: SwarmState, record: RunRecord): SwarmState {
+  const { nowMs, peers, refusals } = afterRunRecord(before, record)
+  switch (record.type) {
+    case 'leader':
+    case 'deposed':
+    case 'voters':
+    case 'validated':
+    case 'run-finished':
+      return { ...before, nowMs }
+    default:
+      return { ...before, nowMs, peers, refusals }
+  }
+}
+
+function afterRunRecord(before: SwarmState, record: RunRecord): SwarmState {
   const ms = Date.parse(record.time)
   const state = { ...before, startedMs: before.startedMs ?? ms, nowMs: Math.max(before.nowMs ?? ms, ms) }
   const own = (change: Partial<PeerState>) => withPeer(state, record.peer, change)

@@ -1,7 +1,7 @@
 // The port through which a peer speaks with the others: control messages on direct streams, gossip on
 // topics, and bulk bytes by name. Identity comes from the connection or the signature.
 import type { Hash, PeerId, RunId, Version } from '../core/ids.js'
-import type { Address, Manifest, Message, Topic } from '../core/messages.js'
+import type { Address, Channel, Manifest, Message, Topic } from '../core/messages.js'
 import type { AddressSource, Attempt, PeerPath } from './paths.js'
 import type { PeerStatus } from './status.js'
 
@@ -30,9 +30,9 @@ export type HelloAnswer =
 /** What can be fetched over a direct stream. */
 export type BulkName =
   /** Parameters of a version: fp32, little-endian, flat. */
-  | { readonly kind: 'theta'; readonly version: Version }
+  | { readonly kind: 'theta'; readonly version: Version; readonly swarm?: string }
   /** A snapshot: ledger state and whole outer state at a version. */
-  | { readonly kind: 'snapshot'; readonly version: Version }
+  | { readonly kind: 'snapshot'; readonly version: Version; readonly swarm?: string }
   /** A contribution's payload. */
   | { readonly kind: 'payload'; readonly hash: Hash }
   /** The run's corpus as token ids: 16 bits, little-endian, those held out last. */
@@ -82,11 +82,11 @@ export class NobodyListens extends Error {
 }
 
 export interface MeshHandlers {
-  message(from: PeerId, message: Message): void
+  message(from: PeerId, message: Message, channel: Channel): void
   /** A contribution whose chunks all arrived and match its manifest's hashes. */
-  contribution(from: PeerId, manifest: Manifest, payload: Uint8Array): void
+  contribution(from: PeerId, manifest: Manifest, payload: Uint8Array, swarm: string | null): void
   /** A manifest whose chunks did not all arrive by gossip in time: to be pulled. */
-  incomplete(from: PeerId, manifest: Manifest): void
+  incomplete(from: PeerId, manifest: Manifest, swarm: string | null): void
   connected(peer: PeerId): void
   disconnected(peer: PeerId): void
   /** Something was dropped: malformed, oversized, forged, another run's. */
@@ -118,11 +118,17 @@ export interface Mesh {
   /** What is told to who asks for the status. */
   tellStatus(source: () => PeerStatus): void
   /** Queues a control message, in parts if it is too large for one; false if the peer is not connected or its bounded queue is full. */
-  send(peer: PeerId, message: Message): boolean
-  subscribe(topic: Topic): void
-  publish(topic: Topic, message: Message): void
+  send(peer: PeerId, message: Message, channel?: Channel): boolean
+  /** @param swarm the cluster whose own swarm is meant; the only one, or the one above, unless given */
+  subscribe(topic: Topic, swarm?: string | null): void
+  publish(topic: Topic, message: Message, swarm?: string | null): void
   /** Publishes a contribution in paced chunks on a gradients topic; resolves when the last one left. Rejects with NobodyListens if no one would get it. */
-  publishContribution(topic: Topic, manifest: Manifest, payload: Uint8Array): Promise<void>
+  publishContribution(
+    topic: Topic,
+    manifest: Manifest,
+    payload: Uint8Array,
+    swarm?: string | null,
+  ): Promise<void>
   /** Whether this payload comes by gossip: announced, and neither complete nor given up as `incomplete`. */
   arriving(payload: Hash): boolean
   /**

@@ -11,17 +11,23 @@ export interface RunPaths {
   readonly corpus: string
 }
 
-export interface PeerPaths {
-  readonly root: string
-  readonly lock: string
-  readonly key: string
-  /** Certificates that make the holder of the key a member of the run. */
-  readonly membership: string
+/** What a replica keeps of one swarm. */
+export interface ReplicaPaths {
   /** Names the peer that the journal belongs to; there before the journal's first record. */
   readonly replica: string
   readonly journal: string
   readonly payloads: string
   readonly snapshots: string
+}
+
+export interface PeerPaths extends ReplicaPaths {
+  readonly root: string
+  readonly lock: string
+  readonly key: string
+  /** Certificates that make the holder of the key a member of the run. */
+  readonly membership: string
+  /** What it keeps of the swarm above its cluster. */
+  readonly above: ReplicaPaths
   /** What is being fetched, as far as it has come. */
   readonly partial: string
   /** Folder of the worker's rounds. */
@@ -52,10 +58,8 @@ export function peerPaths(root: string, peer: string): PeerPaths {
     lock: join(own, 'lock'),
     key: join(own, 'key'),
     membership: join(own, 'membership'),
-    replica: join(own, 'replica'),
-    journal: join(own, 'journal'),
-    payloads: join(own, 'payloads'),
-    snapshots: join(own, 'snapshots'),
+    ...replicaPaths(own),
+    above: replicaPaths(join(own, 'above')),
     partial: join(own, 'partial'),
     worker: join(own, 'worker'),
     contacts: join(own, 'contacts.json'),
@@ -63,3 +67,10 @@ export function peerPaths(root: string, peer: string): PeerPaths {
     status: join(own, 'status.json'),
   }
 }
+
+const replicaPaths = (root: string): ReplicaPaths => ({
+  replica: join(root, 'replica'),
+  journal: join(root, 'journal'),
+  payloads: join(root, 'payloads'),
+  snapshots: join(root, 'snapshots'),
+})

@@ -24,6 +24,7 @@ export function crossChecks(raw: unknown): readonly Problem[] {
     ...sizes(file),
     ...validator(file),
     ...compression(file),
+    ...hierarchy(file),
     ...stopRule(file),
     ...faults(file),
   ]
@@ -104,6 +105,35 @@ function compression(file: Loose): readonly Problem[] {
   if (density === undefined || !isText(codec) || codec === 'topk' || codec === 'auto') return []
   const text = `run.compression.density is for topk and auto, but run.compression.codec is ${codec}`
   return [{ path: ['run', 'compression', 'density'], text }]
+}
+
+/** Clusters as swarms of their own. */
+function hierarchy(file: Loose): readonly Problem[] {
+  const run = group(file.run)
+  if (run.hierarchy === undefined) return []
+  const path = ['run', 'hierarchy']
+  const clusters = names(file.clusters).filter(isText)
+  const problems: Problem[] = []
+  if (clusters.length === 1)
+    problems.push({ path, text: 'run.hierarchy is for two clusters or more; leave it out for one swarm' })
+  for (const cluster of clusters)
+    if (!list(file.peers).some((peer) => group(peer).cluster === cluster))
+      problems.push({
+        path,
+        text: `run.hierarchy: no peer is in cluster ${cluster}; its first one founds its swarm`,
+      })
+  const shards = group(run.data).shards ?? defaults.data.shards
+  if (typeof shards === 'number' && shards < clusters.length)
+    problems.push({
+      path: ['run', 'data', 'shards'],
+      text: `run.data.shards is ${shards}, but ${clusters.length} clusters share them out`,
+    })
+  if (run.warmStart !== undefined)
+    problems.push({
+      path: ['run', 'warmStart'],
+      text: 'run.warmStart does not go with run.hierarchy: every cluster begins from the initial parameters of the seed',
+    })
+  return problems
 }
 
 function stopRule(file: Loose): readonly Problem[] {

@@ -24,6 +24,8 @@ const genesisSchema = z.strictObject({
   run: runSchema,
   data: dataManifestSchema,
   clusters: z.array(clusterSchema).min(1),
+  /** Of a hierarchical run: the name of the peer that founds each cluster's own swarm. */
+  heads: z.record(z.string(), z.string()).optional(),
   founder: z.string().transform((text) => text as PeerId),
   nonce: z.string().min(1),
 })

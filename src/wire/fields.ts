@@ -23,9 +23,13 @@ export const whole = z.int().nonnegative()
 export const index = z.int().positive()
 export const speed = z.number().nonnegative()
 
+/** Of a peer, or of a whole cluster in the swarm above. */
 export const peerIdSchema = z
   .string()
-  .regex(/^[1-9A-HJ-NP-Za-km-z]{46,64}$/, 'not a peer id') as unknown as z.ZodType<PeerId>
+  .regex(
+    /^([1-9A-HJ-NP-Za-km-z]{46,64}|cluster:[a-zA-Z0-9][a-zA-Z0-9-]{0,31})$/,
+    'not a peer id',
+  ) as unknown as z.ZodType<PeerId>
 export const runIdSchema = z
   .string()
   .regex(/^[0-9a-f]{16,64}$/, 'not a run id') as unknown as z.ZodType<RunId>

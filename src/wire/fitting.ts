@@ -1,6 +1,6 @@
 // A message that is too large for one frame, as smaller ones that say the same.
 import type { RunId } from '../core/ids.js'
-import type { Address, Append, Message } from '../core/messages.js'
+import { type Address, type Append, type Channel, type Message, mainChannel } from '../core/messages.js'
 import { CONTROL_CAP_BYTES } from './codec.js'
 import { seal } from './envelope.js'
 
@@ -10,11 +10,15 @@ import { seal } from './envelope.js'
  *
  * @throws RangeError if it is too large and cannot be divided
  */
-export function sealedFrames(run: RunId, message: Message): readonly Uint8Array[] {
-  const bytes = seal(run, message)
+export function sealedFrames(
+  run: RunId,
+  message: Message,
+  channel: Channel = mainChannel,
+): readonly Uint8Array[] {
+  const bytes = seal(run, message, channel)
   if (bytes.byteLength <= CONTROL_CAP_BYTES) return [bytes]
   const parts = smaller(message)
-  if (parts !== null) return parts.flatMap((part) => sealedFrames(run, part))
+  if (parts !== null) return parts.flatMap((part) => sealedFrames(run, part, channel))
   throw new RangeError(
     `A ${message.type} message of ${bytes.byteLength} bytes: at most ${CONTROL_CAP_BYTES} can be sent; split it.`,
   )

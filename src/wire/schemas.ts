@@ -241,8 +241,8 @@ export const helloAnswerSchema = exactly<HelloAnswer>()(
 
 export const bulkNameSchema = exactly<BulkName>()(
   z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('theta'), version: whole }),
-    z.strictObject({ kind: z.literal('snapshot'), version: whole }),
+    z.strictObject({ kind: z.literal('theta'), version: whole, swarm: name.optional() }),
+    z.strictObject({ kind: z.literal('snapshot'), version: whole, swarm: name.optional() }),
     z.strictObject({ kind: z.literal('payload'), hash: hashSchema }),
     z.strictObject({ kind: z.literal('corpus') }),
   ]),

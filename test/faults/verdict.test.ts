@@ -230,3 +230,29 @@ describe('The verdict on a run', () => {
     assert.deepEqual(violations([...sound, ...after]), [])
   })
 })
+
+describe('A run of clusters under a swarm', () => {
+  const inCluster = (swarm: string, record: RunRecord): RunRecord =>
+    record.type === 'fault' || record.type === 'recovered' ? record : { ...record, swarm }
+
+  it('may have a leader of each term, and other states of a version, in every swarm', () => {
+    const records = [
+      started(0, 'a'),
+      leads(1, 'a', 1),
+      inCluster('north', leads(1, 'b', 1)),
+      digest(2, 'a', 1),
+      inCluster('north', digest(2, 'b', 1, 'other', 'other')),
+    ]
+    assert.ok(isKept(judge(records)))
+  })
+
+  it('has what breaks a promise in a cluster told with its name', () => {
+    const records = [
+      started(0, 'a'),
+      inCluster('north', leads(1, 'a', 1)),
+      inCluster('north', leads(2, 'b', 1)),
+    ]
+    const broken = judge(records).checked.flatMap((checked) => checked.broken)
+    assert.deepEqual(broken, ['in cluster north: term 1 was led by a and by b'])
+  })
+})

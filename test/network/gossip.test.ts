@@ -19,7 +19,7 @@ import {
 import { closeAll, startRaw } from './raw.js'
 
 const ledger = { kind: 'ledger' } as const
-const ledgerName = topicName(RUN, ledger)
+const ledgerName = topicName(RUN, ledger, null)
 
 describe('Gossip', () => {
   afterEach(closeAll)

@@ -298,9 +298,9 @@ describe('The gossip cache', () => {
 
 describe('Topics', () => {
   it('are those of the run; of any run while none is known', () => {
-    const ledger = topicName(RUN, { kind: 'ledger' })
+    const ledger = topicName(RUN, { kind: 'ledger' }, null)
     assert.equal(ledger, `skein/${RUN}/ledger`)
-    assert.equal(topicName(RUN, { kind: 'gradients', cluster: 'east' }), `skein/${RUN}/gradients/east`)
+    assert.equal(topicName(RUN, { kind: 'gradients', cluster: 'east' }, null), `skein/${RUN}/gradients/east`)
     assert(isTopicOf(RUN, ledger))
     assert(isTopicOf(null, ledger))
     assert(!isTopicOf(OTHER_RUN, ledger))

@@ -53,7 +53,7 @@ describe('The driver', () => {
         if (effect.type === 'send' && effect.message.type === 'ask-vote') fired.push(time)
       },
       () => time,
-      () => 0.5,
+      { random: () => 0.5 },
     )
     driver.dispatch(started)
     for (; fired.length === 0 && time < 10_000; time++) mock.timers.tick(1)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { EventEmitter } from 'node:events'
 import pc from 'picocolors'
-import { peerId } from '../../src/core/ids.js'
+import { assignmentId, peerId } from '../../src/core/ids.js'
 import type { EventRecord } from '../../src/core/reports.js'
 import { width } from '../../src/observe/format.js'
 import { frameLines } from '../../src/observe/frame.js'
@@ -12,7 +12,7 @@ import { PlainView } from '../../src/observe/plain.js'
 import { summaryLines } from '../../src/observe/summary.js'
 import { afterRecord, unseenSwarm } from '../../src/observe/swarm-view.js'
 import { colorsFor, type View } from '../../src/observe/view.js'
-import { at, endRecords, joined, names, runRecords, stateAfter, stepLoss } from './records.js'
+import { applied, at, endRecords, joined, names, runRecords, stateAfter, stepLoss } from './records.js'
 
 const plainColors = pc.createColors(false)
 const brightColors = pc.createColors(true)
@@ -221,5 +221,39 @@ describe('The summary', () => {
       /^(peer|anser)/.test(each),
     ))
       assert.ok(width(line) <= 60, line)
+  })
+})
+
+describe('The plain view of a hierarchical run', () => {
+  it('says of a line which cluster it is about, and counts the versions of the swarm above alone', () => {
+    const paper = new Paper()
+    const leads = (swarm: string | undefined, leader: string): EventRecord => ({
+      ...at(1, leader, {
+        type: 'leader',
+        term: 1,
+        leader,
+        id: peerId(`id-${leader}`),
+        reason: 'it was chosen',
+      }),
+      ...(swarm !== undefined && { swarm }),
+    })
+    const records: EventRecord[] = [
+      ...names.map((name) => joined(0, name)),
+      leads('north', 'branta'),
+      leads('south', 'cygnus'),
+      leads(undefined, 'anser'),
+      { ...applied(2, 40, 'branta'), swarm: 'north' },
+      { ...applied(3, 1, 'anser'), worker: 'north' } as EventRecord,
+      {
+        ...at(4, 'branta', { type: 'merged', version: 41, round: assignmentId(9), above: 1 }),
+        swarm: 'north',
+      },
+    ]
+    show(new PlainView(paper), records)
+    assert.match(paper.text, /branta +\[north\] branta leads term 1/)
+    assert.match(paper.text, /cygnus +\[south\] cygnus leads term 1/)
+    assert.match(paper.text, /anser +anser leads term 1/)
+    assert.match(paper.text, /branta +\[north\] takes in version 1 of the swarm above, as version 41/)
+    assert.equal(records.reduce(afterRecord, unseenSwarm()).version, 1)
   })
 })

@@ -103,9 +103,19 @@ describe('A swarm file', () => {
       'links: [{ between: [a, b], bytesPerSecond: 9 }, { between: [b, a], bytesPerSecond: 8 }]',
       /links\.1\.between joins the same clusters as links\.0/,
     ],
+    [
+      'a warm start of a hierarchy',
+      'run: { hierarchy: {}, warmStart: runs/x }',
+      /run\.warmStart does not go with run\.hierarchy/,
+    ],
   ]
   for (const [what, line, expected] of mistakes)
     it(`is refused with ${what} named`, () => assert.match(problemsWith(`${small}${line}\n`), expected))
+
+  it('is refused with a cluster of a hierarchy that has no peer named', () => {
+    const file = small.replace('cluster: b', 'cluster: a')
+    assert.match(problemsWith(`${file}run: { hierarchy: {} }\n`), /no peer is in cluster b/)
+  })
 
   it('is refused with peers of one name, or in unknown clusters, named', () => {
     const text = small.replace('two, cluster: b', 'one, cluster: c')

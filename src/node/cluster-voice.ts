@@ -1,0 +1,151 @@
+// A cluster as a worker of the swarm above, beside the peer that leads the cluster: its rounds are carried out by the
+// whole cluster, and what it sends is what the cluster's ledger says.
+import type { Verdict } from '../core/entries.js'
+import type { NewEvent } from '../core/events.js'
+import type { AssignmentId, PeerId, Version } from '../core/ids.js'
+import type { Manifest, Message } from '../core/messages.js'
+import type { PeerSetup, PeerState } from '../core/state.js'
+import type { Mesh } from '../ports/mesh.js'
+import { bytesUnder } from '../store/safetensors.js'
+import type { Contributions } from './contributions.js'
+import { type Dispatch, Driver, type Ending, type OutwardEffect } from './driver.js'
+import { reasonOf } from './reason.js'
+
+export interface ClusterVoiceParts {
+  readonly setup: PeerSetup
+  readonly mesh: Mesh
+  readonly cluster: {
+    readonly dispatch: Dispatch
+    readonly state: () => PeerState
+    readonly contributions: () => Contributions
+  }
+  /** Of a version of the swarm above, if this peer holds it itself. */
+  readonly theta: (version: Version) => Float32Array | undefined
+  readonly send: (to: PeerId, message: Message) => void
+  readonly warn: (message: string) => void
+}
+
+type Of<Type extends OutwardEffect['type']> = Extract<OutwardEffect, { type: Type }>
+
+const now = () => performance.now()
+
+export class ClusterVoice {
+  readonly #driver: Driver
+  /** How the latest contribution ended. */
+  #verdict: { readonly assignment: AssignmentId; readonly outcome: Verdict['kind'] | null } | null = null
+  /** The account of the cluster, kept back until the end is committed there too. */
+  #farewell: (() => void) | null = null
+  #closed = false
+
+  constructor(private readonly parts: ClusterVoiceParts) {
+    this.#driver = new Driver(parts.setup, (effect) => this.#carryOut(effect), now)
+    this.#driver.ended.then(
+      (ending) => this.#ended(ending),
+      (error) => parts.warn(`Nobody speaks for the cluster any more: ${reasonOf(error)}`),
+    )
+  }
+
+  /** @param holding what was reported and is not settled */
+  begin(holding: readonly Manifest[], connected: Iterable<PeerId>): void {
+    this.dispatch({ type: 'started', speed: null, holding })
+    for (const peer of connected) this.dispatch({ type: 'connected', peer })
+  }
+
+  dispatch(event: NewEvent): void {
+    if (!this.#closed) this.#driver.dispatch(event)
+  }
+
+  /** The cluster's report is committed: the round is done. */
+  contribute(manifest: Manifest): void {
+    this.dispatch({ type: 'trained', manifest })
+  }
+
+  /** The cluster is at its end, too. */
+  conclude(): void {
+    this.#farewell?.()
+    this.#farewell = null
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#driver.close()
+  }
+
+  #carryOut(effect: OutwardEffect): void {
+    const { mesh, send, warn } = this.parts
+    switch (effect.type) {
+      case 'send':
+        return send(effect.to, effect.message)
+      case 'subscribe':
+        return mesh.subscribe(effect.topic)
+      case 'call':
+        return mesh.call(effect.peer, effect.addresses)
+      case 'fetch-theta':
+        void this.#fetchTheta(effect)
+        return
+      case 'train':
+        return this.#takeUp(effect)
+      case 'publish-contribution':
+        return this.#offer(effect)
+      case 'forget-contribution':
+        this.#verdict = { assignment: effect.assignment, outcome: effect.outcome }
+        return
+      case 'say-farewell':
+        return this.#keepFarewell(effect)
+      case 'report':
+        if (effect.report.type === 'warning') warn(`In the swarm above: ${effect.report.message}`)
+        return
+      // The rounds of a cluster cannot be taken back, and are known by its reports.
+      case 'abort-training':
+      case 'place':
+      case 'shut-out':
+        return
+      default:
+        throw new Error(`A cluster does not do '${effect.type}' in the swarm above.`)
+    }
+  }
+
+  /** Made durable here, for the entry that takes it in names it. */
+  async #fetchTheta({ version, digest, donors }: Of<'fetch-theta'>): Promise<void> {
+    const { mesh, theta, cluster } = this.parts
+    try {
+      const contributions = cluster.contributions()
+      const held = theta(version)
+      const here = held === undefined ? await contributions.held(digest) : bytesUnder(held)
+      const others = donors.filter((donor) => donor !== mesh.self)
+      const bytes = here ?? (await mesh.fetch({ kind: 'theta', version }, others, digest))
+      await contributions.own(digest, bytes)
+      this.dispatch({ type: 'theta-ready', version })
+    } catch (error) {
+      this.dispatch({ type: 'theta-failed', version, reason: reasonOf(error) })
+    }
+  }
+
+  #takeUp({ assignment }: Of<'train'>): void {
+    const { id, base, baseDigest: digest, steps } = assignment
+    const round = { id, base, steps }
+    this.parts.cluster.dispatch({ type: 'parent-round', round, digest, verdict: this.#verdict })
+  }
+
+  /** Offered to the leader, who pulls it, and the other holders from it: few, and far apart. */
+  #offer({ manifest }: Of<'publish-contribution'>): void {
+    const { leader } = this.#driver.state
+    if (leader !== null) this.parts.send(leader, { type: 'offer', manifest })
+    queueMicrotask(() => this.dispatch({ type: 'contribution-published', assignment: manifest.assignment }))
+  }
+
+  #keepFarewell({ to }: Of<'say-farewell'>): void {
+    const { send, cluster } = this.parts
+    const say = () =>
+      send(to, { type: 'farewell', utilisation: 1, emulated: 0, bytesSent: {}, interClusterBytes: 0 })
+    if (cluster.state().replica?.ledger.finished != null) say()
+    else this.#farewell = say
+  }
+
+  #ended({ outcome, reason }: Ending): void {
+    const { cluster, warn } = this.parts
+    if (outcome === 'finished' || outcome === 'failed')
+      return cluster.dispatch({ type: 'parent-finished', reason, ok: outcome === 'finished' })
+    if (outcome === 'turned-away') warn(`The swarm above does not take this cluster: ${reason}`)
+  }
+}
