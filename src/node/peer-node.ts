@@ -5,6 +5,7 @@ import type { HeldState } from '../core/state.js'
 import { UserError } from '../core/user-error.js'
 import { openTrainer } from '../engine/thread-trainer.js'
 import { layoutOf } from '../model/parameters.js'
+import { fragmentCount } from '../outer/fragments.js'
 import type { Mesh } from '../ports/mesh.js'
 import type { Trainer } from '../ports/trainer.js'
 import { saveCheckpoint } from '../store/checkpoints.js'
@@ -177,9 +178,11 @@ export class PeerNode {
     }
     const { log, payloads } = identity.replica
     const { compression } = inForce.run
-    const format = { parameters: trainer.info.parameters, codecs: codecsOf(compression) }
+    const { parameters } = trainer.info
+    const fragments = fragmentCount(inForce.run)
+    const format = { parameters, fragments, codecs: codecsOf(compression) }
     const contributions = new Contributions(mesh, format, payloads, dispatch, fail)
-    const rounds = new Rounds(trainer, disk.workerRecords, compression, this.#account, dispatch, fail)
+    const rounds = new Rounds(trainer, disk.workerRecords, inForce.run, this.#account, dispatch, fail)
     const duties = new ReplicaDuties({
       mesh,
       log,

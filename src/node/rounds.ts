@@ -4,14 +4,17 @@ import type { CodecName } from '../core/codec-names.js'
 import type { Assignment, Verdict } from '../core/entries.js'
 import type { AssignmentId, Hash } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
+import { fragmentCount } from '../outer/fragments.js'
 import { RoundAborted, type RoundResult, type Trainer } from '../ports/trainer.js'
 import type { FinishedRound, WorkerRecord } from '../store/worker-record.js'
-import { type CodecChoice, codecsOf } from '../tensor/codec.js'
-import { positionAfter, type Residual, withoutRound } from '../tensor/error-feedback.js'
+import type { RunConfig } from '../swarmfile/schema.js'
+import { codecsOf } from '../tensor/codec.js'
+import { positionAfter, type Residual, takeAway, withoutRound } from '../tensor/error-feedback.js'
+import { fragmentAt, lengthOf } from '../tensor/fragments.js'
 import type { Account } from './account.js'
 import type { Dispatch } from './driver.js'
 import { reasonOf } from './reason.js'
-import { inSlices } from './slices.js'
+import { copiedVector, inSlices } from './slices.js'
 
 /** What a restarted worker needs to send the same bytes again and to train on. */
 export interface WorkerRecords {
@@ -19,6 +22,9 @@ export interface WorkerRecords {
   /** The verdict on this assignment is known. */
   settle(assignment: AssignmentId, outcome: Verdict['kind']): Promise<void>
 }
+
+/** What of a run's configuration a worker's rounds go by. */
+export type RoundRules = Pick<RunConfig, 'compression' | 'fragments'>
 
 interface Kept {
   readonly manifest: Manifest
@@ -44,7 +50,7 @@ export class Rounds {
   constructor(
     private readonly trainer: Trainer,
     private readonly records: WorkerRecords,
-    private readonly compression: CodecChoice,
+    private readonly run: RoundRules,
     private readonly account: Account,
     private readonly dispatch: Dispatch,
     private readonly fail: (error: unknown) => void,
@@ -119,7 +125,7 @@ export class Rounds {
     codec: CodecName,
   ): Promise<void> {
     const { id, shard, position, steps } = assignment
-    const start = await this.#less(theta, without)
+    const start = await this.#startFrom(theta, without)
     if (attempt.aborted) return
     const result = await this.trainer.train({ theta: start, shard, position, steps }, (report) => {
       this.account.stepped(report)
@@ -128,6 +134,36 @@ export class Rounds {
     })
     this.account.roundDone(result.emulatedMs)
     await this.#inTurn(() => this.#finish(attempt, assignment, result, codec))
+  }
+
+  #startFrom(theta: Float32Array, without: readonly AssignmentId[]): Promise<Float32Array> {
+    if (fragmentCount(this.run) === 1) return this.#less(theta, without)
+    // What is settled just now changes the residual first.
+    return this.#inTurn(() => this.#lessAll(theta, without))
+  }
+
+  /** Where this worker stands if it goes on from theta with all that it moved and did not send. */
+  async #lessAll(theta: Float32Array, without: readonly AssignmentId[]): Promise<Float32Array> {
+    const start = await copiedVector(theta)
+    const residual = this.#residual
+    if (residual !== null)
+      await inSlices(start.length, (from, to) => takeAway(start, residual.subarray(from, to), from))
+    for (const id of without) {
+      const kept = this.#kept.get(id)
+      if (kept === undefined) continue
+      const { fragment, codec } = this.#formatOf(kept.manifest, start.length)
+      await inSlices(lengthOf(fragment), (from, to) => {
+        const payload = kept.bytes.subarray(codec.encodedBytes(from), codec.encodedBytes(to))
+        takeAway(start, codec.decode(payload, to - from), fragment.start + from)
+      })
+    }
+    return start
+  }
+
+  #formatOf({ codec: name, fragment = 0 }: Pick<Manifest, 'codec' | 'fragment'>, parameters: number) {
+    const codec = codecsOf(this.run.compression).get(name)
+    if (codec === undefined) throw new Error(`${name} is not a codec of this run`)
+    return { codec, fragment: fragmentAt(parameters, fragmentCount(this.run), fragment) }
   }
 
   /** Where this worker stood after contributions that theta lacks. */
@@ -141,8 +177,7 @@ export class Rounds {
   }
 
   async #after(start: Float32Array, { manifest, bytes, residual }: Kept): Promise<Float32Array> {
-    const codec = codecsOf(this.compression).get(manifest.codec)
-    if (codec === undefined) throw new Error(`${manifest.codec} is not a codec of this run`)
+    const { codec } = this.#formatOf(manifest, start.length)
     const end = new Float32Array(start.length)
     await inSlices(start.length, (from, to) => {
       const payload = bytes.subarray(codec.encodedBytes(from), codec.encodedBytes(to))
@@ -164,12 +199,13 @@ export class Rounds {
     return rest
   }
 
-  async #finish(attempt: Attempt, { id, base }: Assignment, result: RoundResult, codec: CodecName) {
+  async #finish(attempt: Attempt, { id, base, fragment }: Assignment, result: RoundResult, codec: CodecName) {
     // One of the same assignment was never told of: this one takes its place.
     const before = await this.#residualWithout(this.#kept.get(id)?.residual ?? null)
     if (attempt.aborted) return
     const { gradient, steps, meanLoss: loss, trainMs, inner } = result
-    const { density } = this.compression
+    const { density } = this.run.compression
+    const of = fragment === undefined ? {} : { fragment }
     const {
       payload,
       cut,
@@ -179,6 +215,7 @@ export class Rounds {
       gradient,
       residual: before,
       codec,
+      fragment: this.#formatOf({ codec, ...of }, gradient.length).fragment,
       density,
     })
     if (attempt.aborted) return
@@ -187,6 +224,7 @@ export class Rounds {
       base,
       steps,
       codec,
+      ...of,
       norm,
       speed: (steps * 1000) / trainMs,
       loss,

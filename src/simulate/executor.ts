@@ -9,9 +9,11 @@ import { unreported } from '../outer/merge.js'
 import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
 import type { Codec } from '../tensor/codec.js'
 import { checkContribution } from '../tensor/contribution.js'
-import { positionAfter, withoutRound } from '../tensor/error-feedback.js'
+import { positionAfter, takeAway, withoutRound } from '../tensor/error-feedback.js'
+import { type Fragment, fragmentAt, lengthOf } from '../tensor/fragments.js'
 import { firstNonFinite } from '../tensor/vector.js'
 import type { VirtualClock } from './clock.js'
+import type { Record } from './disk.js'
 import type { VirtualNetwork } from './network.js'
 import type { OuterSteps } from './outer-steps.js'
 import { contributionOf, type Memory, type SimulatedPeer, topicName } from './peer.js'
@@ -39,6 +41,8 @@ export interface ExecutorParts {
   readonly outerSteps: OuterSteps
   /** Those that the run allows. */
   readonly codecs: ReadonlyMap<CodecName, Codec>
+  /** In which contributions are sent; 1 where everything is sent at once. */
+  readonly fragments: number
   /** Those that a report of a cluster may have beside them. */
   readonly allCodecs: ReadonlyMap<CodecName, Codec>
   readonly sabotage: (peer: string, assignment: Assignment) => Sabotage | null
@@ -226,9 +230,9 @@ export class VirtualExecutor {
   /** Checked, then durable, then told to the core. @param gradient as the payload decodes */
   receive(peer: SimulatedPeer, from: PeerId, manifest: Manifest, gradient: Float32Array): void {
     if (peer.memory === null) return
-    const { codecs, task } = this.parts
+    const { codecs } = this.parts
     const problem = codecs.has(manifest.codec)
-      ? checkContribution(gradient, manifest, task.dimensions)
+      ? checkContribution(gradient, manifest, lengthOf(this.#fragmentOf(manifest)))
       : `its codec is ${manifest.codec}`
     const arrived: NewEvent = { type: 'contribution', from, manifest, problem }
     if (problem !== null) this.#later(peer, 0, arrived)
@@ -374,10 +378,13 @@ export class VirtualExecutor {
     if (this.parts.above?.begun(peer, { ...assignment, base: version }, base.outer.theta) === true) return
     const roundMs = assignment.steps * peer.device.secondsPerStep * 1000
     const own = without.flatMap((id) => peer.disk.records.get(id) ?? [])
-    const theta = own.reduce(
-      (start, { gradient, residual }) => positionAfter(start, gradient, residual),
-      base.outer.theta,
-    )
+    const theta =
+      this.parts.fragments === 1
+        ? own.reduce(
+            (start, { gradient, residual }) => positionAfter(start, gradient, residual),
+            base.outer.theta,
+          )
+        : this.#lessAll(base.outer.theta, memory.residual, own)
     const round: RoundUnderWay = {
       assignment: { ...assignment, base: version },
       codec: train.codec,
@@ -389,6 +396,19 @@ export class VirtualExecutor {
       round.cancelled = true
       cancel()
     }
+  }
+
+  /** Where a worker stands if it goes on from theta with all that it moved and did not send. */
+  #lessAll(theta: Float32Array, residual: Float32Array | null, own: readonly Record[]): Float32Array {
+    const start = theta.slice()
+    if (residual !== null) takeAway(start, residual)
+    for (const { manifest, gradient } of own) takeAway(start, gradient, this.#fragmentOf(manifest).start)
+    return start
+  }
+
+  #fragmentOf({ fragment = 0 }: Manifest): Fragment {
+    const { task, fragments } = this.parts
+    return fragmentAt(task.dimensions, fragments, Math.min(fragment, fragments - 1))
   }
 
   /** What the cluster has moved by now, durable here before it is told. */
@@ -447,10 +467,9 @@ export class VirtualExecutor {
       return
     }
     const codec = this.#codec(round.codec)
-    const sound = contributionOf(round.assignment, g, memory.residual, codec, {
-      speed: 1 / secondsPerStep,
-      loss,
-    })
+    const measured = { speed: 1 / secondsPerStep, loss }
+    const { fragments } = this.parts
+    const sound = contributionOf(round.assignment, g, memory.residual, codec, measured, fragments)
     if (sabotage === 'not-finite') sound.gradient[0] = Number.NaN
     const manifest =
       sabotage === 'wrong-norm' ? { ...sound.manifest, norm: 2 * sound.manifest.norm } : sound.manifest

@@ -7,6 +7,7 @@ import type { Manifest, Message } from '../core/messages.js'
 import { createPeer, step } from '../core/peer.js'
 import type { Report } from '../core/reports.js'
 import type { PeerSetup, PeerState } from '../core/state.js'
+import { fragmentCount } from '../outer/fragments.js'
 import { shardScheduleSteps } from '../outer/learning-rate.js'
 import { uniform } from '../outer/random.js'
 import { firstSnapshot, type Snapshot } from '../outer/snapshot.js'
@@ -112,6 +113,7 @@ export class SimulatedSwarm {
       promises: this.promises,
       outerSteps: this.#outerSteps,
       codecs: codecsOf(run.compression),
+      fragments: fragmentCount(run),
       allCodecs: codecsOf({ ...run.compression, codec: 'auto' }),
       sabotage: this.options.sabotage ?? (() => null),
       clock: this.clock,

@@ -24,6 +24,7 @@ export function crossChecks(raw: unknown): readonly Problem[] {
     ...sizes(file),
     ...validator(file),
     ...compression(file),
+    ...fragments(file),
     ...stopRule(file),
     ...faults(file),
   ]
@@ -104,6 +105,14 @@ function compression(file: Loose): readonly Problem[] {
   if (density === undefined || !isText(codec) || codec === 'topk' || codec === 'auto') return []
   const text = `run.compression.density is for topk and auto, but run.compression.codec is ${codec}`
   return [{ path: ['run', 'compression', 'density'], text }]
+}
+
+/** A cluster counts what it reports from whole parameters that it took in. */
+function fragments(file: Loose): readonly Problem[] {
+  const run = group(file.run)
+  if (run.fragments === undefined || run.hierarchy === undefined) return []
+  const text = 'run.fragments is for flat runs, but run.hierarchy is given; leave out one of them'
+  return [{ path: ['run', 'fragments'], text }]
 }
 
 function stopRule(file: Loose): readonly Problem[] {

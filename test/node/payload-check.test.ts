@@ -3,20 +3,20 @@ import assert from 'node:assert/strict'
 import type { Manifest } from '../../src/core/messages.js'
 import { type PayloadFormat, payloadProblem } from '../../src/node/payload-check.js'
 import { sliceValues } from '../../src/node/slices.js'
-import { sha256 } from '../../src/platform/sha256.js'
+import { contentName } from '../../src/platform/content-name.js'
 import { type CodecName, codecsOf } from '../../src/tensor/codec.js'
 import { compress } from '../../src/tensor/error-feedback.js'
 import { contributionOf } from './fakes.js'
 
 const parameters = sliceValues + 5_000
 const codecs = codecsOf({ codec: 'auto', density: 0.05 })
-const format: PayloadFormat = { parameters, codecs }
+const format: PayloadFormat = { parameters, fragments: 1, codecs }
 const g = Float32Array.from({ length: parameters }, (_, i) => Math.sin(i * i))
 const { manifest: likeness } = contributionOf([1])
 
 function sentBy(codec: CodecName): { manifest: Manifest; payload: Uint8Array } {
   const { payload, norm } = compress(g, null, codecs.get(codec) ?? assert.fail())
-  const named = { payload: sha256(payload), bytes: payload.length }
+  const named = { payload: contentName(payload), bytes: payload.length }
   return { manifest: { ...likeness, ...named, codec, norm }, payload }
 }
 
@@ -38,7 +38,7 @@ describe('A payload that arrives', () => {
 
   it('is refused when its codec is not one of the run', async () => {
     const { manifest, payload } = sentBy('int4')
-    const strict = { parameters, codecs: codecsOf({ codec: 'int8', density: 1 }) }
+    const strict = { ...format, codecs: codecsOf({ codec: 'int8', density: 1 }) }
     assert.equal(await payloadProblem(manifest, payload, strict), "its codec is int4, this run's int8")
   })
 
@@ -51,7 +51,7 @@ describe('A payload that arrives', () => {
   it('is refused when it cannot be decoded, with what is wrong', async () => {
     const { manifest, payload } = sentBy('int8')
     new DataView(payload.buffer).setFloat32(0, Number.NaN, true)
-    const hostile = { ...manifest, payload: sha256(payload) }
+    const hostile = { ...manifest, payload: contentName(payload) }
     assert.match(
       (await payloadProblem(hostile, payload, format)) ?? '',
       /^its payload is no int8: the scale of the values from 0 on is NaN/,

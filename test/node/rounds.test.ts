@@ -59,7 +59,14 @@ function roundsWith(
   const events = new Events()
   return {
     events,
-    rounds: new Rounds(trainerOf(train), records, exact, new Account(() => 0), events.dispatch, fail),
+    rounds: new Rounds(
+      trainerOf(train),
+      records,
+      { compression: exact },
+      new Account(() => 0),
+      events.dispatch,
+      fail,
+    ),
   }
 }
 
@@ -227,7 +234,7 @@ describe('Rounds that are compressed', () => {
       const rounds = new Rounds(
         trainerOf(train),
         records,
-        settings,
+        { compression: settings },
         new Account(() => 0),
         events.dispatch,
         unexpected,
@@ -318,7 +325,7 @@ describe('Rounds that are compressed', () => {
     const rounds = new Rounds(
       trainerOf(train),
       noRecords,
-      settings,
+      { compression: settings },
       new Account(() => 0),
       events.dispatch,
       unexpected,
@@ -353,7 +360,14 @@ describe('Rounds that are compressed', () => {
       },
       abort: () => {},
     } as unknown as Trainer
-    const rounds = new Rounds(trainer, records, settings, new Account(() => 0), events.dispatch, unexpected)
+    const rounds = new Rounds(
+      trainer,
+      records,
+      { compression: settings },
+      new Account(() => 0),
+      events.dispatch,
+      unexpected,
+    )
     rounds.train(assignment, theta, [], 'int4')
     await wasSettled
     rounds.train({ ...assignment, id: assignmentId(8) }, theta, [], 'int4')
