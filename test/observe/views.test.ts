@@ -12,7 +12,7 @@ import { PlainView } from '../../src/observe/plain.js'
 import { summaryLines } from '../../src/observe/summary.js'
 import { afterRecord, unseenSwarm } from '../../src/observe/swarm-view.js'
 import { colorsFor, type View } from '../../src/observe/view.js'
-import { at, endRecords, joined, names, runRecords, stateAfter, stepLoss } from './records.js'
+import { applied, at, endRecords, joined, names, runRecords, stateAfter, stepLoss } from './records.js'
 
 const plainColors = pc.createColors(false)
 const brightColors = pc.createColors(true)
@@ -130,6 +130,13 @@ describe('The plain view', () => {
     )
     assert.match(text, /version 12 of 12: 10 steps of cygnus, loss 3\.800, staleness 0, 3\.20 steps\/s/)
     assert.match(text, /run finished: 12 versions applied/)
+  })
+
+  it('names the fragment that a contribution is of, where there are several', () => {
+    const paper = new Paper()
+    const part = { ...applied(3, 1, 'cygnus'), fragment: 2 } as EventRecord
+    show(new PlainView(paper), [part])
+    assert.match(paper.text, /10 steps of cygnus, fragment 2, loss/)
   })
 
   it('shows the first loss at once and then at most one in a quiet while', () => {
