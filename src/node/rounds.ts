@@ -9,12 +9,15 @@ import { RoundAborted, type RoundResult, type Trainer } from '../ports/trainer.j
 import type { FinishedRound, WorkerRecord } from '../store/worker-record.js'
 import type { RunConfig } from '../swarmfile/schema.js'
 import { codecsOf } from '../tensor/codec.js'
-import { positionAfter, type Residual, takeAway, withoutRound } from '../tensor/error-feedback.js'
-import { fragmentAt, lengthOf } from '../tensor/fragments.js'
+import { positionAfter, type Residual, withoutRound } from '../tensor/error-feedback.js'
+import { fragmentAt } from '../tensor/fragments.js'
+import type { Standing } from '../tensor/mixing.js'
+import { subtract } from '../tensor/vector.js'
 import type { Account } from './account.js'
 import type { Dispatch } from './driver.js'
+import { carriedOn, type Lacking, mixed } from './positions.js'
 import { reasonOf } from './reason.js'
-import { copiedVector, inSlices } from './slices.js'
+import { inSlices } from './slices.js'
 
 /** What a restarted worker needs to send the same bytes again and to train on. */
 export interface WorkerRecords {
@@ -22,6 +25,9 @@ export interface WorkerRecords {
   /** The verdict on this assignment is known. */
   settle(assignment: AssignmentId, outcome: Verdict['kind']): Promise<void>
 }
+
+type KeptRecord = Pick<WorkerRecord, 'contributions' | 'residual'> &
+  Partial<Pick<WorkerRecord, 'thetaEnd' | 'drift' | 'takenIn'>>
 
 /** What of a run's configuration a worker's rounds go by. */
 export type RoundRules = Pick<RunConfig, 'compression' | 'fragments'>
@@ -31,6 +37,13 @@ interface Kept {
   readonly bytes: Uint8Array
   /** What coding it made of the residual; null if nothing was lost. */
   readonly residual: Residual | null
+}
+
+/** Where a round begins; of a run that mixes also the drift, and the contributions that were taken in. */
+interface Start {
+  readonly position: Float32Array
+  readonly drift: Float32Array | null
+  readonly takenIn: readonly AssignmentId[]
 }
 
 /** A round from its beginning until it is told of. */
@@ -43,6 +56,10 @@ export class Rounds {
   readonly #kept = new Map<AssignmentId, Kept>()
   /** What coding has lost until now, unsettled rounds taken as applied; null if nothing. */
   #residual: Float32Array | null = null
+  /** After the latest round; null where the run does not mix. */
+  #standing: Standing | null = null
+  /** Own contributions that were applied since, and the fragments that they are of. */
+  readonly #takenIn = new Map<AssignmentId, number>()
   #attempt: Attempt = { aborted: true }
   /** Rounds are coded and settled one after another: each changes the residual that the next goes on from. */
   #last: Promise<unknown> = Promise.resolve()
@@ -57,10 +74,12 @@ export class Rounds {
   ) {}
 
   /** What survived a restart. */
-  restore({ contributions, residual }: Pick<WorkerRecord, 'contributions' | 'residual'>): void {
+  restore({ contributions, residual, thetaEnd, drift, takenIn }: KeptRecord): void {
     for (const { manifest, payload: bytes, residual: made } of contributions)
       this.#kept.set(manifest.assignment, { manifest, bytes, residual: made })
     this.#residual = residual
+    if (thetaEnd && drift) this.#standing = { end: thetaEnd.theta, drift }
+    if (takenIn !== undefined) this.#takenIn.set(takenIn.assignment, takenIn.fragment)
   }
 
   /**
@@ -111,6 +130,8 @@ export class Rounds {
     const kept = this.#kept.get(assignment)
     if (kept === undefined) return
     this.#kept.delete(assignment)
+    const { fragment } = kept.manifest
+    if (outcome === 'apply' && fragment !== undefined) this.#takenIn.set(assignment, fragment)
     this.#inTurn(async () => {
       await this.records.settle(assignment, outcome ?? 'expire')
       if (outcome !== 'apply') this.#residual = await this.#residualWithout(kept.residual)
@@ -127,37 +148,33 @@ export class Rounds {
     const { id, shard, position, steps } = assignment
     const start = await this.#startFrom(theta, without)
     if (attempt.aborted) return
-    const result = await this.trainer.train({ theta: start, shard, position, steps }, (report) => {
+    const result = await this.trainer.train({ theta: start.position, shard, position, steps }, (report) => {
       this.account.stepped(report)
       const { step, loss, ms } = report
       this.dispatch({ type: 'stepped', assignment: id, step, loss, ms })
     })
     this.account.roundDone(result.emulatedMs)
-    await this.#inTurn(() => this.#finish(attempt, assignment, result, codec))
+    await this.#inTurn(() => this.#finish(attempt, assignment, start, result, codec))
   }
 
-  #startFrom(theta: Float32Array, without: readonly AssignmentId[]): Promise<Float32Array> {
-    if (fragmentCount(this.run) === 1) return this.#less(theta, without)
+  async #startFrom(theta: Float32Array, without: readonly AssignmentId[]): Promise<Start> {
+    const { fragments } = this.run
+    if (fragmentCount(this.run) === 1 || fragments === undefined)
+      return { position: await this.#less(theta, without), drift: null, takenIn: [] }
     // What is settled just now changes the residual first.
-    return this.#inTurn(() => this.#lessAll(theta, without))
-  }
-
-  /** Where this worker stands if it goes on from theta with all that it moved and did not send. */
-  async #lessAll(theta: Float32Array, without: readonly AssignmentId[]): Promise<Float32Array> {
-    const start = await copiedVector(theta)
-    const residual = this.#residual
-    if (residual !== null)
-      await inSlices(start.length, (from, to) => takeAway(start, residual.subarray(from, to), from))
-    for (const id of without) {
-      const kept = this.#kept.get(id)
-      if (kept === undefined) continue
-      const { fragment, codec } = this.#formatOf(kept.manifest, start.length)
-      await inSlices(lengthOf(fragment), (from, to) => {
-        const payload = kept.bytes.subarray(codec.encodedBytes(from), codec.encodedBytes(to))
-        takeAway(start, codec.decode(payload, to - from), fragment.start + from)
+    return this.#inTurn(async () => {
+      const lacking = without.flatMap((id): Lacking[] => {
+        const kept = this.#kept.get(id)
+        return kept === undefined
+          ? []
+          : [{ payload: kept.bytes, ...this.#formatOf(kept.manifest, theta.length) }]
       })
-    }
-    return start
+      const position = await carriedOn(theta, this.#residual, lacking)
+      if (fragments.mixing === 0) return { position, drift: null, takenIn: [] }
+      const takenIn = [...this.#takenIn.keys()]
+      const drift = await mixed(position, this.#standing, new Set(this.#takenIn.values()), fragments)
+      return { position, drift, takenIn }
+    })
   }
 
   #formatOf({ codec: name, fragment = 0 }: Pick<Manifest, 'codec' | 'fragment'>, parameters: number) {
@@ -199,7 +216,13 @@ export class Rounds {
     return rest
   }
 
-  async #finish(attempt: Attempt, { id, base, fragment }: Assignment, result: RoundResult, codec: CodecName) {
+  async #finish(
+    attempt: Attempt,
+    { id, base, fragment }: Assignment,
+    { position, drift, takenIn }: Start,
+    result: RoundResult,
+    codec: CodecName,
+  ) {
     // One of the same assignment was never told of: this one takes its place.
     const before = await this.#residualWithout(this.#kept.get(id)?.residual ?? null)
     if (attempt.aborted) return
@@ -231,14 +254,18 @@ export class Rounds {
       ...cut,
     }
     const residual = after === null ? null : { before: before ?? new Float32Array(after.length), after }
+    const standing = drift === null ? null : { end: subtract(position, gradient), drift }
+    const kept = { thetaEnd: standing?.end ?? null, ...(drift !== null && { drift }) }
     try {
-      await this.records.save({ contribution: { manifest, payload }, inner, residual, thetaEnd: null })
+      await this.records.save({ contribution: { manifest, payload }, inner, residual, ...kept })
       // Nobody will hear of it, nor judge it.
       if (attempt.aborted) return await this.records.settle(id, 'expire')
     } catch (error) {
       return this.fail(error)
     }
     this.#residual = after
+    this.#standing = standing
+    for (const taken of takenIn) this.#takenIn.delete(taken)
     this.#kept.set(id, { manifest, bytes: payload, residual })
     this.dispatch({ type: 'trained', manifest })
   }

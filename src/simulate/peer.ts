@@ -1,7 +1,7 @@
 // One simulated peer: the production state machine, a disk that survives crashes, and vectors in memory.
 import type { Assignment, Role } from '../core/entries.js'
 import type { NewEvent } from '../core/events.js'
-import type { PeerId, Version } from '../core/ids.js'
+import type { AssignmentId, PeerId, Version } from '../core/ids.js'
 import { termAt } from '../core/log.js'
 import type { Manifest, Topic } from '../core/messages.js'
 import type { HeldState, PeerSetup, PeerState } from '../core/state.js'
@@ -10,6 +10,7 @@ import { sha256 } from '../platform/sha256.js'
 import type { Codec } from '../tensor/codec.js'
 import { compress } from '../tensor/error-feedback.js'
 import { fragmentAt, lengthOf } from '../tensor/fragments.js'
+import type { Standing } from '../tensor/mixing.js'
 import { manifestOf } from '../wire/chunks.js'
 import type { Record, VirtualDisk } from './disk.js'
 
@@ -36,6 +37,9 @@ export interface Memory {
   cancelTraining: (() => void) | null
   /** What coding has lost until now, unsettled rounds taken as applied; null if nothing. */
   residual: Float32Array | null
+  /** After its latest round, of a run that mixes; and own contributions applied since, with their fragments. */
+  standing: Standing | null
+  readonly takenIn: Map<AssignmentId, number>
   /** Counts the snapshots installed: an outer step begun before the last one is void. */
   installs: number
 }

@@ -98,8 +98,9 @@ function compressionOf(seed: number) {
 
 /** As many as the toy's eight parameters have SIMD vectors. */
 function fragmentsOf(seed: number) {
-  const count = new Dice(seed, purposes.fragments).pick([1, 1, 2])
-  return count === 1 ? {} : { fragments: { count } }
+  const dice = new Dice(seed, purposes.fragments)
+  const count = dice.pick([1, 1, 2])
+  return count === 1 ? {} : { fragments: { count, mixing: dice.pick([0, 0, 0.5]) } }
 }
 
 function outerOf(dice: Dice) {

@@ -114,6 +114,7 @@ export class SimulatedSwarm {
       outerSteps: this.#outerSteps,
       codecs: codecsOf(run.compression),
       fragments: fragmentCount(run),
+      mixing: run.fragments?.mixing ?? 0,
       allCodecs: codecsOf({ ...run.compression, codec: 'auto' }),
       sabotage: this.options.sabotage ?? (() => null),
       clock: this.clock,
@@ -143,6 +144,8 @@ export class SimulatedSwarm {
       topics: new Set(),
       cancelTraining: null,
       residual: peer.disk.residual,
+      standing: peer.disk.standing,
+      takenIn: new Map(),
       installs: 0,
     }
     const speed = 1 / peer.device.secondsPerStep

@@ -133,6 +133,12 @@ const fragmentsSchema = z.strictObject({
     .describe(
       'P: a contribution is of one of so many stretches of the parameters, each with an outer cycle of its own.',
     ),
+  mixing: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe('alpha: weight of the local parameters where a worker takes in what became of its fragment.'),
 })
 
 /** Everything that makes a run this run and not another: it goes into the run id. */

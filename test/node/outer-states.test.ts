@@ -109,7 +109,7 @@ describe('Outer states', () => {
   })
 
   it('take the steps on fragments of the plain rule, exact payloads too', async () => {
-    const rules = { outer: config, fragments: { count: 2 } }
+    const rules = { outer: config, fragments: { count: 2, mixing: 0 } }
     const states = new OuterStates({ ...rules, compression: exact })
     open.push(states)
     let plain = firstSnapshot(theta, ledgerAt(0), rules, sha256)

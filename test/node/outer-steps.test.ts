@@ -179,7 +179,7 @@ describe('A step of the kernels on a fragment', () => {
   it('has the bits of the plain rule, whatever the fragments, their order and the parts of memory', () => {
     fc.assert(
       fc.property(fragmented, ([config, count, theta, contributions]) => {
-        const rules = { outer: config, fragments: { count } }
+        const rules = { outer: config, fragments: { count, mixing: 0 } }
         const steps = new OuterSteps(rules, codecsOf(exact), compiled, partLength)
         let plain = snapshotOf(firstState(theta, config, count), ledgerAt(0), sha256)
         steps.install(structuredClone(plain.outer) as OwnState, 0, plain.stateDigest)
@@ -204,7 +204,7 @@ describe('A step of the kernels on a fragment', () => {
   })
 
   it('refuses a payload of another length, and a state of another number of fragments', () => {
-    const rules = { outer: outerOptions({}), fragments: { count: 2 } }
+    const rules = { outer: outerOptions({}), fragments: { count: 2, mixing: 0 } }
     const steps = new OuterSteps(rules, codecsOf(exact), compiled, partLength)
     const whole = firstState(new Float32Array(10), rules.outer, 2) as OwnState
     steps.install(structuredClone(whole), 0, null)

@@ -393,7 +393,7 @@ describe('Rounds that send a fragment each', () => {
   })
 
   /** A worker with a real record; every round moves by what it is told to. */
-  async function worker(folder: string) {
+  async function worker(folder: string, mixing = 0) {
     let settled = () => {}
     let g: readonly number[] = []
     const starts: Float32Array[] = []
@@ -408,7 +408,7 @@ describe('Rounds that send a fragment each', () => {
     }
     const begin = async () => {
       const events = new Events()
-      const run = { compression: { ...compression }, fragments: { count } }
+      const run = { compression: { ...compression }, fragments: { count, mixing } }
       const account = new Account(() => 0)
       const rounds = new Rounds(trainerOf(train), records, run, account, events.dispatch, unexpected)
       const record = await loadWorkerRecord(folder)
@@ -448,29 +448,30 @@ describe('Rounds that send a fragment each', () => {
     }
   }
 
-  it('go on from where this worker stood if what is sent is taken as it is, over refusals and restarts', () =>
-    fc.assert(
-      fc.asyncProperty(fc.array(action, { maxLength: 9 }), (actions) =>
-        withFolder(async (folder) => {
-          const one = await worker(folder)
-          let server = new Float32Array(length).fill(1)
-          let position = [...server]
-          for (const { g, codec, outcome, restart } of actions) {
-            const { id, sent } = await one.round(server, g, codec, [])
-            const start = one.starts.at(-1) ?? assert.fail()
-            for (const [i, expected] of position.entries())
-              assert.ok(Math.abs(start[i] - expected) < 1e-3, `${start[i]} instead of ${expected}`)
-            if (outcome === 'apply') {
-              server = server.map((old, i) => old - sent[i])
-              position = position.map((old, i) => old - g[i])
+  for (const mixing of [0, 0.5])
+    it(`go on from where this worker stood if what is sent is taken as it is, over refusals and restarts, mixing ${mixing}`, () =>
+      fc.assert(
+        fc.asyncProperty(fc.array(action, { maxLength: 9 }), (actions) =>
+          withFolder(async (folder) => {
+            const one = await worker(folder, mixing)
+            let server = new Float32Array(length).fill(1)
+            let position = [...server]
+            for (const { g, codec, outcome, restart } of actions) {
+              const { id, sent } = await one.round(server, g, codec, [])
+              const start = one.starts.at(-1) ?? assert.fail()
+              for (const [i, expected] of position.entries())
+                assert.ok(Math.abs(start[i] - expected) < 1e-3, `${start[i]} instead of ${expected}`)
+              if (outcome === 'apply') {
+                server = server.map((old, i) => old - sent[i])
+                position = position.map((old, i) => old - g[i])
+              }
+              await one.verdict(id, outcome)
+              if (restart) await one.restart()
             }
-            await one.verdict(id, outcome)
-            if (restart) await one.restart()
-          }
-        }),
-      ),
-      { numRuns: 40 },
-    ))
+          }),
+        ),
+        { numRuns: 40 },
+      ))
 
   it('go on from own contributions that their version lacks, of any fragments', () =>
     withFolder(async (folder) => {

@@ -56,13 +56,14 @@ function assertClose(
 }
 
 describe('One worker alone, whose outer step takes what is sent as it is', () => {
-  for (const [codec, roundsAhead] of [
-    ['fp32', 0],
-    ['fp32', 2],
-    ['int4', 0],
-    ['topk', 2],
+  for (const [codec, roundsAhead, mixing] of [
+    ['fp32', 0, 0],
+    ['fp32', 2, 0],
+    ['int4', 0, 0.5],
+    ['topk', 2, 0],
+    ['topk', 2, 0.5],
   ] as const)
-    it(`trains on as if nothing were sent at all, by ${codec} with ${roundsAhead} rounds ahead`, () => {
+    it(`trains on as if nothing were sent at all, by ${codec} with ${roundsAhead} rounds ahead, mixing ${mixing}`, () => {
       const task = new Watched()
       const swarm = simulate({
         task,
@@ -70,7 +71,7 @@ describe('One worker alone, whose outer step takes what is sent as it is', () =>
         changes: {
           startPeers: 1,
           roundsAhead,
-          fragments: { count: 3 },
+          fragments: { count: 3, mixing },
           compression: { codec },
           outer: { method: 'sgd', learningRate: 1 },
         },
@@ -84,6 +85,39 @@ describe('One worker alone, whose outer step takes what is sent as it is', () =>
         position = start.map((value, at) => value - g[at])
       }
       assert.equal(swarm.of('run-finished').length, 1)
+    })
+})
+
+describe('A worker that takes in its fragment', () => {
+  for (const mixing of [0, 0.25])
+    it(`keeps ${mixing} of its own place there, and goes with theta everywhere else`, () => {
+      const task = new Watched()
+      const fragments = { count: 3, mixing }
+      const outer = { method: 'sgd', learningRate: 0.3 }
+      const swarm = simulate({ task, changes: { outer, fragments, stop: { versions: 15 } } })
+        .startAll()
+        .run(120_000)
+      let checked = 0
+      for (const name of ['alice', 'bob', 'carol']) {
+        const given = swarm.of('assigned').filter(({ worker }) => worker === name)
+        const fragmentOf = new Map(swarm.of('applied').map((one) => [one.assignment, one.fragment]))
+        for (const [i, { assignment, version }] of given.slice(1).entries()) {
+          const [before, now] = [task.rounds.get(given[i].assignment), task.rounds.get(assignment)]
+          if (before === undefined || now === undefined) continue
+          const [old, theta] = [thetaAt(swarm, name, given[i].version), thetaAt(swarm, name, version)]
+          const { start, end } = fragmentAt(dimensions, 3, fragmentOf.get(given[i].assignment) ?? -1)
+          for (let at = 0; at < dimensions; at++) {
+            const stood = before.start[at] - before.g[at]
+            const expected =
+              at >= start && at < end
+                ? mixing * stood + (1 - mixing) * theta[at]
+                : stood + theta[at] - old[at]
+            assert.ok(Math.abs(now.start[at] - expected) < 1e-5, `${name}, round ${i + 1}, parameter ${at}`)
+            checked++
+          }
+        }
+      }
+      assert.ok(checked > 6 * dimensions)
     })
 })
 
