@@ -473,6 +473,30 @@ describe('Rounds that send a fragment each', () => {
         { numRuns: 40 },
       ))
 
+  for (const restarts of [false, true])
+    it(`keep their share of this worker's own place where its fragment comes back${restarts ? ', over restarts' : ''}`, () =>
+      withFolder(async (folder) => {
+        const one = await worker(folder, 0.5)
+        const again = async () => {
+          if (restarts) await one.restart()
+        }
+        const ones = new Float32Array(length).fill(1)
+        const first = await one.round(ones, new Array<number>(length).fill(0.25), 'fp32', [])
+        await one.verdict(first.id, 'apply')
+        await again()
+        // The outer step takes two fifths of what was sent.
+        const server = ones.map((value, i) => value - 0.4 * first.sent[i])
+        const { end } = fragmentAt(length, count, 0)
+        const expected = server.map((value, i) => (i < end ? 0.5 * value + 0.5 * 0.75 : 0.75))
+        const second = await one.round(server, new Array<number>(length).fill(2), 'fp32', [])
+        await one.verdict(second.id, 'refuse')
+        await again()
+        await one.round(server, new Array<number>(length).fill(2), 'fp32', [])
+        for (const start of one.starts.slice(1))
+          for (const [i, value] of expected.entries())
+            assert.ok(Math.abs(start[i] - value) < 1e-6, `${start[i]} instead of ${value} at ${i}`)
+      }))
+
   it('go on from own contributions that their version lacks, of any fragments', () =>
     withFolder(async (folder) => {
       const one = await worker(folder)

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict'
 import type { Assignment } from '../../src/core/entries.js'
 import type { AssignmentId } from '../../src/core/ids.js'
-import { storm } from '../../src/simulate/storm.js'
 import type { SimulatedSwarm } from '../../src/simulate/swarm.js'
 import type { SimulatedTask, TrainedRound } from '../../src/simulate/task.js'
 import { QuadraticTask } from '../../src/simulate/toy-trainer.js'
@@ -275,14 +274,6 @@ describe('A swarm that sends fragments', () => {
     }
     const [whole, parts] = [lossOf(), lossOf({ count: 3 })]
     assert.ok(Math.abs(parts - whole) < 0.05 * whole, `${parts} against ${whole}`)
-  })
-
-  it('keeps every promise in storms', () => {
-    for (const seed of [1, 4, 9, 12]) {
-      const { broken, coverage } = storm(seed)
-      assert.equal(broken, null, `seed ${seed}`)
-      if ((coverage['applied: fragment 0'] ?? 0) > 0) assert.ok(coverage['applied: fragment 1'] > 0)
-    }
   })
 })
 
