@@ -131,7 +131,8 @@ export class Rounds {
     if (kept === undefined) return
     this.#kept.delete(assignment)
     const { fragment } = kept.manifest
-    if (outcome === 'apply' && fragment !== undefined) this.#takenIn.set(assignment, fragment)
+    if (outcome === 'apply' && fragment !== undefined && this.#mixing > 0)
+      this.#takenIn.set(assignment, fragment)
     this.#inTurn(async () => {
       await this.records.settle(assignment, outcome ?? 'expire')
       if (outcome !== 'apply') this.#residual = await this.#residualWithout(kept.residual)
@@ -161,20 +162,24 @@ export class Rounds {
     const { fragments } = this.run
     if (fragmentCount(this.run) === 1 || fragments === undefined)
       return { position: await this.#less(theta, without), drift: null, takenIn: [] }
-    // What is settled just now changes the residual first.
+    // As it is now: what is settled before changes the residual first, what is settled after does not count yet.
+    const lacking = without.flatMap((id): Lacking[] => {
+      const kept = this.#kept.get(id)
+      return kept === undefined
+        ? []
+        : [{ payload: kept.bytes, ...this.#formatOf(kept.manifest, theta.length) }]
+    })
     return this.#inTurn(async () => {
-      const lacking = without.flatMap((id): Lacking[] => {
-        const kept = this.#kept.get(id)
-        return kept === undefined
-          ? []
-          : [{ payload: kept.bytes, ...this.#formatOf(kept.manifest, theta.length) }]
-      })
       const position = await carriedOn(theta, this.#residual, lacking)
-      if (fragments.mixing === 0) return { position, drift: null, takenIn: [] }
+      if (this.#mixing === 0) return { position, drift: null, takenIn: [] }
       const takenIn = [...this.#takenIn.keys()]
       const drift = await mixed(position, this.#standing, new Set(this.#takenIn.values()), fragments)
       return { position, drift, takenIn }
     })
+  }
+
+  get #mixing(): number {
+    return this.run.fragments?.mixing ?? 0
   }
 
   #formatOf({ codec: name, fragment = 0 }: Pick<Manifest, 'codec' | 'fragment'>, parameters: number) {

@@ -509,7 +509,8 @@ export class VirtualExecutor {
   #settleRecord(peer: SimulatedPeer, memory: Memory, id: AssignmentId, applied: boolean): void {
     const record = peer.disk.records.get(id)
     const made = record?.residual ?? null
-    if (applied && record?.manifest.fragment !== undefined) memory.takenIn.set(id, record.manifest.fragment)
+    if (applied && record?.manifest.fragment !== undefined && this.parts.mixing > 0)
+      memory.takenIn.set(id, record.manifest.fragment)
     if (!applied && made !== null && memory.residual !== null)
       memory.residual = withoutRound(memory.residual, made)
     peer.disk.settleRecord(id, memory.residual)

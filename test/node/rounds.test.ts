@@ -497,6 +497,27 @@ describe('Rounds that send a fragment each', () => {
             assert.ok(Math.abs(start[i] - value) < 1e-6, `${start[i]} instead of ${value} at ${i}`)
       }))
 
+  for (const outcome of ['apply', 'refuse'] as const)
+    it(`begin after a contribution that their version lacks, though just then the verdict comes: ${outcome}`, async () => {
+      const starts: Float32Array[] = []
+      const train = async ({ theta: start }: Round): Promise<RoundResult> => {
+        starts.push(start.slice())
+        return { ...resultOf([]), gradient: new Float32Array(length).fill(0.25) }
+      }
+      const events = new Events()
+      const run = { compression: { ...compression }, fragments: { count, mixing: 0 } }
+      const account = new Account(() => 0)
+      const rounds = new Rounds(trainerOf(train), noRecords, run, account, events.dispatch, unexpected)
+      const ones = new Float32Array(length).fill(1)
+      rounds.train({ ...assignment, fragment: 0 }, ones, [], 'fp32')
+      const { manifest } = await events.next('trained')
+      const given = { ...assignment, id: assignmentId(8), fragment: 1 }
+      rounds.train(given, ones, [manifest.assignment], 'fp32')
+      rounds.forget(manifest.assignment, outcome)
+      await events.next('trained', 1)
+      assert.deepEqual(starts[1], new Float32Array(length).fill(0.75))
+    })
+
   it('go on from own contributions that their version lacks, of any fragments', () =>
     withFolder(async (folder) => {
       const one = await worker(folder)
