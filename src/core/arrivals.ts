@@ -61,6 +61,7 @@ function order(turn: Turn, from: PeerId, manifest: Manifest, problem: string | n
     worker: from,
     payload: manifest.payload,
     codec: manifest.codec,
+    ...(assignment.fragment !== undefined && { fragment: assignment.fragment }),
     version: lead.head.version + 1,
     staleness,
     weight: outerOptimizer(setup.run.outer.method).weight(staleness, setup.run.outer),
@@ -155,12 +156,14 @@ function isSettled({ ledger, log }: Replica, assignment: AssignmentId): boolean 
 
 function disagreement(
   manifest: Manifest,
-  { base, steps, after }: Assignment,
+  { base, steps, fragment, after }: Assignment,
   newest: Version,
 ): string | null {
   const mayBeNewer = after !== null && manifest.base > base && manifest.base <= newest
   if (manifest.base !== base && !mayBeNewer)
     return `it starts from version ${manifest.base}, but version ${base} was assigned`
   if (manifest.steps !== steps) return `it took ${manifest.steps} steps, but ${steps} were assigned`
+  if (manifest.fragment !== fragment)
+    return `it is of fragment ${manifest.fragment ?? 'none'}, but ${fragment ?? 'none'} was assigned`
   return null
 }

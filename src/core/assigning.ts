@@ -1,5 +1,6 @@
 // When workers get new rounds (Alg. 2, 4, 5: the grace window) and which (Eq. 2 shard, Eq. 6 steps).
 import { fastestSpeed, localSteps, robustSpeed } from '../outer/dylu.js'
+import { fragmentCount } from '../outer/fragments.js'
 import { graceMs } from '../outer/grace.js'
 import { stream, uniform } from '../outer/random.js'
 import { draw, probabilities } from '../outer/shard-sampling.js'
@@ -216,11 +217,28 @@ function assign(
     shard,
     position,
     steps,
+    ...fragmentOf(turn, head, worker),
     deadlineMs: (after?.deadlineMs ?? 0) + deadlineMs(expected),
   }
   propose(turn, { kind: 'assign', assignment, speed, fastest, window })
   changeLead(turn, { assignedAt: { ...turn.state.lead?.assignedAt, [id]: turn.at } })
   return assignment
+}
+
+/**
+ * A worker's rounds go over the fragments in turn; it begins where few others do, so that of every fragment something
+ * arrives all the time. After a round that came to nothing the same fragment is due again.
+ */
+function fragmentOf(
+  turn: Turn,
+  { members, open }: LedgerState,
+  worker: PeerId,
+): Pick<Assignment, 'fragment'> {
+  const count = fragmentCount(turn.state.setup.run)
+  if (count === 1) return {}
+  const offset = Object.keys(members).indexOf(worker)
+  const underWay = Object.values(open).filter((assignment) => assignment.worker === worker).length
+  return { fragment: (offset + members[worker].contributions + underWay) % count }
 }
 
 /** Eq. 2 on what was assigned, not on what came back: else two idle workers draw the same shard. */

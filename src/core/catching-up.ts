@@ -30,9 +30,7 @@ export function wayToCatchUp(turn: Turn, last: Index | null): CatchingUp {
   if (replica === null || last < replica.base.index)
     return { by: 'snapshot', reason: 'the log does not go back to where it stopped' }
   const lacked = replica.log.filter(({ index }) => index > last)
-  const payloads = lacked.flatMap((entry) =>
-    entry.kind === 'apply' ? [payloadBytes(turn, entry.codec)] : [],
-  )
+  const payloads = lacked.flatMap((entry) => (entry.kind === 'apply' ? [payloadBytes(turn, entry)] : []))
   const vectors = 1 + outerOptimizer(setup.run.outer.method).slots.length
   return cheapestWay(payloads, vectors * setup.parameters * Float32Array.BYTES_PER_ELEMENT)
 }

@@ -19,6 +19,8 @@ export interface Assignment {
   readonly position: number
   /** Local optimizer steps to take (DyLU, Eq. 6). */
   readonly steps: number
+  /** What the contribution is of; absent where everything is sent at once. */
+  readonly fragment?: number
   /** Time the leader grants, in ms, as a duration: a new leader restarts it. */
   readonly deadlineMs: number
 }
@@ -102,6 +104,8 @@ export interface ApplyEntry {
   readonly payload: Hash
   /** How the payload is coded. */
   readonly codec: CodecName
+  /** What it is of; absent where everything is sent at once. */
+  readonly fragment?: number
   /** What theta becomes by it. */
   readonly version: Version
   readonly staleness: number

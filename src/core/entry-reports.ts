@@ -61,7 +61,7 @@ export function reportEntry(turn: Turn, entry: Entry, before: LedgerState): void
       break
     }
     case 'apply': {
-      const { term, index, assignment, staleness, steps, loss, speed } = entry
+      const { term, index, assignment, fragment, staleness, steps, loss, speed } = entry
       const worker = nameOf(turn, entry.worker)
       report(turn, {
         type: 'applied',
@@ -70,6 +70,7 @@ export function reportEntry(turn: Turn, entry: Entry, before: LedgerState): void
         index,
         worker,
         assignment,
+        ...(fragment !== undefined && { fragment }),
         staleness,
         steps,
         loss,

@@ -9,11 +9,13 @@ export interface Manifest {
   readonly steps: number
   /** How the payload codes the pseudo-gradient. */
   readonly codec: CodecName
+  /** What of the parameters it is of; absent where everything is sent at once. */
+  readonly fragment?: number
   readonly payload: Hash
   readonly bytes: number
   readonly chunkBytes: number
   readonly chunks: readonly Hash[]
-  /** Euclidean norm of the pseudo-gradient. */
+  /** Euclidean norm of what is sent. */
   readonly norm: number
   /** Measured local steps per second, emulated slowdown included. */
   readonly speed: number

@@ -86,6 +86,8 @@ export type Report =
   | {
       readonly type: 'contributed'
       readonly assignment: AssignmentId
+      /** What of the parameters it is of; absent where everything is sent at once. */
+      readonly fragment?: number
       readonly bytes: number
       readonly codec: string
       readonly norm: number
@@ -107,6 +109,8 @@ export type Report =
       readonly index: Index
       readonly worker: string
       readonly assignment: AssignmentId
+      /** As of `contributed`. */
+      readonly fragment?: number
       readonly staleness: number
       readonly steps: number
       readonly loss: number

@@ -65,7 +65,9 @@ const isStaying = ({ state }: Turn): boolean => state.finishing === null && !sta
 function takeUp(turn: Turn, assignment: Assignment): void {
   const { worker, finishing, leaving } = turn.state
   if (finishing !== null || leaving) return
-  if (worker.gaveUp?.assignment === assignment.id) return giveUp(turn, assignment.id, worker.gaveUp.reason)
+  // Said once more, and no more than that: another round may have begun since.
+  if (worker.gaveUp?.assignment === assignment.id)
+    return toLeader(turn, { type: 'give-up', ...worker.gaveUp })
   if (worker.over.includes(assignment.id) || assignmentsOf(turn.state).includes(assignment.id)) return
   if (assignment.after === null) {
     if (worker.now.phase === 'training') emit(turn, { type: 'abort-training' })
@@ -154,7 +156,7 @@ function begin(turn: Turn, assignment: Assignment, base: Version): void {
   letGoOfApplied(turn, base)
   const without = turn.state.worker.pending.map(({ manifest }) => manifest.assignment)
   changeWorker(turn, { now: { phase: 'training', assignment, base, step: 0 } })
-  emit(turn, { type: 'train', assignment, base, without, codec: codecFor(turn, assignment.steps) })
+  emit(turn, { type: 'train', assignment, base, without, codec: codecFor(turn, assignment) })
 }
 
 export function onStepped(turn: Turn, id: AssignmentId, step: number, loss: number, ms: number): void {
@@ -169,8 +171,9 @@ export function onStepped(turn: Turn, id: AssignmentId, step: number, loss: numb
 export function onTrained(turn: Turn, manifest: Manifest): void {
   const { now } = turn.state.worker
   if (now.phase !== 'training' || now.assignment.id !== manifest.assignment) return
-  const { assignment, bytes, codec, norm, loss } = manifest
-  report(turn, { type: 'contributed', assignment, bytes, codec, norm, loss })
+  const { assignment, fragment, bytes, codec, norm, loss } = manifest
+  const of = fragment === undefined ? {} : { fragment }
+  report(turn, { type: 'contributed', assignment, ...of, bytes, codec, norm, loss })
   changeWorker(turn, { now: { phase: 'idle' } })
   hold(turn, [manifest], turn.at)
   publish(turn, manifest)

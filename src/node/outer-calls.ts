@@ -4,7 +4,7 @@ import type { CodecName } from '../core/codec-names.js'
 import type { Hash, Version } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
 import { type ErrorKind, UserError } from '../core/user-error.js'
-import type { OuterState } from '../outer/optimizer.js'
+import type { WholeState } from '../outer/fragments.js'
 import { type OuterRules, type StateDigests, VersionBroken } from '../outer/snapshot.js'
 import type { RunConfig } from '../swarmfile/schema.js'
 import type { Cut } from '../wire/chunks.js'
@@ -15,7 +15,7 @@ export const statesKept = 4
 /** A vector in memory of its own, which can change hands between threads. */
 export type OwnVector = Float32Array<ArrayBuffer>
 
-export interface OwnState extends OuterState {
+export interface OwnState extends WholeState {
   readonly theta: OwnVector
   readonly slots: Readonly<Record<string, OwnVector>>
 }
@@ -23,7 +23,7 @@ export interface OwnState extends OuterState {
 /** What was made of a version. Its theta is the caller's. */
 export interface MadeVersion extends StateDigests {
   readonly theta: OwnVector
-  readonly phase: number
+  readonly phases: readonly number[]
 }
 
 /** What the main thread learns of a state that was installed. */
@@ -69,6 +69,8 @@ export interface Calls {
       readonly payload: Hash
       /** The payload and its codec; null if it is in the inbox, as fp32 that needs no decoding. */
       readonly coded: CodedPayload | null
+      /** What it is of; everything unless given. */
+      readonly fragment?: number
       readonly weight: number
       /** Memory for theta that nobody uses any more. */
       readonly spare: OwnVector | null
@@ -86,7 +88,7 @@ export interface Calls {
   slots: { takes: { readonly stateDigest: Hash }; gives: OwnState['slots'] | null }
   /** A snapshot's bytes but for those of theta, which the caller has. */
   encode: {
-    takes: { readonly phase: number; readonly ledger: LedgerState } & StateDigests
+    takes: { readonly phases: readonly number[]; readonly ledger: LedgerState } & StateDigests
     gives: { readonly bytes: Uint8Array; readonly thetaAt: number } | null
   }
 }

@@ -65,11 +65,11 @@ function perform(steps: OuterSteps, { name, takes }: Call): Outcome {
   }
 }
 
-function encoded(steps: OuterSteps, { phase, ...rest }: Calls['encode']['takes']): Outcome {
+function encoded(steps: OuterSteps, { phases, ...rest }: Calls['encode']['takes']): Outcome {
   const slots = steps.slotsOf(rest.stateDigest)
   if (slots === null) return { gives: null, transfer: [] }
   const theta = new Float32Array(steps.length)
-  const bytes = encodeSnapshot({ outer: { theta, slots, phase }, ...rest })
+  const bytes = encodeSnapshot({ outer: { theta, slots, phases }, ...rest })
   // The vectors come last, theta first of them.
   const thetaAt = bytes.length - (1 + Object.keys(slots).length) * theta.byteLength
   // Small ones may share their memory with others.

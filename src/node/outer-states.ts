@@ -4,6 +4,7 @@ import type { CodecName } from '../core/codec-names.js'
 import type { ApplyEntry } from '../core/entries.js'
 import type { Hash, Version } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
+import { fragmentCount } from '../outer/fragments.js'
 import { mergedSlot } from '../outer/merge.js'
 import type { Snapshot, StateDigests } from '../outer/snapshot.js'
 import { bytesUnder } from '../store/safetensors.js'
@@ -32,7 +33,7 @@ interface Theta {
 /** What belongs to a version beside its vectors. */
 interface Held extends StateDigests {
   readonly ledger: LedgerState
-  readonly phase: number
+  readonly phases: readonly number[]
 }
 
 /**
@@ -59,7 +60,13 @@ export class OuterStates {
   found(theta: Float32Array, ledger: LedgerState): Promise<StateDigests> {
     const slots: Snapshot['outer']['slots'] =
       this.setup.hierarchy === undefined ? {} : { [mergedSlot]: theta }
-    return this.#inTurn(() => this.#install({ theta, slots, phase: 0 }, ledger, null))
+    return this.#inTurn(() =>
+      this.#install(
+        { theta, slots, phases: new Array<number>(fragmentCount(this.setup)).fill(0) },
+        ledger,
+        null,
+      ),
+    )
   }
 
   /**
@@ -94,7 +101,7 @@ export class OuterStates {
    * @throws VersionBroken if the step leads to values that are no finite numbers
    */
   apply(
-    { payload: hash, codec, weight }: ApplyEntry,
+    { payload: hash, codec, fragment = 0, weight }: ApplyEntry,
     ledger: LedgerState,
     payload: Uint8Array,
   ): Promise<StateDigests> {
@@ -104,11 +111,11 @@ export class OuterStates {
       if (inbox === null || this.#newest !== version - 1) throw notHeld(version - 1)
       let coded: CodedPayload | null = null
       // What lies in the payload as it does in memory goes where it is needed; anything else the thread decodes.
-      if (codec === 'fp32') await copyToParts(payload, inbox)
+      if (codec === 'fp32' && fragmentCount(this.setup) === 1) await copyToParts(payload, inbox)
       else coded = { codec, bytes: await copiedBytes(payload) }
       const spare = this.#spare
       this.#spare = null
-      const takes = { version, payload: hash, coded, weight, spare }
+      const takes = { version, payload: hash, coded, fragment, weight, spare }
       const transfer = [spare, coded?.bytes].flatMap((array) => (array ? [array.buffer as ArrayBuffer] : []))
       return this.#hold(await this.#running().call('apply', takes, transfer), ledger)
     })
@@ -158,9 +165,9 @@ export class OuterStates {
     const held = this.#held.get(version)
     const theta = this.theta(version)
     if (held === undefined || theta === undefined) return undefined
-    const { phase, ledger, digest, stateDigest } = held
+    const { phases, ledger, digest, stateDigest } = held
     const slots = await this.#running().call('slots', { stateDigest })
-    return slots === null ? undefined : { outer: { theta, slots, phase }, ledger, digest, stateDigest }
+    return slots === null ? undefined : { outer: { theta, slots, phases }, ledger, digest, stateDigest }
   }
 
   /** The same as the bytes that travel. */
@@ -203,7 +210,7 @@ export class OuterStates {
     const slots: Record<string, OwnVector> = {}
     for (const [name, values] of Object.entries(outer.slots)) slots[name] = await copiedVector(values)
     const { version } = ledger
-    const takes = { outer: { theta, slots, phase: outer.phase }, version, expected }
+    const takes = { outer: { theta, slots, phases: outer.phases }, version, expected }
     const transfer = [theta, ...Object.values(slots)].map(({ buffer }) => buffer)
     return this.#begin(await this.#running().call('install', takes, transfer), ledger)
   }
@@ -217,10 +224,10 @@ export class OuterStates {
     return this.#hold(made, ledger)
   }
 
-  #hold({ theta, phase, digest, stateDigest }: MadeVersion, ledger: LedgerState): StateDigests {
+  #hold({ theta, phases, digest, stateDigest }: MadeVersion, ledger: LedgerState): StateDigests {
     const { version } = ledger
     this.#newest = version
-    this.#held.set(version, { ledger, phase, digest, stateDigest })
+    this.#held.set(version, { ledger, phases, digest, stateDigest })
     for (const held of this.#held.keys()) if (held <= version - statesKept) this.#held.delete(held)
     this.#keepTheta(version, { values: theta, own: theta })
     return { digest, stateDigest }

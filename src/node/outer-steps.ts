@@ -1,13 +1,15 @@
 // The outer state as its thread holds it: takes steps on it, digests it, and keeps the slots of recent versions.
 import type { Hash, Version } from '../core/ids.js'
+import { fragmentCount, type WholeState, withPhase } from '../outer/fragments.js'
 import { merge, mergedSlot, unreported } from '../outer/merge.js'
-import { type OuterOptimizer, type OuterState, type OuterStep, outerOptimizer } from '../outer/optimizer.js'
+import { type OuterOptimizer, type OuterStep, outerOptimizer } from '../outer/optimizer.js'
 import { checkFinite, digestsOf, type OuterRules, type StateDigests } from '../outer/snapshot.js'
 import { contentName } from '../platform/content-name.js'
 import { sha256 } from '../platform/sha256.js'
 import { bytesUnder } from '../store/safetensors.js'
 import { checkLength } from '../tensor/blocks.js'
 import type { Codec, CodecName } from '../tensor/codec.js'
+import { type Fragment, fragmentAt, lengthOf } from '../tensor/fragments.js'
 import { firstNonFinite, norm } from '../tensor/vector.js'
 import { cutOf } from '../wire/chunks.js'
 import {
@@ -27,8 +29,8 @@ import { sliceValues } from './slices.js'
 const inboxPlace: Place = 0
 const zerosPlace: Place = 1
 const fixedPlaces = [inboxPlace, zerosPlace]
-/** A step writes theta and at most one slot: others it leaves, or sets to zeros. */
-const writtenPlaces = 2
+/** A step writes theta and at most two slots: one by its kernel, one where a fragment of it becomes zeros. */
+const writtenPlaces = 3
 
 /** A vector that does not change, and its digest once it was asked for. */
 interface Vector {
@@ -37,7 +39,7 @@ interface Vector {
 }
 
 interface Slots {
-  readonly phase: number
+  readonly phases: readonly number[]
   readonly vectors: Readonly<Record<string, Vector>>
 }
 
@@ -92,7 +94,7 @@ export class OuterSteps {
    */
   install(outer: OwnState, version: Version, expected: Hash | null): MadeVersion {
     this.#checkSlots(outer)
-    const { theta, phase } = outer
+    const { theta, phases } = outer
     const { vectors, zeros } =
       this.#held?.vectors.length === theta.length ? this.#held : this.#open(theta.length)
     const given = Object.entries(outer.slots)
@@ -104,7 +106,7 @@ export class OuterSteps {
     const newest: State = {
       version,
       theta: { place: fixedPlaces.length, digest: digestOf(theta) },
-      slots: { phase, vectors: Object.fromEntries([...unset, ...placed]) },
+      slots: { phases, vectors: Object.fromEntries([...unset, ...placed]) },
     }
     const digests = digestsIn(vectors, newest)
     if (expected !== null && digests.stateDigest !== expected)
@@ -114,7 +116,7 @@ export class OuterSteps {
     for (const [name, values] of given) vectors.write(newest.slots.vectors[name].place, values)
     this.#slots.clear()
     this.#hold({ vectors, zeros, newest }, digests)
-    return { theta, phase, ...digests }
+    return { theta, phases, ...digests }
   }
 
   /**
@@ -123,31 +125,53 @@ export class OuterSteps {
    * @throws Error if the version before is not the newest, or the payload is another or is not of its codec
    * @throws VersionBroken if the step leads to values that are no finite numbers; what is held then stays
    */
-  apply({ version, payload, coded, weight, spare }: Calls['apply']['takes']): MadeVersion {
+  apply({
+    version,
+    payload,
+    coded,
+    fragment: index = 0,
+    weight,
+    spare,
+  }: Calls['apply']['takes']): MadeVersion {
     if (spare !== null) this.#spare.push(spare)
     const { vectors, zeros, newest } = this.#installed()
     if (newest.version !== version - 1) throw notHeld(version - 1)
     const digest = coded === null ? vectors.digest(inboxPlace) : contentName(coded.bytes)
     if (digest !== payload) throw new Error(`the payload does not match its hash ${payload}`)
-    if (coded !== null) this.#decode(vectors, coded)
+    const { phases } = newest.slots
+    const fragment = fragmentAt(vectors.length, phases.length, index)
+    if (coded !== null) this.#decode(vectors, coded, fragment)
 
-    const step = this.#optimizer.step(newest.slots.phase, weight, this.rules.outer)
-    const [theta, written] = this.#free(newest).map((place): Vector => ({ place, digest: null }))
+    const step = this.#optimizer.step(phases[index], weight, this.rules.outer)
+    const [theta, written, cleared] = this.#free(newest).map((place): Vector => ({ place, digest: null }))
     const { momentum, buffer } = { momentum: zeros, buffer: zeros, ...newest.slots.vectors }
-    const next: State = { version, theta, slots: slotsAfter(step, newest.slots, written, zeros) }
-    const finite = vectors.take(step, {
+    const isWhole = phases.length === 1
+    if (!isWhole) {
+      // What is not of the fragment stays.
+      vectors.copy(newest.theta.place, theta.place)
+      if (step.rule !== 'sgd')
+        vectors.copy((step.rule === 'between-milestones' ? buffer : momentum).place, written.place)
+      if (step.rule === 'milestone') {
+        vectors.copy(buffer.place, cleared.place)
+        vectors.clear(cleared.place, fragment)
+      }
+    }
+    const slots = slotsAfter(step, newest.slots, index, written, isWhole ? zeros : cleared)
+    const next: State = { version, theta, slots }
+    const places = {
       theta: newest.theta.place,
       g: inboxPlace,
       momentum: momentum.place,
       buffer: buffer.place,
       newTheta: theta.place,
       newSlot: written.place,
-    })
+    }
+    const finite = vectors.take(step, places, fragment)
     if (!finite) checkFinite(copyOf(vectors, next), version)
     const values = vectors.read(theta.place, this.#spare.pop() ?? new Float32Array(vectors.length))
     const digests = digestsIn(vectors, next)
     this.#hold({ vectors, zeros, newest: next }, digests)
-    return { theta: values, phase: next.slots.phase, ...digests }
+    return { theta: values, phases: slots.phases, ...digests }
   }
 
   /**
@@ -169,11 +193,11 @@ export class OuterSteps {
     const [theta, merged] = this.#free(newest).map((place): Vector => ({ place, digest: null }))
     vectors.write(theta.place, next.theta)
     vectors.write(merged.place, next.slots[mergedSlot])
-    const { phase, vectors: others } = newest.slots
-    const made: State = { version, theta, slots: { phase, vectors: { ...others, [mergedSlot]: merged } } }
+    const { phases, vectors: others } = newest.slots
+    const made: State = { version, theta, slots: { phases, vectors: { ...others, [mergedSlot]: merged } } }
     const digests = digestsIn(vectors, made)
     this.#hold({ vectors, zeros, newest: made }, digests)
-    return { theta: copyAt(vectors, theta.place), phase, ...digests }
+    return { theta: copyAt(vectors, theta.place), phases, ...digests }
   }
 
   /**
@@ -192,15 +216,15 @@ export class OuterSteps {
   }
 
   /** Copies of theta and of where the cluster counts from. */
-  #reckoned(): OuterState {
+  #reckoned(): WholeState {
     const { vectors, newest } = this.#installed()
-    const { phase, vectors: slots } = newest.slots
+    const { phases, vectors: slots } = newest.slots
     const merged = slots[mergedSlot]
     if (merged === undefined) throw new Error('there is no swarm above')
     return {
       theta: copyAt(vectors, newest.theta.place),
       slots: { [mergedSlot]: copyAt(vectors, merged.place) },
-      phase,
+      phases,
     }
   }
 
@@ -222,13 +246,14 @@ export class OuterSteps {
     this.#spare.push(new Float32Array(this.#held.vectors.length).fill(0))
   }
 
-  #decode(vectors: OuterVectors, { codec: name, bytes }: CodedPayload): void {
+  #decode(vectors: OuterVectors, { codec: name, bytes }: CodedPayload, fragment: Fragment): void {
     const codec = this.#codec(name)
-    checkLength(name, bytes, vectors.length, codec.encodedBytes(vectors.length))
-    for (let from = 0; from < vectors.length; from += sliceValues) {
-      const to = Math.min(from + sliceValues, vectors.length)
+    const length = lengthOf(fragment)
+    checkLength(name, bytes, length, codec.encodedBytes(length))
+    for (let from = 0; from < length; from += sliceValues) {
+      const to = Math.min(from + sliceValues, length)
       const slice = bytes.subarray(codec.encodedBytes(from), codec.encodedBytes(to))
-      vectors.write(inboxPlace, codec.decode(slice, to - from), from)
+      vectors.write(inboxPlace, codec.decode(slice, to - from), fragment.start + from)
     }
   }
 
@@ -244,15 +269,19 @@ export class OuterSteps {
   }
 
   #open(length: number): Omit<Held, 'newest'> {
-    // Of the states kept the oldest may have all its slots for itself, every later one has the one it wrote.
-    const slots = this.#slotNames.length + statesKept - 1
+    // Of the states kept the oldest may have all its slots for itself, every later one has those that it wrote.
+    const slotsWritten = fragmentCount(this.rules) === 1 ? 1 : 2
+    const slots = this.#slotNames.length + (statesKept - 1) * slotsWritten
     const places = fixedPlaces.length + 1 + slots + writtenPlaces
     this.#spare = []
     const vectors = new OuterVectors(length, places, this.compiled, this.partLength)
     return { vectors, zeros: { place: zerosPlace, digest: null } }
   }
 
-  #checkSlots({ theta, slots }: OwnState): void {
+  #checkSlots({ theta, slots, phases }: OwnState): void {
+    const count = fragmentCount(this.rules)
+    if (phases.length !== count)
+      throw new Error(`it has phases of ${phases.length} fragments, the run has ${count}`)
     for (const [name, { length }] of Object.entries(slots)) {
       if (!this.#slotNames.includes(name)) throw new Error(`${this.#optimizer.name} has no slot ${name}`)
       if (length !== theta.length)
@@ -280,24 +309,34 @@ export class OuterSteps {
   }
 }
 
-/** What a step makes of the slots: `written` is the one that its kernel writes. Others stay as they are. */
-function slotsAfter(step: OuterStep, { phase, vectors }: Slots, written: Vector, zeros: Vector): Slots {
+/**
+ * What a step on a fragment makes of the slots: `written` is the one that its kernel writes, `cleared` the buffer with
+ * zeros there. Others stay as they are.
+ */
+function slotsAfter(
+  step: OuterStep,
+  { phases, vectors }: Slots,
+  fragment: number,
+  written: Vector,
+  cleared: Vector,
+): Slots {
+  const at = (phase: number) => withPhase(phases, fragment, phase)
   switch (step.rule) {
     case 'sgd':
-      return { phase: 0, vectors }
+      return { phases: at(0), vectors }
     case 'nesterov':
-      return { phase: 0, vectors: { ...vectors, momentum: written } }
+      return { phases: at(0), vectors: { ...vectors, momentum: written } }
     case 'between-milestones':
-      return { phase: phase + 1, vectors: { ...vectors, buffer: written } }
+      return { phases: at(phases[fragment] + 1), vectors: { ...vectors, buffer: written } }
     case 'milestone':
-      return { phase: 0, vectors: { ...vectors, momentum: written, buffer: zeros } }
+      return { phases: at(0), vectors: { ...vectors, momentum: written, buffer: cleared } }
   }
 }
 
 const copyOf = (vectors: OuterVectors, { theta, slots }: State): OwnState => ({
   theta: copyAt(vectors, theta.place),
   slots: slotCopies(vectors, slots),
-  phase: slots.phase,
+  phases: slots.phases,
 })
 
 const slotCopies = (vectors: OuterVectors, slots: Slots): OwnState['slots'] =>
@@ -312,7 +351,7 @@ function digestsIn(vectors: OuterVectors, { version, theta, slots }: State): Sta
     return vector.digest
   }
   const ofSlots = Object.entries(slots.vectors).map(([name, vector]) => [name, digest(vector)] as const)
-  return digestsOf(version, slots.phase, digest(theta), Object.fromEntries(ofSlots), sha256)
+  return digestsOf(version, slots.phases, digest(theta), Object.fromEntries(ofSlots), sha256)
 }
 
 /** As digestVector of src/tensor/digest.ts, without the copy: fp32 travels as it lies in memory. */

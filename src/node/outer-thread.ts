@@ -38,8 +38,8 @@ export class OuterThread {
   #ended: Error | null = null
 
   /** @param entry what the thread runs */
-  constructor({ outer, hierarchy, compression }: OuterSetup, entry: URL) {
-    const workerData: OuterSetup = { outer, hierarchy, compression }
+  constructor({ outer, hierarchy, fragments, compression }: OuterSetup, entry: URL) {
+    const workerData: OuterSetup = { outer, hierarchy, fragments, compression }
     this.#worker = new Worker(entry, { workerData })
     this.#worker.on('message', (answer: Answer) => this.#receive(answer))
     this.#worker.on('error', (error) => this.#end(new OuterThreadDied(error.message, error)))

@@ -4,6 +4,7 @@ import type { Hash } from '../core/ids.js'
 import type { OuterStep } from '../outer/optimizer.js'
 import { ContentHasher } from '../platform/content-name.js'
 import { bytesUnder } from '../store/safetensors.js'
+import type { Fragment } from '../tensor/fragments.js'
 import { LANES, OuterKernels, type StepVectors } from './outer-kernels.js'
 
 const floatBytes = Float32Array.BYTES_PER_ELEMENT
@@ -72,9 +73,36 @@ export class OuterVectors {
     return hasher.name()
   }
 
-  /** Takes a step on the vectors in these places. @returns whether all that it wrote are finite numbers */
-  take(step: OuterStep, places: StepVectors): boolean {
-    return this.#parts.map((part) => part.take(step, places)).every((finite) => finite)
+  /** Copies one vector to another. */
+  copy(from: Place, to: Place): void {
+    const source = this.views(from)
+    for (const [i, view] of this.views(to).entries()) view.set(source[i])
+  }
+
+  /** Sets a stretch of a vector to zeros. */
+  clear(place: Place, { start, end }: Fragment): void {
+    let first = 0
+    for (const view of this.views(place)) {
+      view.fill(0, Math.max(0, start - first), Math.max(0, end - first))
+      first += view.length
+    }
+  }
+
+  /**
+   * Takes a step on a stretch of the vectors in these places; the rest of them is not touched.
+   *
+   * @param stretch begins at a multiple of LANES, and ends at one or with the vectors; all of them unless given
+   * @returns whether all that it wrote are finite numbers
+   */
+  take(step: OuterStep, places: StepVectors, stretch: Fragment = { start: 0, end: this.length }): boolean {
+    let first = 0
+    const finite = this.#parts.map((part) => {
+      const from = Math.max(0, stretch.start - first)
+      const to = Math.min(part.length, stretch.end - first)
+      first += part.length
+      return from >= to || part.take(step, places, from, to)
+    })
+    return finite.every((part) => part)
   }
 }
 
@@ -85,7 +113,7 @@ class Part {
   readonly #kernels: OuterKernels
 
   constructor(
-    private readonly length: number,
+    readonly length: number,
     places: number,
     compiled: WebAssembly.Module,
   ) {
@@ -100,16 +128,22 @@ class Part {
     return new Float32Array(this.#memory.buffer, this.#pointer(place), this.length)
   }
 
-  take(step: OuterStep, { theta, g, momentum, buffer, newTheta, newSlot }: StepVectors): boolean {
+  take(
+    step: OuterStep,
+    { theta, g, momentum, buffer, newTheta, newSlot }: StepVectors,
+    from: number,
+    to: number,
+  ): boolean {
+    const at = (place: Place) => this.#pointer(place) + from * floatBytes
     const pointers = {
-      theta: this.#pointer(theta),
-      g: this.#pointer(g),
-      momentum: this.#pointer(momentum),
-      buffer: this.#pointer(buffer),
-      newTheta: this.#pointer(newTheta),
-      newSlot: this.#pointer(newSlot),
+      theta: at(theta),
+      g: at(g),
+      momentum: at(momentum),
+      buffer: at(buffer),
+      newTheta: at(newTheta),
+      newSlot: at(newSlot),
     }
-    return this.#kernels.take(step, pointers, this.#padded)
+    return this.#kernels.take(step, pointers, Math.ceil((to - from) / LANES) * LANES)
   }
 
   #pointer(place: Place): number {

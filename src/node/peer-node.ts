@@ -208,7 +208,7 @@ export class PeerNode {
   ): void {
     const { options, disk, mesh, inbox, reporter, identity, entered, membership } = this.parts
     const { inForce, run } = entered
-    const { hierarchy, compression } = inForce.run
+    const { hierarchy } = inForce.run
     const fail = this.#fail
     const own = { id: mesh.self, addresses: ownAddresses(mesh) }
     const setup = peerSetup(inForce, this.#figures, options, own, held)
@@ -242,7 +242,7 @@ export class PeerNode {
       snapshots: this.#snapshots,
       states: this.#states,
       work: (dispatch) => {
-        const rounds = new Rounds(trainer, disk.workerRecords, compression, this.#account, dispatch, fail)
+        const rounds = new Rounds(trainer, disk.workerRecords, inForce.run, this.#account, dispatch, fail)
         if (record !== null) rounds.restore(record)
         return rounds
       },

@@ -2,6 +2,7 @@
 import type { Version } from '../core/ids.js'
 import type { Report } from '../core/reports.js'
 import type { PeerSetup, PeerState } from '../core/state.js'
+import { fragmentCount } from '../outer/fragments.js'
 import { codecsOf } from '../tensor/codec.js'
 import type { Account } from './account.js'
 import { Contributions } from './contributions.js'
@@ -47,7 +48,7 @@ export class SwarmPeer {
     const { setup, mesh, disk, snapshots, states, account, evaluation, report, fail } = parts
     const { parameters, run } = setup
     const dispatch: Dispatch = (event) => this.driver.dispatch(event)
-    const format = { parameters, codecs: codecsOf(run.compression) }
+    const format = { parameters, fragments: fragmentCount(run), codecs: codecsOf(run.compression) }
     const contributions = new Contributions(mesh, format, disk.payloads, dispatch, fail)
     const rounds = parts.work(dispatch)
     const duties = new ReplicaDuties({

@@ -180,7 +180,8 @@ function appliedLine(state: SwarmState, record: Extract<RunRecord, { type: 'appl
     progress?.unit === 'versions'
       ? progressText({ ...progress, done: record.version })
       : `version ${record.version}`
-  return `${place}: ${record.steps} steps of ${record.worker}, loss ${loss(record.loss)}, staleness ${record.staleness}, ${record.speed.toFixed(2)} steps/s`
+  const part = record.fragment === undefined ? '' : `, fragment ${record.fragment}`
+  return `${place}: ${record.steps} steps of ${record.worker}${part}, loss ${loss(record.loss)}, staleness ${record.staleness}, ${record.speed.toFixed(2)} steps/s`
 }
 
 /** Which swarm of a hierarchical run a line is about. */

@@ -2,7 +2,7 @@
 // 2506.04531). Rounded after each operation in the written order, as every outer step.
 import type { HierarchyConfig } from '../swarmfile/schema.js'
 import { subtract } from '../tensor/vector.js'
-import type { OuterState } from './strategy.js'
+import type { WholeState } from './fragments.js'
 
 const { fround } = Math
 
@@ -10,7 +10,7 @@ const { fround } = Math
 export const mergedSlot = 'merged'
 
 /** The pseudo-gradient of a whole cluster: what it has moved since it took in a theta last, and did not report. */
-export function unreported({ theta, slots }: OuterState): Float32Array {
+export function unreported({ theta, slots }: Pick<WholeState, 'theta' | 'slots'>): Float32Array {
   return subtract(mergedOf(slots), theta)
 }
 
@@ -24,11 +24,11 @@ export function unreported({ theta, slots }: OuterState): Float32Array {
  * @returns a state of fresh arrays, but for the slots that stay as they are
  */
 export function merge(
-  { theta, slots, phase }: OuterState,
+  { theta, slots, phases }: WholeState,
   above: Float32Array,
   sent: Float32Array | null,
   { alpha, carry }: HierarchyConfig,
-): OuterState {
+): WholeState {
   const merged = mergedOf(slots)
   const [own, others] = [fround(1 - alpha), fround(alpha)]
   const newTheta = new Float32Array(theta.length)
@@ -38,10 +38,10 @@ export function merge(
     const reached = sent === null ? merged[i] : fround(merged[i] - sent[i])
     newMerged[i] = carry ? fround(newTheta[i] - fround(theta[i] - reached)) : newTheta[i]
   }
-  return { theta: newTheta, slots: { ...slots, [mergedSlot]: newMerged }, phase }
+  return { theta: newTheta, slots: { ...slots, [mergedSlot]: newMerged }, phases }
 }
 
-function mergedOf(slots: OuterState['slots']): Float32Array {
+function mergedOf(slots: WholeState['slots']): Float32Array {
   const merged = slots[mergedSlot]
   if (merged === undefined) throw new Error('this outer state is not that of a cluster under another swarm')
   return merged

@@ -1,7 +1,7 @@
 // What an outer optimizer is: a pure strategy from (state, contribution) to the next state.
 import type { OuterConfig } from '../swarmfile/schema.js'
 
-/** What the outer optimizer knows. Never modified: every step makes a new one. */
+/** What the outer optimizer knows: of all parameters, or of the fragment at hand. Never modified. */
 export interface OuterState {
   /** Server parameters, flat, fp32. */
   readonly theta: Float32Array

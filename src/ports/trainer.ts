@@ -2,6 +2,7 @@
 import type { CodecName } from '../core/codec-names.js'
 import type { Manifest } from '../core/messages.js'
 import type { InnerConfig, ModelChoice } from '../swarmfile/schema.js'
+import type { Fragment } from '../tensor/fragments.js'
 
 /** The tokens of a corpus after the held-out part was cut off; on shared memory, so threads need no copy. */
 export interface TokenSplit {
@@ -103,11 +104,13 @@ export interface Uncoded {
   /** What was lost before (error feedback); null if nothing ever was. */
   readonly residual: Float32Array | null
   readonly codec: CodecName
+  /** That is sent; all of it unless given. */
+  readonly fragment?: Fragment
   /** Of the run, for the codec that needs it. */
   readonly density: number
 }
 
-/** What is sent of it, and what stays. */
+/** What is sent of it, and what stays with the worker. */
 export interface Coded {
   readonly payload: Uint8Array
   readonly cut: Pick<Manifest, 'payload' | 'bytes' | 'chunkBytes' | 'chunks'>

@@ -75,6 +75,7 @@ export class Counter {
       this.count('entry', entry.kind)
       if (entry.kind === 'assign') open.add(entry.assignment.id)
       if (entry.kind === 'apply') open.delete(entry.assignment)
+      if (entry.kind === 'apply') this.count('applied', appliedOf(entry.fragment))
       if (entry.kind === 'no-op' && open.size > 0) this.count('role', 'new leader met a round in progress')
       if (entry.kind === 'configure') this.count('voters', String(allVoters(entry).length))
     }
@@ -88,6 +89,9 @@ export class Counter {
     for (const [role, pattern] of Object.entries(roles)) if (pattern.test(reason)) this.count('role', role)
   }
 }
+
+const appliedOf = (fragment: number | undefined): string =>
+  fragment === undefined ? 'all at once' : `fragment ${fragment}`
 
 /** Both together. */
 export function added(a: Coverage, b: Coverage): Coverage {

@@ -7,6 +7,7 @@ import { compacted, type Log, termAt, withEntries } from '../core/log.js'
 import type { LogPoint, Manifest } from '../core/messages.js'
 import type { Snapshot } from '../outer/snapshot.js'
 import type { Residual } from '../tensor/error-feedback.js'
+import type { Standing } from '../tensor/mixing.js'
 import type { VirtualClock } from './clock.js'
 
 /** A finished contribution, as a worker keeps it until its verdict. */
@@ -15,6 +16,8 @@ export interface Record {
   /** As its payload decodes. */
   readonly gradient: Float32Array
   readonly residual: Residual | null
+  /** After the round, of a run that mixes. */
+  readonly standing?: Standing
 }
 
 /** Snapshots kept: the newest, and the one before that stands in if it is damaged. */
@@ -32,6 +35,8 @@ interface Content {
   readonly records: Map<AssignmentId, Record>
   /** What coding has lost until now; null if nothing. */
   residual: Float32Array | null
+  /** After the latest round, of a run that mixes. */
+  standing: Standing | null
 }
 
 interface Write {
@@ -72,6 +77,10 @@ export class VirtualDisk {
   }
   get residual(): Float32Array | null {
     return this.#content.residual
+  }
+
+  get standing(): Standing | null {
+    return this.#content.standing
   }
 
   /** Hard state and entries, as one record: all of it or nothing is there after a crash. */
@@ -135,6 +144,7 @@ export class VirtualDisk {
     this.#write(done, (content) => {
       content.records.set(record.manifest.assignment, record)
       content.residual = record.residual?.after ?? null
+      content.standing = record.standing ?? null
     })
   }
 
@@ -205,4 +215,5 @@ const emptyContent = (): Content => ({
   snapshots: [],
   records: new Map(),
   residual: null,
+  standing: null,
 })

@@ -9,9 +9,12 @@ import { unreported } from '../outer/merge.js'
 import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
 import type { Codec } from '../tensor/codec.js'
 import { checkContribution } from '../tensor/contribution.js'
-import { positionAfter, withoutRound } from '../tensor/error-feedback.js'
-import { firstNonFinite } from '../tensor/vector.js'
+import { positionAfter, takeAway, withoutRound } from '../tensor/error-feedback.js'
+import { type Fragment, fragmentAt, lengthOf } from '../tensor/fragments.js'
+import { mixIn } from '../tensor/mixing.js'
+import { firstNonFinite, subtract } from '../tensor/vector.js'
 import type { VirtualClock } from './clock.js'
+import type { Record } from './disk.js'
 import type { VirtualNetwork } from './network.js'
 import type { OuterSteps } from './outer-steps.js'
 import { contributionOf, type Memory, type SimulatedPeer, topicName } from './peer.js'
@@ -39,6 +42,10 @@ export interface ExecutorParts {
   readonly outerSteps: OuterSteps
   /** Those that the run allows. */
   readonly codecs: ReadonlyMap<CodecName, Codec>
+  /** In which contributions are sent; 1 where everything is sent at once. */
+  readonly fragments: number
+  /** alpha; 0 where theta is taken in as it is. */
+  readonly mixing: number
   /** Those that a report of a cluster may have beside them. */
   readonly allCodecs: ReadonlyMap<CodecName, Codec>
   readonly sabotage: (peer: string, assignment: Assignment) => Sabotage | null
@@ -57,6 +64,9 @@ interface RoundUnderWay {
   readonly assignment: Assignment
   readonly codec: CodecName
   cancelled: boolean
+  /** Of a run that mixes; and the own contributions that it took in. */
+  readonly drift: Float32Array | null
+  readonly takenIn: readonly AssignmentId[]
 }
 
 type Of<Type extends Effect['type']> = Extract<Effect, { type: Type }>
@@ -226,9 +236,9 @@ export class VirtualExecutor {
   /** Checked, then durable, then told to the core. @param gradient as the payload decodes */
   receive(peer: SimulatedPeer, from: PeerId, manifest: Manifest, gradient: Float32Array): void {
     if (peer.memory === null) return
-    const { codecs, task } = this.parts
+    const { codecs } = this.parts
     const problem = codecs.has(manifest.codec)
-      ? checkContribution(gradient, manifest, task.dimensions)
+      ? checkContribution(gradient, manifest, lengthOf(this.#fragmentOf(manifest)))
       : `its codec is ${manifest.codec}`
     const arrived: NewEvent = { type: 'contribution', from, manifest, problem }
     if (problem !== null) this.#later(peer, 0, arrived)
@@ -374,14 +384,12 @@ export class VirtualExecutor {
     if (this.parts.above?.begun(peer, { ...assignment, base: version }, base.outer.theta) === true) return
     const roundMs = assignment.steps * peer.device.secondsPerStep * 1000
     const own = without.flatMap((id) => peer.disk.records.get(id) ?? [])
-    const theta = own.reduce(
-      (start, { gradient, residual }) => positionAfter(start, gradient, residual),
-      base.outer.theta,
-    )
+    const { position: theta, ...mixed } = this.#startFrom(memory, base.outer.theta, own)
     const round: RoundUnderWay = {
       assignment: { ...assignment, base: version },
       codec: train.codec,
       cancelled: false,
+      ...mixed,
     }
     const finish = this.#then(peer, () => this.#finishRound(peer, round, theta))
     const cancel = this.parts.clock.after(roundMs, finish)
@@ -389,6 +397,32 @@ export class VirtualExecutor {
       round.cancelled = true
       cancel()
     }
+  }
+
+  /** @param own contributions that theta lacks */
+  #startFrom({ residual, standing, takenIn }: Memory, theta: Float32Array, own: readonly Record[]) {
+    const after = (start: Float32Array, record: Record) =>
+      positionAfter(start, record.gradient, record.residual)
+    const { fragments, mixing } = this.parts
+    if (fragments === 1) return { position: own.reduce(after, theta), drift: null, takenIn: [] }
+    // With all that it moved and did not send.
+    const position = theta.slice()
+    if (residual !== null) takeAway(position, residual)
+    for (const { manifest, gradient } of own) takeAway(position, gradient, this.#fragmentOf(manifest).start)
+    if (mixing === 0) return { position, drift: null, takenIn: [] }
+    const drift = standing?.drift.slice() ?? new Float32Array(theta.length)
+    const taken = new Set(takenIn.values())
+    for (let index = 0; index < fragments; index++) {
+      const { start, end } = fragmentAt(theta.length, fragments, index)
+      const stood = taken.has(index) ? (standing?.end.subarray(start, end) ?? null) : null
+      mixIn(position.subarray(start, end), drift.subarray(start, end), stood, mixing)
+    }
+    return { position, drift, takenIn: [...takenIn.keys()] }
+  }
+
+  #fragmentOf({ fragment = 0 }: Manifest): Fragment {
+    const { task, fragments } = this.parts
+    return fragmentAt(task.dimensions, fragments, Math.min(fragment, fragments - 1))
   }
 
   /** What the cluster has moved by now, durable here before it is told. */
@@ -425,7 +459,7 @@ export class VirtualExecutor {
     const { memory } = peer
     clock.when(task.train(theta, assignment, peer.name), (trained) => {
       if (memory !== null && peer.memory === memory && !round.cancelled)
-        this.#saveRound(peer, memory, round, trained, sabotage)
+        this.#saveRound(peer, memory, round, theta, trained, sabotage)
     })
     return null
   }
@@ -434,6 +468,7 @@ export class VirtualExecutor {
     peer: SimulatedPeer,
     memory: Memory,
     round: RoundUnderWay,
+    theta: Float32Array,
     { gradient: g, loss }: TrainedRound,
     sabotage: Sabotage | null,
   ): void {
@@ -447,14 +482,17 @@ export class VirtualExecutor {
       return
     }
     const codec = this.#codec(round.codec)
-    const sound = contributionOf(round.assignment, g, memory.residual, codec, {
-      speed: 1 / secondsPerStep,
-      loss,
-    })
+    const measured = { speed: 1 / secondsPerStep, loss }
+    const { fragments } = this.parts
+    const sound = contributionOf(round.assignment, g, memory.residual, codec, measured, fragments)
+    const { drift, takenIn } = round
+    const standing = drift === null ? null : { end: subtract(theta, g), drift }
     if (sabotage === 'not-finite') sound.gradient[0] = Number.NaN
     const manifest =
       sabotage === 'wrong-norm' ? { ...sound.manifest, norm: 2 * sound.manifest.norm } : sound.manifest
     memory.residual = sound.residual?.after ?? null
+    memory.standing = standing
+    for (const id of takenIn) memory.takenIn.delete(id)
     const trained = this.#then(peer, () => {
       if (round.cancelled) {
         this.#settleRecord(peer, memory, id, false)
@@ -464,12 +502,15 @@ export class VirtualExecutor {
       handle(peer, { type: 'stepped', assignment: id, step: steps, loss, ms })
       return { type: 'trained', manifest }
     })
-    peer.disk.saveRecord({ ...sound, manifest }, trained)
+    peer.disk.saveRecord({ ...sound, manifest, ...(standing !== null && { standing }) }, trained)
   }
 
   /** Its verdict is known: a round that came to nothing leaves nothing in the residual. */
   #settleRecord(peer: SimulatedPeer, memory: Memory, id: AssignmentId, applied: boolean): void {
-    const made = peer.disk.records.get(id)?.residual ?? null
+    const record = peer.disk.records.get(id)
+    const made = record?.residual ?? null
+    if (applied && record?.manifest.fragment !== undefined && this.parts.mixing > 0)
+      memory.takenIn.set(id, record.manifest.fragment)
     if (!applied && made !== null && memory.residual !== null)
       memory.residual = withoutRound(memory.residual, made)
     peer.disk.settleRecord(id, memory.residual)

@@ -3,6 +3,7 @@ import type { Assignment } from '../core/entries.js'
 import { assignmentId, type Hash, hash, type PeerId } from '../core/ids.js'
 import type { LedgerState } from '../core/ledger.js'
 import type { LogPoint, Manifest, Message } from '../core/messages.js'
+import { fragmentCount } from '../outer/fragments.js'
 import { fp32 } from '../tensor/fp32.js'
 import type { Dice } from './dice.js'
 import { contributionOf } from './peer.js'
@@ -138,10 +139,12 @@ export function lie(swarm: SimulatedSwarm, dice: Dice, liar: string, victim: str
   const kind = dice.pick(lieKinds)
   if (from === undefined || to === undefined || kind === undefined) return 'nothing'
   if (kind === 'contribution') {
-    const gradient = new Float32Array(swarm.task.dimensions).fill(dice.roll())
+    const values = new Float32Array(swarm.task.dimensions).fill(dice.roll())
     const given = openOf(dice, ledger)
     const assignment = given ?? { id: assignmentId(dice.whole(1, far)), base: 0, steps: 1 }
-    const { manifest } = contributionOf(assignment, gradient, null, fp32, { speed: 1, loss: 1 })
+    const fragments = fragmentCount(swarm.options.run)
+    const measured = { speed: 1, loss: 1 }
+    const { manifest, gradient } = contributionOf(assignment, values, null, fp32, measured, fragments)
     swarm.injectContribution(liar, victim, manifest, gradient)
   } else {
     const make: (known: Knowledge) => Message = kinds[kind as keyof typeof kinds]

@@ -1,7 +1,7 @@
 // The outer steps of a swarm: every replica takes the same ones, so that each has to be computed once only.
 import { type OuterBody, payloadsOf } from '../core/entries.js'
 import type { LedgerState } from '../core/ledger.js'
-import type { OuterState } from '../outer/optimizer.js'
+import type { WholeState } from '../outer/fragments.js'
 import { nextSnapshot, type OuterRules, type Snapshot } from '../outer/snapshot.js'
 import { sha256 } from '../platform/sha256.js'
 
@@ -9,10 +9,10 @@ type Step = Omit<Snapshot, 'ledger'>
 
 export class OuterSteps {
   /** By the very state that a step began from: one with a flipped bit is another. */
-  readonly #taken = new WeakMap<OuterState, Map<string, Step>>()
+  readonly #taken = new WeakMap<WholeState, Map<string, Step>>()
   /** States that came of a flipped bit, and those in which it flipped: they are not what their digests say. */
-  readonly #wrong = new WeakSet<OuterState>()
-  readonly #flipped = new WeakSet<OuterState>()
+  readonly #wrong = new WeakSet<WholeState>()
+  readonly #flipped = new WeakSet<WholeState>()
 
   constructor(private readonly rules: OuterRules) {}
 
@@ -46,12 +46,12 @@ export class OuterSteps {
   }
 
   /** Whether a state is what its digests say: whoever fetches it finds out. */
-  isGenuine(outer: OuterState): boolean {
+  isGenuine(outer: WholeState): boolean {
     return !this.#flipped.has(outer)
   }
 
   /** Whether a state has a flipped bit, or came of one that had. */
-  isWrong(outer: OuterState): boolean {
+  isWrong(outer: WholeState): boolean {
     return this.#wrong.has(outer)
   }
 }

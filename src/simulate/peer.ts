@@ -1,7 +1,7 @@
 // One simulated peer: the production state machine, a disk that survives crashes, and vectors in memory.
 import type { Assignment, Role } from '../core/entries.js'
 import type { NewEvent } from '../core/events.js'
-import type { PeerId, Version } from '../core/ids.js'
+import type { AssignmentId, PeerId, Version } from '../core/ids.js'
 import { termAt } from '../core/log.js'
 import type { Manifest, Topic } from '../core/messages.js'
 import type { HeldState, PeerSetup, PeerState } from '../core/state.js'
@@ -9,6 +9,8 @@ import type { Snapshot } from '../outer/snapshot.js'
 import { sha256 } from '../platform/sha256.js'
 import type { Codec } from '../tensor/codec.js'
 import { compress } from '../tensor/error-feedback.js'
+import { fragmentAt, lengthOf } from '../tensor/fragments.js'
+import type { Standing } from '../tensor/mixing.js'
 import { manifestOf } from '../wire/chunks.js'
 import type { Record, VirtualDisk } from './disk.js'
 
@@ -35,6 +37,9 @@ export interface Memory {
   cancelTraining: (() => void) | null
   /** What coding has lost until now, unsettled rounds taken as applied; null if nothing. */
   residual: Float32Array | null
+  /** After its latest round, of a run that mixes; and own contributions applied since, with their fragments. */
+  standing: Standing | null
+  readonly takenIn: Map<AssignmentId, number>
   /** Counts the snapshots installed: an outer step begun before the last one is void. */
   installs: number
 }
@@ -98,19 +103,27 @@ export function heldOn(
   return { held, snapshot }
 }
 
-/** A contribution as a worker makes it. @param lost before, by coding; null if nothing was */
+/**
+ * A contribution as a worker makes it.
+ *
+ * @param lost before, by coding or in other fragments; null if nothing was
+ * @param fragments of the run
+ */
 export function contributionOf(
-  { id: assignment, base, steps }: Pick<Assignment, 'id' | 'base' | 'steps'>,
+  { id: assignment, base, steps, fragment }: Pick<Assignment, 'id' | 'base' | 'steps' | 'fragment'>,
   g: Float32Array,
   lost: Float32Array | null,
   codec: Codec,
   { speed, loss }: Pick<Manifest, 'speed' | 'loss'>,
+  fragments = 1,
 ): Record {
-  const { payload, residual, norm } = compress(g, lost, codec)
-  const round = { assignment, base, steps, codec: codec.name, norm, speed, loss }
+  const stretch = fragmentAt(g.length, fragments, fragment ?? 0)
+  const { payload, residual, norm } = compress(g, lost, codec, stretch)
+  const of = fragment === undefined ? {} : { fragment }
+  const round = { assignment, base, steps, codec: codec.name, ...of, norm, speed, loss }
   return {
     manifest: manifestOf(round, payload, sha256),
-    gradient: codec.decode(payload, g.length),
+    gradient: codec.decode(payload, lengthOf(stretch)),
     residual,
   }
 }

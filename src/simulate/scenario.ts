@@ -21,7 +21,15 @@ export interface Scenario {
 }
 
 /** Dice of one storm that are thrown apart, so that one more draw for the one changes nothing of the others. */
-export const purposes = { scenario: 1, network: 2, faults: 3, lies: 4, sabotage: 5, compression: 6 } as const
+export const purposes = {
+  scenario: 1,
+  network: 2,
+  faults: 3,
+  lies: 4,
+  sabotage: 5,
+  compression: 6,
+  fragments: 7,
+} as const
 
 const clusterNames = ['lake', 'meadow', 'forest'] as const
 /** More versions than any storm makes: it ends the run itself, once the faults are over. */
@@ -71,6 +79,7 @@ function runOf(dice: Dice, seed: number): RunConfig {
     grace: dice.pick(['auto', 'auto', 0, dice.between(0, 0.6)]),
     roundsAhead: dice.pick([0, 0, 1, 2]),
     compression: compressionOf(seed),
+    ...fragmentsOf(seed),
     startPeers: dice.whole(1, 4),
     replicas: dice.pick([1, 3, 3, 3, 5, 5]),
     data: { shards: dice.whole(4, 10) },
@@ -85,6 +94,13 @@ function runOf(dice: Dice, seed: number): RunConfig {
 function compressionOf(seed: number) {
   const codec = new Dice(seed, purposes.compression).pick(['fp32', 'fp32', 'int8', 'int4', 'topk', 'auto'])
   return { codec, density: 0.25 }
+}
+
+/** As many as the toy's eight parameters have SIMD vectors. */
+function fragmentsOf(seed: number) {
+  const dice = new Dice(seed, purposes.fragments)
+  const count = dice.pick([1, 1, 2])
+  return count === 1 ? {} : { fragments: { count, mixing: dice.pick([0, 0, 0.5]) } }
 }
 
 function outerOf(dice: Dice) {

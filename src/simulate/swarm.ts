@@ -7,6 +7,7 @@ import type { Manifest, Message } from '../core/messages.js'
 import { createPeer, step } from '../core/peer.js'
 import type { Report } from '../core/reports.js'
 import type { PeerSetup, PeerState } from '../core/state.js'
+import { fragmentCount } from '../outer/fragments.js'
 import { shardScheduleSteps } from '../outer/learning-rate.js'
 import { uniform } from '../outer/random.js'
 import { firstSnapshot, type Snapshot } from '../outer/snapshot.js'
@@ -112,6 +113,8 @@ export class SimulatedSwarm {
       promises: this.promises,
       outerSteps: this.#outerSteps,
       codecs: codecsOf(run.compression),
+      fragments: fragmentCount(run),
+      mixing: run.fragments?.mixing ?? 0,
       allCodecs: codecsOf({ ...run.compression, codec: 'auto' }),
       sabotage: this.options.sabotage ?? (() => null),
       clock: this.clock,
@@ -141,6 +144,8 @@ export class SimulatedSwarm {
       topics: new Set(),
       cancelTraining: null,
       residual: peer.disk.residual,
+      standing: peer.disk.standing,
+      takenIn: new Map(),
       installs: 0,
     }
     const speed = 1 / peer.device.secondsPerStep

@@ -74,7 +74,7 @@ function metadataOf({ ledger, outer, digest, stateDigest }: Snapshot): Record<st
     ledger: JSON.stringify(ledger),
     version: String(ledger.version),
     index: String(ledger.index),
-    phase: String(outer.phase),
+    phase: outer.phases.join(' '),
     digest,
     stateDigest,
   }
@@ -97,7 +97,7 @@ function snapshotFrom({ metadata, tensors }: TensorFile): Snapshot {
     outer: {
       theta: vector(thetaName),
       slots: Object.fromEntries(slots.map((name) => [name.slice(slotPrefix.length), vector(name)])),
-      phase: Number(text('phase')),
+      phases: text('phase').split(' ').map(Number),
     },
     digest: hash(text('digest')),
     stateDigest: hash(text('stateDigest')),

@@ -31,6 +31,8 @@ export interface FinishedRound {
   readonly residual: Residual | null
   /** Parameters at the round's end; null where no round goes on from them. */
   readonly thetaEnd: Float32Array | null
+  /** How far the worker keeps away from theta, of a run that mixes. */
+  readonly drift?: Float32Array
 }
 
 /** A contribution whose verdict is not known, with what its coding made of the residual. */
@@ -48,10 +50,15 @@ export interface WorkerRecord {
   readonly residual: Float32Array | null
   /** As the newest round left it. */
   readonly thetaEnd: { readonly assignment: AssignmentId; readonly theta: Float32Array } | null
+  /** As the newest round had it, of a run that mixes. */
+  readonly drift?: Float32Array
+  /** The newest round, if it was applied, and the fragment that it was of. */
+  readonly takenIn?: { readonly assignment: AssignmentId; readonly fragment: number }
 }
 
 const payloadName = 'contribution'
 const thetaName = 'thetaEnd'
+const driftName = 'drift'
 const residualNames = { before: 'residual.before', after: 'residual.after' } as const
 
 /**
@@ -78,21 +85,25 @@ export async function loadWorkerRecord(folder: string): Promise<WorkerRecord | n
   /** Of rounds that came to nothing after the newest one went on from their residuals; or of the newest itself. */
   const undone: Residual[] = []
   let newest: FinishedRound | null = null
+  let isApplied = false
   for (const file of await roundFiles(folder)) {
+    isApplied = file.outcome === 'apply'
     newest = await readRound(file)
     const { contribution, residual } = newest
     if (file.outcome === null) contributions.push({ ...contribution, residual })
     else if (file.outcome !== 'apply' && residual !== null) undone.push(residual)
   }
   if (newest === null) return null
-  const { contribution, inner, residual, thetaEnd: theta } = newest
-  const { assignment } = contribution.manifest
+  const { contribution, inner, residual, thetaEnd: theta, drift } = newest
+  const { assignment, fragment } = contribution.manifest
   return {
     contributions,
     inner,
     // The newest first: without it the residual is the one before it, to the bit.
     residual: residual === null ? null : undone.reduceRight(withoutRound, residual.after),
     thetaEnd: theta === null ? null : { assignment, theta },
+    ...(drift !== undefined && { drift }),
+    ...(isApplied && fragment !== undefined && { takenIn: { assignment, fragment } }),
   }
 }
 
@@ -116,13 +127,14 @@ export async function settleContribution(
   await removeSuperseded(folder)
 }
 
-function tensorsOf({ contribution, inner, residual, thetaEnd }: FinishedRound): Tensor[] {
+function tensorsOf({ contribution, inner, residual, thetaEnd, drift }: FinishedRound): Tensor[] {
   const vector = (name: string, data: Tensor['data']): Tensor => ({ name, shape: [data.length], data })
   const tensors = [vector('m', inner.m), vector('v', inner.v), vector(payloadName, contribution.payload)]
   if (residual !== null) {
     tensors.push(vector(residualNames.before, residual.before), vector(residualNames.after, residual.after))
   }
   if (thetaEnd !== null) tensors.push(vector(thetaName, thetaEnd))
+  if (drift !== undefined) tensors.push(vector(driftName, drift))
   return tensors
 }
 
@@ -159,5 +171,6 @@ function roundFrom({ metadata, tensors }: TensorFile): FinishedRound {
       ? { before: vector(residualNames.before), after: vector(residualNames.after) }
       : null,
     thetaEnd: tensors.has(thetaName) ? vector(thetaName) : null,
+    ...(tensors.has(driftName) && { drift: vector(driftName) }),
   }
 }

@@ -25,6 +25,7 @@ export function crossChecks(raw: unknown): readonly Problem[] {
     ...validator(file),
     ...compression(file),
     ...hierarchy(file),
+    ...fragments(file),
     ...stopRule(file),
     ...faults(file),
   ]
@@ -134,6 +135,14 @@ function hierarchy(file: Loose): readonly Problem[] {
       text: 'run.warmStart does not go with run.hierarchy: every cluster begins from the initial parameters of the seed',
     })
   return problems
+}
+
+/** A cluster counts what it reports from whole parameters that it took in. */
+function fragments(file: Loose): readonly Problem[] {
+  const run = group(file.run)
+  if (run.fragments === undefined || run.hierarchy === undefined) return []
+  const text = 'run.fragments is for flat runs, but run.hierarchy is given; leave out one of them'
+  return [{ path: ['run', 'fragments'], text }]
 }
 
 function stopRule(file: Loose): readonly Problem[] {

@@ -126,6 +126,21 @@ export const compressionSchema = z.strictObject({
     .describe('Share of the values that `topk` sends; what is left is sent later.'),
 })
 
+/** A part of the parameters at a time (Streaming DiLoCo, arXiv 2501.18512). */
+const fragmentsSchema = z.strictObject({
+  count: count
+    .max(64)
+    .describe(
+      'P: a contribution is of one of so many stretches of the parameters, each with an outer cycle of its own.',
+    ),
+  mixing: z
+    .number()
+    .min(0)
+    .lt(1)
+    .default(0)
+    .describe('alpha: weight of the local parameters where a worker takes in what became of its fragment.'),
+})
+
 /** Everything that makes a run this run and not another: it goes into the run id. */
 export const runSchema = z.strictObject({
   seed: z
@@ -146,6 +161,9 @@ export const runSchema = z.strictObject({
     .optional()
     .describe('Every cluster is a swarm of its own under an upper one; one flat swarm unless given.'),
   compression: compressionSchema.prefault({}),
+  fragments: fragmentsSchema
+    .optional()
+    .describe('Contributions of one fragment of the parameters each, in turn; of everything unless given.'),
   localSteps: count.default(30).describe('H: local steps of the fastest worker per round.'),
   dylu: z.boolean().default(true).describe('Dynamic local updates, Eq. 6: slower workers take fewer steps.'),
   grace: z

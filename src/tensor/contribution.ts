@@ -21,9 +21,8 @@ export class ContributionCheck {
   }
 
   /** Why the pseudo-gradient is refused, in words; null if its values and its norm are what the manifest says. */
-  problem({ norm }: Pick<Manifest, 'norm'>, parameters: number): string | null {
-    if (this.#values !== parameters)
-      return `the pseudo-gradient has ${this.#values} values, the model ${parameters} parameters`
+  problem({ norm }: Pick<Manifest, 'norm'>, values: number): string | null {
+    if (this.#values !== values) return `the pseudo-gradient has ${this.#values} values, not ${values}`
     if (this.#bad !== null) return `the pseudo-gradient is ${this.#bad}, which is no finite number`
     const measured = Math.sqrt(this.#squares)
     if (!(Math.abs(measured - norm) <= normTolerance * measured))
@@ -32,13 +31,13 @@ export class ContributionCheck {
   }
 }
 
-/** The check of a whole pseudo-gradient `g`. */
+/** The check of a whole pseudo-gradient `g`, of all parameters or of a fragment. */
 export function checkContribution(
   g: Float32Array,
   manifest: Pick<Manifest, 'norm'>,
-  parameters: number,
+  values: number,
 ): string | null {
   const check = new ContributionCheck()
   check.add(g)
-  return check.problem(manifest, parameters)
+  return check.problem(manifest, values)
 }

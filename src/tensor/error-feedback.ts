@@ -6,7 +6,11 @@
 // residual, `after = before + g - sent`. If it is refused, neither its `g` nor what it sent counts, and just that is
 // taken away again: `residual - (after - before)`. What it had sent for rounds before it thereby is in the residual
 // again, once; and what its successors sent of its own loss is owed back. For the newest round this is `before`.
+//
+// Where the run has fragments, a round sends one of them, and all of what it moved in the others is in the residual like
+// the rest of what was not sent: a fragment's turn comes.
 import type { Codec } from './blocks.js'
+import { type Fragment, lengthOf, wholeVector } from './fragments.js'
 import { firstNonFinite, norm } from './vector.js'
 
 /** What coding a round's pseudo-gradient made of the residual. */
@@ -30,10 +34,17 @@ export interface Compressed {
  *
  * @param g must be finite
  * @param before null if nothing was ever lost
+ * @param fragment that is sent
  * @throws Error if both together are not finite
  */
-export function compress(g: Float32Array, before: Float32Array | null, codec: Codec): Compressed {
-  if (before === null && codec.name === 'fp32') {
+export function compress(
+  g: Float32Array,
+  before: Float32Array | null,
+  codec: Codec,
+  fragment: Fragment = wholeVector(g),
+): Compressed {
+  const { start, end } = fragment
+  if (before === null && codec.name === 'fp32' && lengthOf(fragment) === g.length) {
     return { payload: codec.encode(g), residual: null, norm: norm(g) }
   }
   const lost = before ?? new Float32Array(g.length)
@@ -41,9 +52,9 @@ export function compress(g: Float32Array, before: Float32Array | null, codec: Co
   for (let i = 0; i < g.length; i++) whole[i] = g[i] + lost[i]
   const bad = firstNonFinite(whole)
   if (bad >= 0) throw new Error(`with what was lost before it is ${whole[bad]} at parameter ${bad}`)
-  const payload = codec.encode(whole)
-  const sent = codec.decode(payload, g.length)
-  for (let i = 0; i < g.length; i++) whole[i] -= sent[i]
+  const payload = codec.encode(whole.subarray(start, end))
+  const sent = codec.decode(payload, lengthOf(fragment))
+  for (let i = start; i < end; i++) whole[i] -= sent[i - start]
   return { payload, residual: { before: lost, after: whole }, norm: norm(sent) }
 }
 
@@ -74,4 +85,15 @@ export function positionAfter(
     for (let i = 0; i < end.length; i++) end[i] = start[i] - (sent[i] + (after[i] - before[i]))
   }
   return end
+}
+
+/**
+ * Takes values away from a position, in place. A worker of a run with fragments stands at theta less its residual, and
+ * less what it sent of own contributions that theta lacks: if it went on without what it moved and has not sent, it would
+ * move the same once more. Where the outer step takes what is sent as it is, this is where its latest round ended.
+ *
+ * @param from the first of the position that is changed
+ */
+export function takeAway(position: Float32Array, values: Float32Array, from = 0): void {
+  for (let i = 0; i < values.length; i++) position[from + i] -= values[i]
 }

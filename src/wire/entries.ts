@@ -45,6 +45,7 @@ const assignmentSchema = exactly<Assignment>()(
     shard: whole,
     position: whole,
     steps: z.int().positive(),
+    fragment: whole.optional(),
     deadlineMs: z.number().nonnegative(),
   }),
 )
@@ -117,6 +118,7 @@ const entrySchemas = [
       worker: peerIdSchema,
       payload: hashSchema,
       codec: z.enum(codecNames),
+      fragment: whole.optional(),
       version: whole,
       staleness: whole,
       weight: z.number(),

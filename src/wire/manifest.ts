@@ -13,6 +13,7 @@ export const manifestSchema = exactly<Manifest>()(
     base: whole,
     steps: whole,
     codec: z.enum(codecNames),
+    fragment: whole.optional(),
     payload: hashSchema,
     bytes: z.int().positive(),
     chunkBytes: z.int().positive().max(MAX_CHUNK_BYTES),

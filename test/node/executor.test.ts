@@ -34,7 +34,7 @@ function executorOver(methods: Partial<Mesh>) {
   const account = new Account(() => 0)
   const noTrainer = {} as Trainer
   const records = { save: () => Promise.resolve(), settle: () => Promise.resolve() }
-  const rounds = new Rounds(noTrainer, records, exact, account, events.dispatch, unexpected)
+  const rounds = new Rounds(noTrainer, records, { compression: exact }, account, events.dispatch, unexpected)
   rounds.restore({ contributions: [{ ...made, residual: null }], residual: null })
   const contributions = new Contributions(mesh, format, new MemoryPayloads(), events.dispatch, unexpected)
   const executor = new Executor({

@@ -43,7 +43,7 @@ export class Events {
 
 /** A run that compresses nothing, and its payloads where the model has two parameters. */
 export const exact: CodecChoice = { codec: 'fp32', density: 1 }
-export const format: PayloadFormat = { parameters: 2, codecs: codecsOf(exact) }
+export const format: PayloadFormat = { parameters: 2, fragments: 1, codecs: codecsOf(exact) }
 
 export interface MadeContribution {
   readonly manifest: Manifest

@@ -17,6 +17,7 @@ import { contentName } from '../../src/platform/content-name.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { decodeSnapshot, encodeSnapshot, loadSnapshot, saveSnapshot } from '../../src/store/snapshot.js'
 import { type CodecChoice, codecs } from '../../src/tensor/codec.js'
+import { fragmentAt } from '../../src/tensor/fragments.js'
 import { madeVectors, outerOptions } from '../paper/made.js'
 import { withFolder } from '../store/folders.js'
 import { alice, exact } from './fakes.js'
@@ -105,6 +106,28 @@ describe('Outer states', () => {
     const decoded = codecs.int4.decode(payload, parameters)
     const plain = nextSnapshot(expected[0], coded, ledgerAt(1), [decoded], { outer: config }, sha256)
     assert.deepEqual(await states.apply(coded, ledgerAt(1), payload), digestsOf(plain))
+  })
+
+  it('take the steps on fragments of the plain rule, exact payloads too', async () => {
+    const rules = { outer: config, fragments: { count: 2, mixing: 0 } }
+    const states = new OuterStates({ ...rules, compression: exact })
+    open.push(states)
+    let plain = firstSnapshot(theta, ledgerAt(0), rules, sha256)
+    assert.deepEqual(await states.found(theta, ledgerAt(0)), digestsOf(plain))
+    for (const [at, fragment] of [1, 0, 1, 1, 0].entries()) {
+      const { start, end } = fragmentAt(parameters, 2, fragment)
+      const g = made[at].g.slice(start, end)
+      const payload = codecs.fp32.encode(g)
+      const entry = { ...made[at].entry, fragment, payload: contentName(payload) }
+      plain = nextSnapshot(plain, entry, ledgerAt(at + 1), [g], rules, sha256)
+      assert.deepEqual(await states.apply(entry, ledgerAt(at + 1), payload), digestsOf(plain))
+    }
+    const kept = await states.snapshot(5)
+    assert.deepEqual(kept, plain)
+    const other = new OuterStates({ ...rules, compression: exact })
+    open.push(other)
+    const { stateDigest } = await other.receive(encodeSnapshot(plain), plain.stateDigest)
+    assert.equal(stateDigest, plain.stateDigest)
   })
 
   it('keep the thetas of six versions and the whole states of four', async () => {

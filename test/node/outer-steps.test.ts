@@ -1,11 +1,13 @@
 // The steps of the kernels, which have the bits of the plain rules whatever the vectors, and what is kept of them.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import type { ApplyEntry } from '../../src/core/entries.js'
 import { type Hash, hash } from '../../src/core/ids.js'
 import { emptyLedger, type LedgerState } from '../../src/core/ledger.js'
 import type { OwnState, OwnVector } from '../../src/node/outer-calls.js'
 import { compileOuterKernels } from '../../src/node/outer-kernels.js'
 import { OuterSteps } from '../../src/node/outer-steps.js'
+import { wholeOf } from '../../src/outer/fragments.js'
 import { unreported } from '../../src/outer/merge.js'
 import { initialState, outerOptimizer, outerOptimizerNames } from '../../src/outer/optimizer.js'
 import {
@@ -19,6 +21,7 @@ import { contentName } from '../../src/platform/content-name.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { hierarchySchema, type OuterConfig } from '../../src/swarmfile/schema.js'
 import { type CodecName, codecs, codecsOf } from '../../src/tensor/codec.js'
+import { fragmentAt, mostFragments } from '../../src/tensor/fragments.js'
 import { madeVectors, outerOptions } from '../paper/made.js'
 import { alice, exact } from './fakes.js'
 
@@ -58,6 +61,10 @@ const configs: fc.Arbitrary<OuterConfig> = fc
     learningRate: fc.oneof(fc.double({ min: 0.01, max: 2, noNaN: true }), fc.constant(smallest)),
   })
   .map(({ share, ...rest }) => outerOptions({ ...rest, activation: share / rest.bufferSize }))
+
+/** Where a run begins. */
+const firstState = (theta: Float32Array, { method }: OuterConfig, count = 1) =>
+  wholeOf(initialState(theta, outerOptimizer(method)), count)
 
 /** What one step makes of a state, or why it does not. */
 function outcomeOf(take: () => { readonly stateDigest: string }): string {
@@ -117,7 +124,7 @@ describe('A step of the kernels', () => {
     )
     fc.assert(
       fc.property(cases, ([config, theta, gs, weight]) => {
-        const start = initialState(theta, outerOptimizer(config.method))
+        const start = firstState(theta, config)
         assertSameBits(config, snapshotOf(start, ledgerAt(0), sha256), gs, weight)
       }),
       { numRuns: 300 },
@@ -140,7 +147,7 @@ describe('A step of the kernels', () => {
         const { slots, name } = outerOptimizer(config.method)
         const made = Object.fromEntries(slots.map((slot, i) => [slot, vectors[i]]))
         const cycle = name === 'delayed-nesterov' ? phase % config.bufferSize : 0
-        const start = snapshotOf({ theta, slots: made, phase: cycle }, ledgerAt(7), sha256)
+        const start = snapshotOf({ theta, slots: made, phases: [cycle] }, ledgerAt(7), sha256)
         assertSameBits(config, start, gs, weight)
         const g = Float32Array.from(theta, () => largest)
         if (
@@ -156,6 +163,59 @@ describe('A step of the kernels', () => {
   })
 })
 
+describe('A step of the kernels on a fragment', () => {
+  const fragmented = fc
+    .tuple(fc.integer({ min: 5, max: 43 }), fc.integer({ min: 2, max: 4 }))
+    .map(([length, count]): [number, number] => [length, Math.min(count, mostFragments(length))])
+    .chain(([length, count]) =>
+      fc.tuple(
+        configs,
+        fc.constant(count),
+        vectorOf(length, finite),
+        fc.array(fc.tuple(fc.nat(count - 1), vectorOf(length, finite, huge)), { minLength: 1, maxLength: 9 }),
+      ),
+    )
+
+  it('has the bits of the plain rule, whatever the fragments, their order and the parts of memory', () => {
+    fc.assert(
+      fc.property(fragmented, ([config, count, theta, contributions]) => {
+        const rules = { outer: config, fragments: { count, mixing: 0 } }
+        const steps = new OuterSteps(rules, codecsOf(exact), compiled, partLength)
+        let plain = snapshotOf(firstState(theta, config, count), ledgerAt(0), sha256)
+        steps.install(structuredClone(plain.outer) as OwnState, 0, plain.stateDigest)
+        for (const [fragment, values] of contributions) {
+          const version = plain.ledger.version + 1
+          const { start, end } = fragmentAt(theta.length, count, fragment)
+          const g = values.slice(start, end)
+          const expected = outcomeOf(() => {
+            const entry = { ...applied(1), fragment } as ApplyEntry
+            plain = nextSnapshot(plain, entry, ledgerAt(version), [g], rules, sha256)
+            return plain
+          })
+          const bytes = codecs.fp32.encode(g)
+          const coded = { codec: 'fp32', bytes } as const
+          const payload = contentName(bytes)
+          const take = () => steps.apply({ version, payload, coded, fragment, weight: 1, spare: null })
+          assert.equal(outcomeOf(take), expected)
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  it('refuses a payload of another length, and a state of another number of fragments', () => {
+    const rules = { outer: outerOptions({}), fragments: { count: 2, mixing: 0 } }
+    const steps = new OuterSteps(rules, codecsOf(exact), compiled, partLength)
+    const whole = firstState(new Float32Array(10), rules.outer, 2) as OwnState
+    steps.install(structuredClone(whole), 0, null)
+    const bytes = codecs.fp32.encode(new Float32Array(10))
+    const coded = { codec: 'fp32', bytes } as const
+    const takes = { version: 1, payload: contentName(bytes), coded, fragment: 1, weight: 1, spare: null }
+    assert.throws(() => steps.apply(takes), /6 values has 24 bytes, this one 40/)
+    assert.throws(() => steps.install({ ...whole, phases: [0] }, 0, null), /of 1 fragments, the run has 2/)
+  })
+})
+
 describe('The steps of the outer state', () => {
   const made = madeVectors(11)
   const vector = (length: number, scale: number): OwnVector => new Float32Array(made(length, scale))
@@ -163,14 +223,14 @@ describe('The steps of the outer state', () => {
   const theta = vector(5, 1)
   const begun = () => {
     const steps = new OuterSteps({ outer: config }, codecsOf(exact), compiled)
-    steps.install({ theta, slots: {}, phase: 0 }, 0, null)
+    steps.install({ theta, slots: {}, phases: [0] }, 0, null)
     return steps
   }
 
   it('keep thetas and the slots of four versions as they were', () => {
     const steps = begun()
     const thetas = [theta]
-    const digests = [digestState(initialState(theta, outerOptimizer(config.method)), 0, sha256).stateDigest]
+    const digests = [digestState(firstState(theta, config), 0, sha256).stateDigest]
     for (let version = 1; version <= 9; version++) {
       const next = applyTo(steps, version, vector(5, 1), 1)
       thetas.push(next.theta)
@@ -179,7 +239,7 @@ describe('The steps of the outer state', () => {
         const slots = steps.slotsOf(stateDigest)
         assert.equal(slots !== null, held > version - 4, `${held} at ${version}`)
         if (slots === null) continue
-        const outer = { theta: thetas[held], slots, phase: held % 3 }
+        const outer = { theta: thetas[held], slots, phases: [held % 3] }
         assert.equal(digestState(outer, held, sha256).stateDigest, stateDigest)
       }
     }
@@ -204,12 +264,18 @@ describe('The steps of the outer state', () => {
   it('refuse a state of another digest or method, and go on from the one before', () => {
     const steps = begun()
     const slots = { momentum: vector(5, 1), buffer: vector(5, 1) }
-    assert.throws(() => steps.install({ theta, slots, phase: 1 }, 4, hash('00')), /its digest is .*, not 00/)
+    assert.throws(
+      () => steps.install({ theta, slots, phases: [1] }, 4, hash('00')),
+      /its digest is .*, not 00/,
+    )
     const foreign = { velocity: vector(5, 1) }
-    assert.throws(() => steps.install({ theta, slots: foreign, phase: 1 }, 4, null), /has no slot velocity/)
+    assert.throws(
+      () => steps.install({ theta, slots: foreign, phases: [1] }, 4, null),
+      /has no slot velocity/,
+    )
     const short = { momentum: vector(4, 1) }
-    assert.throws(() => steps.install({ theta, slots: short, phase: 1 }, 4, null), /4 values, theta 5/)
-    assert.equal(applyTo(steps, 1, vector(5, 1), 1).phase, 1)
+    assert.throws(() => steps.install({ theta, slots: short, phases: [1] }, 4, null), /4 values, theta 5/)
+    assert.deepEqual(applyTo(steps, 1, vector(5, 1), 1).phases, [1])
   })
 
   it('take the same step of a coded payload as the plain rule of what it decodes to, across parts of memory', () => {
@@ -218,7 +284,7 @@ describe('The steps of the outer state', () => {
     for (const codec of codecsOf({ codec: 'auto', density: 0.1 }).values()) {
       const config = outerOptions({ learningRate: 0.5, bufferSize: 3 })
       const steps = new OuterSteps({ outer: config }, new Map([[codec.name, codec]]), compiled, 4_100)
-      const start = snapshotOf(initialState(theta, outerOptimizer(config.method)), ledgerAt(0), sha256)
+      const start = snapshotOf(firstState(theta, config), ledgerAt(0), sha256)
       steps.install(structuredClone(start.outer) as OwnState, 0, start.stateDigest)
       const bytes = codec.encode(vector(length, 1))
       const coded = { codec: codec.name, bytes }
@@ -243,7 +309,7 @@ describe('The steps of the outer state', () => {
     assert.throws(() => take('fp32', hash('00')), /does not match its hash/)
     assert.throws(() => take('fp32'), /5 values has 20 bytes, this one 21/)
     assert.throws(() => take('int8'), /int8 is not a codec of this run/)
-    assert.equal(applyTo(steps, 1, vector(5, 1), 1).phase, 1)
+    assert.deepEqual(applyTo(steps, 1, vector(5, 1), 1).phases, [1])
   })
 
   it('refuse a step that does not follow, and one of a payload that is not in the inbox', () => {
@@ -254,7 +320,7 @@ describe('The steps of the outer state', () => {
     deliver(steps, vector(5, 1))
     const takes = { version: 1, payload, coded: null, weight: 1, spare: null }
     assert.throws(() => steps.apply(takes), /does not match its hash/)
-    assert.equal(applyTo(steps, 1, g, 1).phase, 1)
+    assert.deepEqual(applyTo(steps, 1, g, 1).phases, [1])
   })
 })
 
@@ -300,7 +366,11 @@ describe('A merge with the theta of a swarm above', () => {
 
   it('is refused where there is no swarm above', () => {
     const steps = new OuterSteps({ outer: outerOptions({}) }, codecsOf(exact), compiled)
-    const start = snapshotOf(initialState(Float32Array.of(1), outerOptimizer('sgd')), ledgerAt(0), sha256)
+    const start = snapshotOf(
+      firstState(Float32Array.of(1), outerOptions({ method: 'sgd' })),
+      ledgerAt(0),
+      sha256,
+    )
     steps.install(start.outer as OwnState, 0, null)
     assert.throws(() => steps.merge(1, Float32Array.of(1), null), /no swarm above/)
   })

@@ -6,11 +6,12 @@ import { sliceValues } from '../../src/node/slices.js'
 import { contentName } from '../../src/platform/content-name.js'
 import { type CodecName, codecsOf } from '../../src/tensor/codec.js'
 import { compress } from '../../src/tensor/error-feedback.js'
+import { fragmentAt } from '../../src/tensor/fragments.js'
 import { contributionOf } from './fakes.js'
 
 const parameters = sliceValues + 5_000
 const codecs = codecsOf({ codec: 'auto', density: 0.05 })
-const format: PayloadFormat = { parameters, codecs }
+const format: PayloadFormat = { parameters, fragments: 1, codecs }
 const g = Float32Array.from({ length: parameters }, (_, i) => Math.sin(i * i))
 const { manifest: likeness } = contributionOf([1])
 
@@ -38,8 +39,22 @@ describe('A payload that arrives', () => {
 
   it('is refused when its codec is not one of the run', async () => {
     const { manifest, payload } = sentBy('int4')
-    const strict = { parameters, codecs: codecsOf({ codec: 'int8', density: 1 }) }
+    const strict = { ...format, codecs: codecsOf({ codec: 'int8', density: 1 }) }
     assert.equal(await payloadProblem(manifest, payload, strict), "its codec is int4, this run's int8")
+  })
+
+  it('of a fragment is sound where the run has it, with just its values', async () => {
+    const { start, end } = fragmentAt(parameters, 3, 2)
+    const { payload, norm } = compress(g, null, codecs.get('int4') ?? assert.fail(), { start, end })
+    const named = { payload: contentName(payload), bytes: payload.length, norm }
+    const manifest: Manifest = { ...likeness, ...named, codec: 'int4', fragment: 2 }
+    const problem = (changes: object, fragments = 3) =>
+      payloadProblem({ ...manifest, ...changes }, payload, { ...format, fragments })
+    assert.equal(await problem({}), null)
+    assert.equal(await problem({}, 1), 'it is of fragment 2, this run has none')
+    assert.equal(await problem({ fragment: undefined }), 'it is of fragment none, this run has 3')
+    assert.equal(await problem({ fragment: 3 }), 'it is of fragment 3, this run has 3')
+    assert.match((await problem({}, 4)) ?? '', /its payload has \d+ bytes, not \d+/)
   })
 
   it('is refused when it is shorter or longer than its codec makes it', async () => {

@@ -139,6 +139,26 @@ describe('A peer that joins by ticket with no file', () => {
     assert.ok(theirs.has(8), 'the last version is held by both')
   })
 
+  it('sends fragments in turn where the run has them, and holds the same digests', async () => {
+    const changes = {
+      fragments: { count: 3, mixing: 0.25 },
+      compression: { codec: 'int8' },
+      stop: { versions: 10 },
+    }
+    const anser = nest.start({
+      name: 'anser',
+      founder: true,
+      swarm: tinySwarm(changes, ['anser', 'branta']),
+    })
+    const branta = nest.start({ name: 'branta', cluster: 'south', ...(await ticketOf(anser)) })
+    await Promise.all([anser.ended, branta.ended])
+    const applied = anser.of('applied')
+    assert.deepEqual([...new Set(applied.map(({ fragment }) => fragment))].sort(), [0, 1, 2])
+    assert.deepEqual([anser.of('refused'), branta.of('refused')], [[], []])
+    const theirs = new Map(branta.of('digest').map(({ version, stateDigest }) => [version, stateDigest]))
+    assert.equal(theirs.get(10), anser.of('digest').find(({ version }) => version === 10)?.stateDigest)
+  })
+
   it('as a pure worker fetches each version that it starts from', async () => {
     const swarm = tinySwarm({ replicas: 1, stop: { versions: 10_000 } }, ['anser', 'branta'])
     const anser = nest.start({ name: 'anser', founder: true, swarm })

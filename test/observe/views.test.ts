@@ -132,6 +132,13 @@ describe('The plain view', () => {
     assert.match(text, /run finished: 12 versions applied/)
   })
 
+  it('names the fragment that a contribution is of, where there are several', () => {
+    const paper = new Paper()
+    const part = { ...applied(3, 1, 'cygnus'), fragment: 2 } as EventRecord
+    show(new PlainView(paper), [part])
+    assert.match(paper.text, /10 steps of cygnus, fragment 2, loss/)
+  })
+
   it('shows the first loss at once and then at most one in a quiet while', () => {
     const paper = new Paper()
     const records = Array.from({ length: 100 }, (_, step) => stepLoss(step / 10, names[step % 3], step + 1))

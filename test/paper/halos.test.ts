@@ -1,8 +1,8 @@
 // HALoS (arXiv 2506.04531): what a cluster makes of the theta above it, and what it still has to report.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import type { WholeState } from '../../src/outer/fragments.js'
 import { merge, mergedSlot, unreported } from '../../src/outer/merge.js'
-import type { OuterState } from '../../src/outer/optimizer.js'
 import { hierarchySchema } from '../../src/swarmfile/schema.js'
 
 const rules = (changes: object = {}) => hierarchySchema.parse(changes)
@@ -13,10 +13,10 @@ const vectors = fc
   .chain((length) => fc.tuple(vector(length), vector(length), vector(length), vector(length)))
   .map((four) => four.map((values) => Float32Array.from(values)))
 
-const stateOf = (theta: Float32Array, merged: Float32Array): OuterState => ({
+const stateOf = (theta: Float32Array, merged: Float32Array): WholeState => ({
   theta,
   slots: { momentum: theta.slice(), [mergedSlot]: merged },
-  phase: 2,
+  phases: [2],
 })
 
 function assertClose(actual: Float32Array, expected: readonly number[]): void {
@@ -35,7 +35,7 @@ describe('A merge with the theta above', () => {
           [...theta].map((value, i) => (1 - alpha) * value + alpha * above[i]),
         )
         assert.equal(after.slots.momentum, state.slots.momentum)
-        assert.equal(after.phase, 2)
+        assert.deepEqual(after.phases, [2])
       }),
     )
   })

@@ -94,7 +94,7 @@ function snapshotAt(version: number): Snapshot {
     outer: {
       theta: ramp(100, version),
       slots: { momentum: ramp(100), buffer: ramp(100, -version) },
-      phase: 2,
+      phases: [2, 0, 1],
     },
     digest: hash('d'.repeat(64)),
     stateDigest: hash('e'.repeat(64)),

@@ -45,6 +45,7 @@ describe(`${count} storms`, function () {
     ['fault', faultKinds],
     ['lie', lieKinds],
     ['role', roleChanges],
+    ['applied', ['all at once', 'fragment 0', 'fragment 1']],
   ]
   for (const [group, kinds] of all)
     it(`exercise every kind of ${group}`, () => assert.deepEqual(missing(result.coverage, group, kinds), []))

@@ -53,6 +53,16 @@ describe('A swarm file', () => {
       /run\.compression\.density is for topk and auto, but run\.compression\.codec is int8/,
     ],
     [
+      'fragments in a run of clusters that report',
+      'run: { fragments: { count: 2 }, hierarchy: {} }',
+      /run\.fragments is for flat runs, but run\.hierarchy is given; leave out one of them/,
+    ],
+    [
+      'no fragment at all',
+      'run: { fragments: { count: 0 } }',
+      /run\.fragments\.count must be more than 0, not 0/,
+    ],
+    [
       'a density of nothing',
       'run: { compression: { codec: topk, density: 0 } }',
       /run\.compression\.density must be more than 0, not 0/,

@@ -2,17 +2,17 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { nameOf } from '../../src/core/content.js'
-import type { OuterState } from '../../src/outer/optimizer.js'
+import type { WholeState } from '../../src/outer/fragments.js'
 import { digestState } from '../../src/outer/snapshot.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { digestVector } from '../../src/tensor/digest.js'
 
-const state: OuterState = {
+const state: WholeState = {
   theta: Float32Array.of(1, 2),
   slots: { momentum: Float32Array.of(3, 4), buffer: Float32Array.of(5, 6) },
-  phase: 1,
+  phases: [1],
 }
-const stateDigest = (some: OuterState, version = 7) => digestState(some, version, sha256).stateDigest
+const stateDigest = (some: WholeState, version = 7) => digestState(some, version, sha256).stateDigest
 
 describe('The digest of theta', () => {
   it('is the name of its little-endian bytes as content', () => {
@@ -49,7 +49,7 @@ describe('The digest of the outer state', () => {
   const { momentum, buffer } = state.slots
   const changes: Record<string, string> = {
     version: stateDigest(state, 8),
-    phase: stateDigest({ ...state, phase: 0 }),
+    phases: stateDigest({ ...state, phases: [0] }),
     theta: stateDigest({ ...state, theta: Float32Array.of(1, 2.5) }),
     'a slot': stateDigest({ ...state, slots: { momentum, buffer: Float32Array.of(5, 7) } }),
     'which slot holds what': stateDigest({ ...state, slots: { momentum: buffer, buffer: momentum } }),

@@ -32,19 +32,28 @@ const names = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,31}$/)
 
 const roles = fc.constantFrom('worker' as const, 'replica' as const, 'holder' as const)
 
-export const manifests: fc.Arbitrary<Manifest> = record({
-  assignment: assignments,
-  base: whole,
-  steps: whole,
-  codec: fc.constant('fp32' as const),
-  payload: hashes,
-  bytes: fc.integer({ min: 1, max: 2 ** 32 }),
-  chunkBytes: fc.constant(CHUNK_BYTES),
-  chunks: fc.array(hashes, { minLength: 1, maxLength: 20 }),
-  norm: positive,
-  speed: positive,
-  loss: number,
-})
+/** Of a run that sends everything at once, and of one that does not. */
+const withFragment = <T extends object>(whole: fc.Arbitrary<T>): fc.Arbitrary<T & { fragment?: number }> =>
+  fc.oneof(
+    whole,
+    fc.tuple(whole, fc.nat(63)).map(([one, fragment]) => ({ ...one, fragment })),
+  )
+
+export const manifests: fc.Arbitrary<Manifest> = withFragment(
+  record({
+    assignment: assignments,
+    base: whole,
+    steps: whole,
+    codec: fc.constant('fp32' as const),
+    payload: hashes,
+    bytes: fc.integer({ min: 1, max: 2 ** 32 }),
+    chunkBytes: fc.constant(CHUNK_BYTES),
+    chunks: fc.array(hashes, { minLength: 1, maxLength: 20 }),
+    norm: positive,
+    speed: positive,
+    loss: number,
+  }),
+)
 
 const addresses = fc.array(
   fc.nat({ max: 65_535 }).map((port) => `/ip4/127.0.0.1/tcp/${port}`),
@@ -93,35 +102,39 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
   record({
     ...place,
     kind: fc.constant('assign' as const),
-    assignment: record({
-      id: assignments,
-      worker: peers,
-      after: fc.option(assignments),
-      base: whole,
-      baseDigest: hashes,
-      shard: whole,
-      position: large,
-      steps: fc.integer({ min: 1, max: 1e6 }),
-      deadlineMs: positive,
-    }),
+    assignment: withFragment(
+      record({
+        id: assignments,
+        worker: peers,
+        after: fc.option(assignments),
+        base: whole,
+        baseDigest: hashes,
+        shard: whole,
+        position: large,
+        steps: fc.integer({ min: 1, max: 1e6 }),
+        deadlineMs: positive,
+      }),
+    ),
     speed: fc.option(positive),
     fastest: fc.option(positive),
     window: whole,
   }),
-  record({
-    ...place,
-    kind: fc.constant('apply' as const),
-    codec: fc.constantFrom(...codecNames),
-    assignment: assignments,
-    worker: peers,
-    payload: hashes,
-    version: whole,
-    staleness: whole,
-    weight: number,
-    steps: whole,
-    speed: positive,
-    loss: number,
-  }),
+  withFragment(
+    record({
+      ...place,
+      kind: fc.constant('apply' as const),
+      codec: fc.constantFrom(...codecNames),
+      assignment: assignments,
+      worker: peers,
+      payload: hashes,
+      version: whole,
+      staleness: whole,
+      weight: number,
+      steps: whole,
+      speed: positive,
+      loss: number,
+    }),
+  ),
   record({ ...place, kind: fc.constant('refuse' as const), ...settled }),
   record({ ...place, kind: fc.constant('expire' as const), ...settled }),
   record({ ...place, kind: fc.constant('validate' as const), version: whole, loss: number }),
