@@ -26,7 +26,7 @@ import { abandonReplica, fetchSnapshot, installSnapshot, logEnd, pump } from './
 import { change, emit, type PeerState, refuse, report, send, type Turn, toLeader } from './state.js'
 import { awaitLeader, beginTerm, mayLead, persistTerm } from './terms.js'
 import { tellMeasured, validateIfDue } from './validator.js'
-import { assignmentsOf, getBase, offerSoon, pulse, workerOnEntry } from './worker.js'
+import { assignmentsOf, getBase, offerSoon, pulse, rejoinIfLetGo, workerOnEntry } from './worker.js'
 
 /** Times between signs of the leader that are remembered. */
 const gapsKept = 16
@@ -231,6 +231,7 @@ export function onSnapshotInstalled(turn: Turn, ledger: LedgerState, digest: Has
   tellLogEnd(turn)
   persistTerm(turn)
   awaitLeader(turn)
+  rejoinIfLetGo(turn, ledger)
   getBase(turn)
   validateIfDue(turn)
   concludeIfReady(turn)

@@ -5,6 +5,7 @@ import { reofferMs } from './deadlines.js'
 import { donorsOf } from './donors.js'
 import type { Assignment, Entry, Verdict } from './entries.js'
 import { type AssignmentId, indexOf, type Version } from './ids.js'
+import type { LedgerState } from './ledger.js'
 import type { Manifest, Pulse, Settled } from './messages.js'
 import {
   change,
@@ -300,6 +301,12 @@ function forget(turn: Turn, assignment: AssignmentId, outcome: Verdict['kind'] |
 /** How a round ended whose entry the leader has no longer. */
 export function onSettled(turn: Turn, { assignment, outcome, version }: Settled): void {
   onVerdict(turn, assignment, outcome, version)
+}
+
+/** A snapshot holds what the ledger said while this peer was away: an eviction it has not met as an entry. */
+export function rejoinIfLetGo(turn: Turn, { members }: LedgerState): void {
+  const own = members[turn.state.setup.self.id]
+  if (own?.present === false && isStaying(turn)) rejoin(turn, 'while it was away')
 }
 
 function rejoin(turn: Turn, reason: string): void {

@@ -211,6 +211,14 @@ describe('A member whose leader changes', () => {
 })
 
 describe('A member', () => {
+  it('asks to be taken in again, once the snapshot that it installs says that it was let go', () => {
+    const driven = new Driven(setupOf(other)).start(founder, third)
+    driven.from(founder, welcome(asReplica)).clear()
+    const members = { ...ledger.members, [other]: { ...ledger.members[other], present: false } }
+    driven.event({ ...installed, ledger: { ...ledger, members } }).timer('rejoin')
+    assert.equal(driven.sent(founder, 'join').length, 1)
+  })
+
   it('asks to be taken in again after twenty silent heartbeats, with the round it is at', () => {
     const driven = member(false)
     entries(driven, assign(round, start + 1)).event({ type: 'theta-ready', version: 0 })

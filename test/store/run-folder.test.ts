@@ -72,9 +72,10 @@ describe('The folder of a resumed run', () => {
 describe('The paths of a run', () => {
   it('are all below its folder, those of a peer below its own', () => {
     assert.equal(runPaths('r').events, join('r', 'events.jsonl'))
-    const own = peerPaths('r', 'ada')
-    assert(Object.values(own).every((path: string) => path.startsWith(join('r', 'peers', 'ada'))))
-    assert.equal(new Set(Object.values(own)).size, Object.values(own).length)
+    const { above, ...own } = peerPaths('r', 'ada')
+    const paths: string[] = [...Object.values(own), ...Object.values(above)]
+    assert(paths.every((path) => path.startsWith(join('r', 'peers', 'ada'))))
+    assert.equal(new Set(paths).size, paths.length)
   })
 })
 
