@@ -44,8 +44,10 @@ export function compareHeld(turn: Turn, from: PeerId, { held }: Pulse): void {
   const short = (digest: Hash) => digest.slice(0, 12)
   const reason = `its version ${held.version} has digest ${short(held.stateDigest)}, here it is ${short(mine)}`
   refuse(turn, 'outer state', nameOf(turn, from), reason)
-  if (!voters(turn).includes(from))
-    return send(turn, from, { type: 'heal', epoch, term, version: held.version, stateDigest: mine })
+  const votes = voters(turn).includes(from)
+  // While voters differ, the leader may be wrong itself: its word heals nobody.
+  if (!votes && lead.inquiry !== null) return
+  if (!votes) return send(turn, from, { type: 'heal', epoch, term, version: held.version, stateDigest: mine })
   if (lead.inquiry?.version === held.version) return answered(turn, from, held.stateDigest)
   // One question at a time: nothing is assigned meanwhile.
   if (lead.inquiry !== null) return

@@ -23,6 +23,9 @@ export function configureIfDue(turn: Turn): void {
   const candidates = replicas.map((member) => candidate(turn, member))
   const better = betterVoters(replica.configuration, setup.self.id, candidates, setup.run.replicas)
   if (better === null) return
+  // While voters differ about the outer state, nobody joins them who may have taken it from one that is wrong.
+  const mayJoin = lead.inquiry === null || turn.at - lead.inquiry.since >= doubtMs
+  if (!mayJoin && better.voters.some((voter) => !voters.includes(voter))) return
   propose(turn, { kind: 'configure', voters, next: better.voters, epoch, reason: better.reason })
 }
 

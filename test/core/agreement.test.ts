@@ -80,6 +80,16 @@ describe('A leader to whom a voter shows another digest', () => {
     assert.deepEqual(driven.sent(other, 'heal'), [])
   })
 
+  it('heals nobody by its own word meanwhile', () => {
+    const learner = peerId('id-learner')
+    const driven = holding(elected(three, { learners: [learner] }), other, wrong).clear()
+    holding(driven, learner, wrong)
+    assert.deepEqual(driven.sent(learner, 'heal'), [])
+    driven.from(third, says(right))
+    holding(driven, learner, wrong)
+    assert.equal(driven.sent(learner, 'heal').length, 1)
+  })
+
   it('does nothing about equal digests, nor about versions that it does not know', () => {
     const driven = holding(elected(three).clear(), other)
     driven.from(third, pulse(driven, third, { held: { version: 7, stateDigest: wrong } }))
