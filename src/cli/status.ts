@@ -49,7 +49,7 @@ async function reportOf({ io }: CommandContext, place: string): Promise<StatusRe
 }
 
 /** An absolute path begins with a slash too; a multiaddr names its protocol first. */
-const looksLikeAddress = (place: string): boolean => /^\/(ip4|ip6|dns|dns4|dns6|dnsaddr)\//.test(place)
+export const looksLikeAddress = (place: string): boolean => /^\/(ip4|ip6|dns|dns4|dns6|dnsaddr)\//.test(place)
 
 async function toldByFolder(folder: string): Promise<readonly Told[]> {
   const peers = await peersOfFolder(folder)

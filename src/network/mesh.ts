@@ -21,6 +21,7 @@ import type {
   Traffic,
 } from '../ports/mesh.js'
 import type { AddressSource, Attempt, PeerPath } from '../ports/paths.js'
+import type { Probe } from '../ports/probe.js'
 import type { PeerStatus } from '../ports/status.js'
 import type { LinkConfig } from '../swarmfile/schema.js'
 import { sealedFrames } from '../wire/fitting.js'
@@ -43,6 +44,7 @@ import { Meter } from './meter.js'
 import { createNode, startNode } from './node.js'
 import { Offers } from './offers.js'
 import { PathMeasures } from './path-measures.js'
+import { NetworkProbe } from './probe.js'
 import { publishContribution } from './publishing.js'
 import { Reach, type ReachOptions } from './reach.js'
 import { innermost, Reception, surfacing } from './reception.js'
@@ -111,6 +113,18 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
   const mesh = new Libp2pMesh(options)
   await mesh.start()
   return mesh
+}
+
+/**
+ * A network that finds out about the ways to others, beside what every one does.
+ * @throws UserError when an address cannot be listened on
+ */
+export async function createProbingMesh(
+  options: MeshOptions,
+): Promise<{ readonly mesh: Mesh; readonly probe: Probe }> {
+  const mesh = new Libp2pMesh(options)
+  await mesh.start()
+  return { mesh, probe: mesh.probe() }
 }
 
 class Libp2pMesh implements Mesh {
@@ -299,6 +313,10 @@ class Libp2pMesh implements Mesh {
     await this.#ways?.start()
     this.#liveness.start()
     for (const address of bootstrap) this.#rejoin.remember(address)
+  }
+
+  probe(): Probe {
+    return new NetworkProbe(this.#node, (peer) => this.#connectionTo(peer))
   }
 
   get self(): PeerId {

@@ -9,7 +9,7 @@ import type { Invitation } from '../wire/certificates.js'
 import { Membership } from './membership.js'
 
 /** Whoever only asks is told nothing else, and belongs to no run. */
-const deaf: MeshHandlers = {
+export const deaf: MeshHandlers = {
   message: () => {},
   contribution: () => {},
   incomplete: () => {},
