@@ -1,6 +1,5 @@
 // Finds out about the way to a peer: calls single addresses, asks who answers, and measures the path in use.
 import { connect } from 'node:net'
-import type { Identify } from '@libp2p/identify'
 import type { Connection, Stream } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
@@ -16,6 +15,7 @@ import { versionIn } from './user-agent.js'
 /** A call by relay takes several round trips between busy machines. */
 const CALL_MS = 10_000
 const KNOCK_AT_PORT_MS = 2_000
+/** For what is asked as soon as a peer is let in. */
 const INTRODUCTION_MS = 5_000
 /** For all bursts together; the last one that is whole by then counts. */
 const ECHO_MS = 4_000
@@ -25,11 +25,24 @@ const BURST = { first: 64 * 1024, most: 4 * 2 ** 20, factor: 4, enoughMs: 400 } 
 const PIECE_BYTES = 64 * 1024
 
 export class NetworkProbe implements Probe {
+  readonly #introductions = new Map<PeerId, Introduction>()
+  readonly #waiting = new Map<PeerId, (introduction: Introduction) => void>()
+
+  /** To be made before the node has called anybody. */
   constructor(
     private readonly node: Libp2p,
     /** To a peer that has let this one in. */
     private readonly connectionTo: (peer: PeerId) => Connection | undefined,
-  ) {}
+  ) {
+    // Peers that meet tell each other who they are; one that asked again would be turned away.
+    node.addEventListener('peer:identify', ({ detail: { peerId: id, agentVersion, observedAddr } }) => {
+      const peer = peerId(id.toString())
+      const seenAs = observedAddr?.toString().replace(/\/p2p\/[^/]+$/, '') ?? null
+      const introduction = { protocolVersion: versionIn(agentVersion), seenAs }
+      this.#introductions.set(peer, introduction)
+      this.#waiting.get(peer)?.(introduction)
+    })
+  }
 
   async call(address: string): Promise<AddressProbe> {
     const beganMs = performance.now()
@@ -62,13 +75,17 @@ export class NetworkProbe implements Probe {
     }
   }
 
-  async introduce(peer: PeerId): Promise<Introduction> {
-    const { identify } = this.node.services as { readonly identify: Identify }
-    const connection = this.#connection(peer)
-    const { agentVersion, observedAddr } = await identify.identify(connection, {
-      signal: AbortSignal.timeout(INTRODUCTION_MS),
+  introduce(peer: PeerId): Promise<Introduction> {
+    const told = this.#introductions.get(peer)
+    if (told !== undefined) return Promise.resolve(told)
+    return new Promise((resolve, reject) => {
+      const late = () => reject(new Error(`it said nothing of itself within ${INTRODUCTION_MS / 1000} s`))
+      const timer = setTimeout(late, INTRODUCTION_MS)
+      this.#waiting.set(peer, (introduction) => {
+        clearTimeout(timer)
+        resolve(introduction)
+      })
     })
-    return { protocolVersion: versionIn(agentVersion), seenAs: observedAddr?.toString() ?? null }
   }
 
   async echo(peer: PeerId): Promise<Echo> {

@@ -35,7 +35,7 @@ export interface Echo {
 export interface Probe {
   /** Calls at an address; never rejects, and ends in time. */
   call(address: string): Promise<AddressProbe>
-  /** Asks a peer that has let this one in who it is. */
+  /** Who a peer that has let this one in is. Rejects if it does not say so. */
   introduce(peer: PeerId): Promise<Introduction>
   /** Measures the path in use to a peer that has let this one in. */
   echo(peer: PeerId): Promise<Echo>

@@ -30,7 +30,11 @@ export async function examine(request: DoctorRequest, tell: Tell, watch: Watch):
   const { swarm, corpus, listen } = request
   await examineMachine(listen, tell, watch)
   if (!asksOthers(request))
-    tell({ about: 'skipped', names: ['swarm'], why: 'no ticket, address or relay was given to call' })
+    tell({
+      about: 'skipped',
+      names: ['swarm'],
+      why: 'nothing was given to call: no ticket, address or relay',
+    })
   const genesis = asksOthers(request) ? await examineSwarm(request, tell, watch) : null
   const run: RunConfig = genesis?.run ?? swarm?.run ?? runSchema.parse({})
   const named = genesis?.run.data.corpus ?? swarm?.run.data.corpus ?? null

@@ -174,7 +174,7 @@ class Visit {
     const { probe, tell, watch } = this.means
     let introduction: Introduction = { protocolVersion: null, seenAs: null }
     try {
-      introduction = await watch('asking for its version', () => probe.introduce(peer))
+      introduction = await watch('waiting for its version', () => probe.introduce(peer))
     } catch (error) {
       this.request.log(`it did not say who it is: ${(error as Error).message}`)
     }
