@@ -5,7 +5,7 @@ import { createProbingMesh, generateIdentity } from '../../network/mesh.js'
 import { keyPairOfIdentity } from '../../network/signatures.js'
 import { askResponders, respondersAt } from '../../network/stun-ask.js'
 import { sha256 } from '../../platform/sha256.js'
-import type { HelloAnswer, Mesh } from '../../ports/mesh.js'
+import type { HelloAnswer, Mesh, MeshHandlers } from '../../ports/mesh.js'
 import type { Attempt } from '../../ports/paths.js'
 import type { AddressProbe, Introduction, Probe } from '../../ports/probe.js'
 import { type Genesis, parseGenesis, runIdOf } from '../../swarmfile/genesis.js'
@@ -29,6 +29,12 @@ export interface SwarmRequest {
   readonly log: (line: string) => void
 }
 
+/** Who looks for a run itself, and was refused, would hang up in the middle of all. */
+const inNoRun: MeshHandlers = {
+  ...deaf,
+  hello: () => ({ accepted: false, reason: 'it only examines the way to a run', later: true }),
+}
+
 /** What a member that lets this peer in tells of its run; null where none does. */
 export async function examineSwarm(request: SwarmRequest, tell: Tell, watch: Watch): Promise<Genesis | null> {
   const { addresses, run, invitation, psk, log } = request
@@ -48,7 +54,7 @@ export async function examineSwarm(request: SwarmRequest, tell: Tell, watch: Wat
       psk,
       listen: [],
       mdns: false,
-      handlers: deaf,
+      handlers: inNoRun,
       links: [],
       cluster: '',
       reach: { relays, relayBytesPerSecond: null, upnp: false },
