@@ -22,6 +22,7 @@ import type { Inbox } from './inbox.js'
 import type { Membership } from './membership.js'
 import type { PeerOptions, PeerOutcome } from './options.js'
 import { OuterStates } from './outer-states.js'
+import { OwnAddresses } from './own-addresses.js'
 import type { Identity } from './own-identity.js'
 import type { PeerDisk } from './peer-disk.js'
 import { ReplicaDuties } from './replica-duties.js'
@@ -221,6 +222,8 @@ export class PeerNode {
     const setup = peerSetup(inForce, this.#figures, options, self, held)
     const driver = new Driver(setup, carryOut, now)
     this.#driver = driver
+    const moved = (addresses: readonly string[]) => dispatch({ type: 'moved', addresses })
+    const own = new OwnAddresses(self.addresses, () => ownAddresses(mesh), moved)
     const watch = new Watch({
       paths: disk.paths,
       run,
@@ -228,6 +231,7 @@ export class PeerNode {
       traffic: () => mesh.traffic(),
       reached: () => mesh.paths(),
       report: reporter.report,
+      look: () => own.look(),
       order: ({ shutOut: who, reason }) => dispatch({ type: 'shut-out-requested', who, reason }),
     })
     this.#watch = watch

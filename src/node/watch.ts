@@ -26,6 +26,8 @@ export interface Watched {
   /** The path to each connected peer. */
   readonly reached: () => readonly PeerPath[]
   readonly report: (report: Report) => void
+  /** Called once a second. */
+  readonly look: () => void
   /** What the user of this machine wants of the peer. */
   readonly order: (order: Order) => void
 }
@@ -63,6 +65,7 @@ export class Watch {
   #tick(): void {
     const order = takeOrder(this.watched.paths.orders)
     if (order !== null) this.watched.order(order)
+    this.watched.look()
     this.#keepFiles()
     this.watched.report(this.#report())
     this.#noticeIfAlone()
