@@ -204,6 +204,7 @@ export function afterRecord(before: SwarmState, record: RunRecord): SwarmState {
       })
     case 'run-finished':
       return { ...state, finished: record, version: Math.max(state.version, record.versions) }
+    case 'called':
     case 'corpus':
     case 'reported':
     case 'merged':
