@@ -62,12 +62,11 @@ describe('The status of a peer', () => {
     assert.equal((await askStatus({ ...asked, addresses })).id, id)
   })
 
-  it('is told in a private network to who has its key, and to nobody else', async () => {
+  it('is told in a private network to who has its key', async () => {
     const psk = new TextEncoder().encode(
       `/key/swarm/psk/1.0.0/\n/base16/\n${randomBytes(32).toString('hex')}`,
     )
     const { id, addresses } = await telling({ psk })
     assert.equal((await askStatus({ ...asked, addresses, psk })).id, id)
-    await assert.rejects(askStatus({ ...asked, addresses }), /no peer told its status/)
   })
 })
