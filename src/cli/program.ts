@@ -4,6 +4,7 @@ import { Command, Help, Option } from 'commander'
 import { packageRoot } from '../platform/package-root.js'
 import { addBench } from './bench.js'
 import type { CommandContext, ExitCode } from './context.js'
+import { addDoctor } from './doctor.js'
 import { printError } from './errors.js'
 import { addEval } from './eval.js'
 import { addJoin } from './join.js'
@@ -59,6 +60,7 @@ function buildProgram(context: CommandContext, exit: (code: ExitCode) => void): 
   addRevoke(program, context, exit)
   addRelay(program, context, exit)
   addStatus(program, context, exit)
+  addDoctor(program, context, exit)
   addRecover(program, context, exit)
   addSample(program, context, exit)
   addEval(program, context, exit)

@@ -15,6 +15,7 @@ export function statusLines(report: StatusReport, width: number): string[] {
     ...voterFacts(report),
     ['version', `${version}; ${committed} entries of the ledger are committed`],
     ...(epoch === 0 ? [] : [['recovered', `${epoch === 1 ? 'once' : `${epoch} times`} by force`]]),
+    ...headFacts(report),
     ...revoked.map(({ who, reason }) => ['shut out', `${clean(who)}: ${clean(reason)}`]),
     ...(refused.length === 0 ? [] : [['refused', refused.join(', ')]]),
   ]
@@ -46,6 +47,24 @@ function voterFacts({ voters, next, tolerance, canGoOn, ifLost }: StatusReport):
     ...(canGoOn === false ? [['', 'no majority of the voters is there: the run stands still']] : []),
     ...(canGoOn === true ? ifLost.map(({ name, what }) => ['', `if ${clean(name)} died: ${what}`]) : []),
   ]
+}
+
+const ways = {
+  public: 'at a public address',
+  relayed: 'by relay',
+  lan: 'on the same network',
+  none: '',
+} as const
+
+/** Who of each cluster others can reach; where there is one cluster, nobody else wants to. */
+function headFacts({ heads }: StatusReport): string[][] {
+  if (heads.length < 2) return []
+  return heads.map(({ cluster, head, by }) => [
+    'head',
+    head === null
+      ? `${clean(cluster)} has none: no member can be reached from other networks; start one with --relay, --upnp or --announce`
+      : `${clean(cluster)} is reached through ${clean(head)}, ${ways[by]}`,
+  ])
 }
 
 const columns: readonly Column<KnownPeer>[] = [

@@ -1,6 +1,7 @@
 // How things stand in a run, put together from what its peers say: who leads, who votes, and what the loss of each
 // voter would mean.
 import { isMajority, toleranceOf } from '../core/configuration.js'
+import { type ClusterHead, clusterHeads } from '../core/heads.js'
 import type { PeerId } from '../core/ids.js'
 import type { NamedPeer, PeerStatus, StatusPath } from '../ports/status.js'
 
@@ -43,6 +44,8 @@ export interface StatusReport {
   readonly ifLost: readonly Loss[]
   /** Who was shut out, by name where one is known, else by id. */
   readonly revoked: readonly { readonly who: string; readonly reason: string }[]
+  /** By whom other clusters reach each. */
+  readonly heads: readonly ClusterHead[]
   readonly version: number
   readonly committed: number
   /** How often what was refused, by all peers asked together. */
@@ -79,6 +82,7 @@ export function statusReport(from: string, told: readonly Told[], now: Date): St
       who: best.status.members.find(({ id }) => id === who)?.name ?? who,
       reason,
     })),
+    heads: clusterHeads(best.status),
     version: best.status.version,
     committed: best.status.committed,
     refusals: sums(told.map(({ status }) => status.refusals)),

@@ -102,6 +102,8 @@ export type NewEvent =
   /** What the cluster has moved is durable here as bytes. */
   | { readonly type: 'report-made'; readonly manifest: Manifest }
   | { readonly type: 'report-failed'; readonly round: AssignmentId; readonly reason: string }
+  /** This peer is reached at other addresses than before. */
+  | { readonly type: 'moved'; readonly addresses: readonly string[] }
   | { readonly type: 'stop-requested' }
   /** The user of this peer wants a peer, or those who came in by an invitation, shut out. */
   | { readonly type: 'shut-out-requested'; readonly who: PeerId; readonly reason: string }

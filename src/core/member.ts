@@ -48,6 +48,13 @@ export function askToJoin(turn: Turn, others = turn.state.connected): void {
   if (lead === null) emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: heartbeatMs })
 }
 
+/** The others learn where it is now as they learned where it was: by its admission. */
+export function onMoved(turn: Turn, addresses: readonly string[]): void {
+  const { setup } = turn.state
+  change(turn, { setup: { ...setup, self: { ...setup.self, addresses } }, joined: false })
+  askToJoin(turn)
+}
+
 function joinOf(state: PeerState): Join {
   const { setup, worker, replica } = state
   const { name, cluster, role, addresses } = setup.self

@@ -17,6 +17,7 @@ import {
   onEntries,
   onEntriesAppended,
   onHeartbeat,
+  onMoved,
   onRedirect,
   onSnapshotFailed,
   onSnapshotInstalled,
@@ -215,6 +216,8 @@ function handle(turn: Turn, event: PeerEvent): void {
       return onReportMade(turn, event.manifest)
     case 'report-failed':
       return onReportFailed(turn, event.round, event.reason)
+    case 'moved':
+      return onMoved(turn, event.addresses)
     case 'stop-requested':
       return onStopRequested(turn)
     case 'shut-out-requested':

@@ -1,6 +1,7 @@
 // What a peer reports of itself: the records of events.jsonl, one stream for every view. Every record
 // carries `time` (ISO) and `peer` (name of the reporting peer; of `joined` and `left` the one they speak of),
 // added where it is written.
+import type { Attempt } from '../ports/paths.js'
 import type { MemoryReport } from '../ports/trainer.js'
 import type { AssignmentId, Hash, Index, PeerId, RunId, Term, Version } from './ids.js'
 
@@ -158,6 +159,8 @@ export type Report =
   /** A peer that has no copy of the run's text had its tokens from members. */
   | { readonly type: 'corpus'; readonly bytes: number }
   | { readonly type: 'warning'; readonly message: string }
+  /** A call at an address that ended otherwise than the one before it there; where there are many, only some. */
+  | ({ readonly type: 'called' } & Omit<Attempt, 'peer'> & { readonly of: PeerId | null })
   | {
       /** A fetch that takes more than a second: about once a second, and at its end. */
       readonly type: 'transfer'

@@ -21,6 +21,7 @@ import type {
   Traffic,
 } from '../ports/mesh.js'
 import type { AddressSource, Attempt, PeerPath } from '../ports/paths.js'
+import type { Probe } from '../ports/probe.js'
 import type { PeerStatus } from '../ports/status.js'
 import type { LinkConfig } from '../swarmfile/schema.js'
 import { sealedFrames } from '../wire/fitting.js'
@@ -42,6 +43,7 @@ import { Meter } from './meter.js'
 import { createNode, startNode } from './node.js'
 import { Offers } from './offers.js'
 import { PathMeasures } from './path-measures.js'
+import { NetworkProbe } from './probe.js'
 import { publishContribution } from './publishing.js'
 import { Reach, type ReachOptions } from './reach.js'
 import { type GossipFrame, innermost, Reception, surfacing } from './reception.js'
@@ -110,6 +112,18 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
   const mesh = new Libp2pMesh(options)
   await mesh.start()
   return mesh
+}
+
+/**
+ * A network that finds out about the ways to others, beside what every one does.
+ * @throws UserError when an address cannot be listened on
+ */
+export async function createProbingMesh(
+  options: MeshOptions,
+): Promise<{ readonly mesh: Mesh; readonly probe: Probe }> {
+  const mesh = new Libp2pMesh(options)
+  await mesh.start()
+  return { mesh, probe: mesh.probe() }
 }
 
 class Libp2pMesh implements Mesh {
@@ -298,6 +312,10 @@ class Libp2pMesh implements Mesh {
     await this.#ways?.start()
     this.#liveness.start()
     for (const address of bootstrap) this.#rejoin.remember(address)
+  }
+
+  probe(): Probe {
+    return new NetworkProbe(this.#node, (peer) => this.#connectionTo(peer))
   }
 
   get self(): PeerId {

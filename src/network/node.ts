@@ -17,6 +17,7 @@ import type { Gate } from './gate.js'
 import type { Gossip } from './gossip.js'
 import { isLoopback, isRelayed } from './paths.js'
 import type { Reach } from './reach.js'
+import { userAgent } from './user-agent.js'
 
 /** One tag for all of skein: who belongs to which run is found out by hello. */
 const MDNS_TAG = '_skein._udp.local'
@@ -73,6 +74,7 @@ export function libp2pOptions(options: NodeOptions): Libp2pOptions {
   }
   return {
     privateKey: privateKeyFromProtobuf(options.privateKey),
+    nodeInfo: { userAgent },
     addresses: { listen: [...options.listen], ...announcedAddresses(options.announce) },
     transports: [tcp(), ...(options.reach?.transports ?? [])],
     connectionEncrypters: [noise()],

@@ -3,6 +3,7 @@ import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { PathKind } from '../ports/paths.js'
+import type { MemberReach } from '../ports/status.js'
 
 /** Least first: of several connections to a peer the first is used. */
 const preference: Record<PathKind, number> = { lan: 0, direct: 1, punched: 2, relayed: 3 }
@@ -30,6 +31,22 @@ export function pathKind(address: Multiaddr): PathKind {
   if (names.includes('p2p-circuit')) return 'relayed'
   const ip = ipOf(address)
   return ip !== null && isIn(privateNetworks, ip) ? 'lan' : 'direct'
+}
+
+/** From where a peer with these addresses is reached; what it says of itself, and is no address, is passed over. */
+export function reachBy(addresses: readonly string[]): MemberReach {
+  const kinds = addresses.flatMap(parsed).map((address) => (isLoopback(address) ? null : pathKind(address)))
+  if (kinds.includes('direct')) return 'public'
+  if (kinds.includes('relayed')) return 'relayed'
+  return kinds.includes('lan') ? 'lan' : 'none'
+}
+
+function parsed(address: string): Multiaddr[] {
+  try {
+    return [multiaddr(address)]
+  } catch {
+    return []
+  }
 }
 
 /** Whether one path is to be preferred to another. */

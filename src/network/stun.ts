@@ -2,9 +2,9 @@
 // Two peers behind routers that keep ports can then call each other where this has seen them.
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 
-const HEADER_BYTES = 20
-const MAGIC_COOKIE = 0x2112a442
-const BINDING_REQUEST = 0x0001
+export const HEADER_BYTES = 20
+export const MAGIC_COOKIE = 0x2112a442
+export const BINDING_REQUEST = 0x0001
 const BINDING_SUCCESS = 0x0101
 const XOR_MAPPED_ADDRESS = 0x0020
 const IPV4 = 0x01
@@ -33,6 +33,23 @@ export function bindingAnswer(request: Uint8Array, address: string, port: number
   const word = numbers.reduce((sum, number) => sum * 256 + number, 0)
   view.setUint32(HEADER_BYTES + 8, (word ^ MAGIC_COOKIE) >>> 0)
   return answer
+}
+
+/** Address and port that an answer to this request tells; null for anything else. */
+export function mappedAddress(
+  answer: Uint8Array,
+  request: Uint8Array,
+): { readonly address: string; readonly port: number } | null {
+  if (answer.byteLength < HEADER_BYTES + 12) return null
+  const view = new DataView(answer.buffer, answer.byteOffset, answer.byteLength)
+  // Cookie and transaction id are those of the request.
+  const isItsOwn = answer.subarray(4, HEADER_BYTES).every((byte, i) => byte === request[i + 4])
+  if (view.getUint16(0) !== BINDING_SUCCESS || !isItsOwn) return null
+  if (view.getUint16(HEADER_BYTES) !== XOR_MAPPED_ADDRESS || view.getUint8(HEADER_BYTES + 5) !== IPV4)
+    return null
+  const word = (view.getUint32(HEADER_BYTES + 8) ^ MAGIC_COOKIE) >>> 0
+  const address = [24, 16, 8, 0].map((shift) => (word >>> shift) & 0xff).join('.')
+  return { address, port: view.getUint16(HEADER_BYTES + 6) ^ (MAGIC_COOKIE >>> 16) }
 }
 
 export interface StunResponder {

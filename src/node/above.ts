@@ -120,6 +120,11 @@ export class Above implements RunStage {
     await this.#opened?.close()
   }
 
+  /** This peer listens elsewhere now. */
+  moved(addresses: readonly string[]): void {
+    this.#holder?.driver.dispatch({ type: 'moved', addresses })
+  }
+
   connected(peer: PeerId): void {
     this.#connected.add(peer)
     this.#holder?.driver.dispatch({ type: 'connected', peer })

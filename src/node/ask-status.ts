@@ -7,9 +7,10 @@ import type { Mesh, MeshHandlers } from '../ports/mesh.js'
 import type { PeerStatus } from '../ports/status.js'
 import type { Invitation } from '../wire/certificates.js'
 import { Membership } from './membership.js'
+import { relayOn } from './reach.js'
 
 /** Whoever only asks is told nothing else, and belongs to no run. */
-const deaf: MeshHandlers = {
+export const deaf: MeshHandlers = {
   message: () => {},
   contribution: () => {},
   incomplete: () => {},
@@ -25,6 +26,8 @@ export interface Asked {
   readonly addresses: readonly string[]
   readonly run: RunId | null
   readonly invitation: Invitation | null
+  /** Key of a private network; null for none. */
+  readonly psk: Uint8Array | null
 }
 
 /**
@@ -33,7 +36,7 @@ export interface Asked {
  *
  * @throws UserError that says of each address why it gave no answer
  */
-export async function askStatus({ addresses, run, invitation }: Asked): Promise<PeerStatus> {
+export async function askStatus({ addresses, run, invitation, psk }: Asked): Promise<PeerStatus> {
   const privateKey = await generateIdentity()
   const door =
     invitation === null
@@ -50,6 +53,9 @@ export async function askStatus({ addresses, run, invitation }: Asked): Promise<
     privateKey,
     door,
     listen: [],
+    psk,
+    // Also by way of a relay, and over websockets.
+    reach: { relays: [...new Set(addresses.flatMap(relayOn))], relayBytesPerSecond: null, upnp: false },
     mdns: false,
     handlers: deaf,
     links: [],

@@ -22,6 +22,7 @@ import type { Inbox } from './inbox.js'
 import type { Membership } from './membership.js'
 import type { PeerOptions, PeerOutcome } from './options.js'
 import { OuterStates } from './outer-states.js'
+import { OwnAddresses } from './own-addresses.js'
 import type { Identity } from './own-identity.js'
 import type { PeerDisk } from './peer-disk.js'
 import type { Reporter } from './reporter.js'
@@ -254,6 +255,11 @@ export class PeerNode {
     })
     this.#peer = peer
     const { driver } = peer
+    const moved = (addresses: readonly string[]) => {
+      driver.dispatch({ type: 'moved', addresses })
+      this.#above?.moved(addresses)
+    }
+    const addresses = new OwnAddresses(own.addresses, () => ownAddresses(mesh), moved)
     const watch = new Watch({
       paths: disk.paths,
       run,
@@ -261,6 +267,7 @@ export class PeerNode {
       traffic: () => mesh.traffic(),
       reached: () => mesh.paths(),
       report: reporter.report,
+      look: () => addresses.look(),
       order: ({ shutOut: who, reason }) => driver.dispatch({ type: 'shut-out-requested', who, reason }),
     })
     this.#watch = watch

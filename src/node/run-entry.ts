@@ -110,7 +110,8 @@ async function datasetOf(
 }
 
 /** A path of the swarm file may be another machine's; one given to this peer itself is meant. */
-const isLacking = (path: string): boolean => path === ownCorpus || (path !== builtinName && !existsSync(path))
+export const isLacking = (path: string): boolean =>
+  path === ownCorpus || (path !== builtinName && !existsSync(path))
 
 const entered = (
   genesis: Genesis,

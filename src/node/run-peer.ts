@@ -9,6 +9,7 @@ import type { Mesh } from '../ports/mesh.js'
 import { type Genesis, runIdOf } from '../swarmfile/genesis.js'
 import type { Chain } from '../wire/certificates.js'
 import { writeTicket } from '../wire/ticket.js'
+import { CallReports } from './call-reports.js'
 import { loadContacts } from './contacts.js'
 import { answerHello, checkHoldsRun, type KnownLeader, loadGenesis } from './founding.js'
 import { Inbox } from './inbox.js'
@@ -45,6 +46,7 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
       watch,
     ])
     const warn = (message: string) => reporter.warn(message)
+    const calls = new CallReports(reporter.report, () => performance.now())
     const inbox = new Inbox(reporter)
     const kept = resume ? await loadGenesis(disk.run.genesis) : null
     const contacts = kept === null ? [] : await loadContacts(disk.paths.contacts)
@@ -70,7 +72,10 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
       caps: { uploadBytesPerSecond: options.maxUpload, downloadBytesPerSecond: options.maxDownload },
       partial: disk.paths.partial,
       reach: reachOf(options),
-      attempted: (attempt) => log(attemptLine(attempt)),
+      attempted: (attempt) => {
+        log(attemptLine(attempt))
+        calls.heard(attempt)
+      },
       log,
     })
     closing.push(() => mesh.close())

@@ -4,6 +4,7 @@ import type { PeerId } from '../core/ids.js'
 import { entriesOf } from '../core/records.js'
 import type { PeerState } from '../core/state.js'
 import { phaseOf } from '../core/worker.js'
+import { reachBy } from '../network/paths.js'
 import type { PeerPath } from '../ports/paths.js'
 import type { NamedPeer, PeerStatus } from '../ports/status.js'
 import { MAX_STATUS_MEMBERS, MAX_STATUS_PATHS, MAX_STATUS_REVOKED } from '../wire/status.js'
@@ -79,7 +80,9 @@ function membersOf({ lead, replica }: PeerState): PeerStatus['members'] {
   const listed = [...members]
     .sort((a, b) => Number(b.present) - Number(a.present))
     .slice(0, MAX_STATUS_MEMBERS)
-  return listed.map(({ name, id, cluster, replica, present }) => ({ name, id, cluster, replica, present }))
+  return listed.map(({ name, id, cluster, replica, present, addresses }) => {
+    return { name, id, cluster, replica, present, reach: reachBy(addresses) }
+  })
 }
 
 function nameOf({ setup: { self }, lead, replica }: PeerState, peer: PeerId): string {

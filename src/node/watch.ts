@@ -1,5 +1,6 @@
 // Looks at a peer once a second: for live views, for other programs, and for its own next start.
 import { replicasOf } from '../core/admission.js'
+import { clusterHeads, headless } from '../core/heads.js'
 import type { RunId } from '../core/ids.js'
 import type { Address } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
@@ -17,6 +18,8 @@ import { statusOf } from './status.js'
 const everyMs = 1_000
 /** How often a peer that nobody has taken in says so. */
 const noticeTicks = 10
+/** How long a cluster has to be without a head before that is told: its members find relays, and their paths, meanwhile. */
+const headlessTicks = 30
 
 export interface Watched {
   readonly paths: PeerPaths
@@ -26,6 +29,8 @@ export interface Watched {
   /** The path to each connected peer. */
   readonly reached: () => readonly PeerPath[]
   readonly report: (report: Report) => void
+  /** Called once a second. */
+  readonly look: () => void
   /** What the user of this machine wants of the peer. */
   readonly order: (order: Order) => void
 }
@@ -36,6 +41,8 @@ export class Watch {
   /** Why this peer leads, or led last. */
   #leads: string | null = null
   #ticksAlone = 0
+  /** Clusters that others cannot reach, for how many ticks. */
+  readonly #ticksHeadless = new Map<string, number>()
 
   constructor(private readonly watched: Watched) {
     this.#contacts = new Contacts(watched.paths.contacts)
@@ -63,9 +70,11 @@ export class Watch {
   #tick(): void {
     const order = takeOrder(this.watched.paths.orders)
     if (order !== null) this.watched.order(order)
+    this.watched.look()
     this.#keepFiles()
     this.watched.report(this.#report())
     this.#noticeIfAlone()
+    this.#noticeHeadless()
   }
 
   #keepFiles(): void {
@@ -102,6 +111,21 @@ export class Watch {
     const there = connected.length === 1 ? 'one peer is' : `${connected.length} peers are`
     const message = `Still looking for the leader of the run; ${there} connected.`
     this.watched.report({ type: 'warning', message })
+  }
+
+  /** The leader tells once, and again after the cluster had a head in between. */
+  #noticeHeadless(): void {
+    const { lead } = this.watched.state()
+    const without = lead === null ? [] : headless(clusterHeads(this.status()))
+    for (const cluster of this.#ticksHeadless.keys())
+      if (!without.includes(cluster)) this.#ticksHeadless.delete(cluster)
+    for (const cluster of without) {
+      const ticks = (this.#ticksHeadless.get(cluster) ?? 0) + 1
+      this.#ticksHeadless.set(cluster, ticks)
+      if (ticks !== headlessTicks) continue
+      const message = `No member of cluster ${cluster} can be reached from other networks; start one of them with --relay, --upnp or --announce.`
+      this.watched.report({ type: 'warning', message })
+    }
   }
 }
 

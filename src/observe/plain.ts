@@ -120,6 +120,7 @@ export class PlainView implements View {
       // The summary shows the sample; the rest is for the live view and for scripts.
       case 'sample':
       case 'assigned':
+      case 'called':
       case 'catching-up':
       case 'contributed':
       case 'digest':

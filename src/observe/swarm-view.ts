@@ -223,6 +223,7 @@ function afterRunRecord(before: SwarmState, record: RunRecord): SwarmState {
       })
     case 'run-finished':
       return { ...state, finished: record, version: Math.max(state.version, record.versions) }
+    case 'called':
     case 'corpus':
     case 'reported':
     case 'merged':

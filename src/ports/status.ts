@@ -16,11 +16,19 @@ export interface StatusPath {
   readonly bytesPerSecond: number | null
 }
 
+/**
+ * From where a member's addresses lead to it: from anywhere, from anywhere by way of a relay, from its own network, or
+ * from its own machine at most.
+ */
+export const memberReaches = ['public', 'relayed', 'lan', 'none'] as const
+export type MemberReach = (typeof memberReaches)[number]
+
 export interface StatusMember extends NamedPeer {
   readonly cluster: string
   readonly replica: boolean
   /** False once the leader has let it go. */
   readonly present: boolean
+  readonly reach: MemberReach
 }
 
 export interface Revoked {

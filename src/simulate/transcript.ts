@@ -143,6 +143,8 @@ class Words {
         return `version ${event.version} is validated`
       case 'validation-failed':
         return `version ${event.version} could not be validated: ${event.reason}`
+      case 'moved':
+        return `it is reached at ${event.addresses.join(', ')} now`
       case 'shut-out-requested':
         return `its user wants ${this.nameOf(event.who)} shut out: ${event.reason}`
       case 'parent-round':

@@ -1,6 +1,6 @@
 // A peer's status as others read it, from its folder or over the network.
 import { z } from 'zod'
-import type { NamedPeer, PeerStatus } from '../ports/status.js'
+import { memberReaches, type NamedPeer, type PeerStatus } from '../ports/status.js'
 import {
   addressesSchema,
   entryText,
@@ -40,7 +40,14 @@ export const peerStatusSchema = exactly<PeerStatus>()(
     tolerance: text.nullable(),
     members: z
       .array(
-        z.strictObject({ name, id: peerIdSchema, cluster: name, replica: z.boolean(), present: z.boolean() }),
+        z.strictObject({
+          name,
+          id: peerIdSchema,
+          cluster: name,
+          replica: z.boolean(),
+          present: z.boolean(),
+          reach: z.enum(memberReaches),
+        }),
       )
       .max(MAX_STATUS_MEMBERS)
       .readonly(),

@@ -161,6 +161,7 @@ describe('The status of a run', () => {
       cluster: 'south',
       replica: false,
       present,
+      reach: 'lan' as const,
     })
     const told = running(
       said('anser', {
@@ -172,6 +173,18 @@ describe('The status of a run', () => {
     assert.match(text(told), /refused +heartbeat 2/)
     assert.match(text(told), /^branta +south +worker +there +by others$/m)
     assert.match(text(told), /^cygnus +south +worker +gone +by others$/m)
+  })
+
+  it('tells by whom each cluster is reached, and which has nobody for that', () => {
+    const one = { replica: true, present: true }
+    const members = [
+      { ...named('anser'), ...one, cluster: 'north', reach: 'relayed' as const },
+      { ...named('branta'), ...one, cluster: 'south', reach: 'lan' as const },
+    ]
+    const told = text(running(said('anser', { members })))
+    assert.match(told, /head +north is reached through anser, by relay/)
+    assert.match(told, /head +south has none: .* --relay/)
+    assert.doesNotMatch(text(running(said('anser', { members: members.slice(0, 1) }))), /head/)
   })
 
   it('of a worker that keeps no ledger does not pretend to know who votes', () => {

@@ -326,3 +326,21 @@ describe('A validator', () => {
     assert.equal(driven.of('validate').length, 1)
   })
 })
+
+describe('A member that is reached elsewhere than before', () => {
+  it('asks its leader to be admitted with its new addresses, and again until it is', () => {
+    const driven = member(true)
+    const before = driven.sent(founder, 'join').length
+    driven.event({ type: 'moved', addresses: ['/ip4/45.0.0.7/tcp/1'] })
+    const joins = driven.sent(founder, 'join').slice(before)
+    assert.deepEqual(
+      joins.map(({ addresses }) => addresses),
+      [['/ip4/45.0.0.7/tcp/1']],
+    )
+    driven.timer('rejoin')
+    assert.equal(driven.sent(founder, 'join').length, before + 2)
+    driven.from(founder, welcome({ replica: true }))
+    driven.timer('rejoin')
+    assert.equal(driven.sent(founder, 'join').length, before + 2)
+  })
+})

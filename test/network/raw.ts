@@ -26,8 +26,10 @@ export interface Raw {
 
 const nodes = new Set<Libp2p>()
 
-export async function startRaw(): Promise<Raw> {
+/** @param userAgent what it calls itself; libp2p's own name unless given */
+export async function startRaw(userAgent?: string): Promise<Raw> {
   const node = await createLibp2p({
+    ...(userAgent !== undefined && { nodeInfo: { userAgent } }),
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
     transports: [tcp()],
     connectionEncrypters: [noise()],

@@ -7,7 +7,7 @@ import fc from 'fast-check'
 import { keyOf } from '../../src/network/dht.js'
 import { generateIdentity } from '../../src/network/mesh.js'
 import { PathMeasures } from '../../src/network/path-measures.js'
-import { callOrder, pathKind } from '../../src/network/paths.js'
+import { callOrder, pathKind, reachBy } from '../../src/network/paths.js'
 import { RelayBudget } from '../../src/network/relay-budget.js'
 import { createRelayNode, type RelayNode } from '../../src/network/relay-node.js'
 import { bindingAnswer, startStun } from '../../src/network/stun.js'
@@ -36,6 +36,13 @@ describe('A path', () => {
     for (const [address, kind] of Object.entries(kinds)) {
       assert.equal(pathKind(multiaddr(address)), kind, address)
     }
+  })
+
+  it('to a peer is there from anywhere by a public address or a relay, from its network by a private one', () => {
+    assert.equal(reachBy(['/ip4/10.0.0.1/tcp/1', relayed, '/dns4/x.org/tcp/1']), 'public')
+    assert.equal(reachBy(['/ip4/127.0.0.1/tcp/1', '/ip4/10.0.0.1/tcp/1', relayed]), 'relayed')
+    assert.equal(reachBy(['/ip4/127.0.0.1/tcp/1', '/ip4/10.0.0.1/tcp/1', 'nonsense']), 'lan')
+    assert.equal(reachBy(['/ip4/127.0.0.1/tcp/1']), 'none')
   })
 
   it('to each address is tried once, whatever the order', () => {

@@ -19,7 +19,7 @@ const status: PeerStatus = {
   voters: [{ name: 'anser', id }],
   next: null,
   tolerance: 'one voter: not fault-tolerant',
-  members: [{ name: 'anser', id, cluster: 'north', replica: true, present: true }],
+  members: [{ name: 'anser', id, cluster: 'north', replica: true, present: true, reach: 'lan' }],
   revoked: [],
   addresses: ['/ip4/10.0.0.1/tcp/4001'],
   paths: [{ id, kind: 'punched', roundTripMs: 12, bytesPerSecond: 2e6 }],

@@ -40,6 +40,7 @@ export class MeshPeer {
       bootstrap: [],
       reach: { relays: [], relayBytesPerSecond: null, upnp: false },
       seeks: false,
+      genesis: null,
       ...options,
     }
     return MeshPeer.#open(bed, host, 'mesh-process.js', JSON.stringify(given))

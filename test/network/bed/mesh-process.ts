@@ -18,6 +18,8 @@ export interface MeshProcessOptions {
   readonly password?: string
   /** Looks for members of the run in the hash table before it enters it. */
   readonly seeks: boolean
+  /** What it tells who asks which run it is of; such are refused unless given. */
+  readonly genesis: string | null
 }
 
 /** What it is asked on standard input, one JSON text a line. */
@@ -70,8 +72,8 @@ const mesh = await createMesh({
     disconnected: (peer) => tell({ what: 'disconnected', peer }),
     refused: (from, thing, reason) => tell({ what: 'refused', from, thing, reason }),
     hello: (_, hello) =>
-      hello.run === run
-        ? { accepted: true, genesis: '{}', leader: null, leaderAddresses: [] }
+      hello.run === run || (hello.run === null && options.genesis !== null)
+        ? { accepted: true, genesis: options.genesis ?? '{}', leader: null, leaderAddresses: [] }
         : { accepted: false, reason: 'another run', later: false },
   },
 })
