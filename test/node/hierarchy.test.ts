@@ -50,7 +50,7 @@ describe('Two clusters under a swarm', function () {
   afterEach(() => nest.close())
 
   it('report to it, take in what it makes of that, and end when it ends', async () => {
-    const swarm = hierarchy({ stop: { versions: 6 } }, [
+    const swarm = hierarchy({ stop: { versions: 16 } }, [
       ['anser', 'north'],
       ['branta', 'south'],
     ])
@@ -58,7 +58,7 @@ describe('Two clusters under a swarm', function () {
     const branta = nest.start({ name: 'branta', bootstrap: [await addressOf(anser)], swarm })
     for (const peer of [anser, branta]) assert.equal((await peer.ended).kind, 'finished')
     const [finished] = ofSwarm(anser, undefined).filter(({ type }) => type === 'run-finished')
-    assert.ok(finished.type === 'run-finished' && finished.versions >= 6)
+    assert.ok(finished.type === 'run-finished' && finished.versions >= 16)
     for (const [peer, cluster] of [
       [anser, 'north'],
       [branta, 'south'],
@@ -72,7 +72,7 @@ describe('Two clusters under a swarm', function () {
       anser.of('applied').flatMap(({ swarm: of, worker }) => (of === undefined ? [worker] : [])),
     )
     assert.deepEqual([...workers].sort(), ['north', 'south'])
-    assert.ok(assertOneDigestEach([anser, branta], undefined) >= 6)
+    assert.ok(assertOneDigestEach([anser, branta], undefined) >= 16)
   })
 
   it('go on when the leader of one, which leads the swarm above as well, is stopped', async () => {
