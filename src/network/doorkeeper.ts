@@ -105,7 +105,8 @@ export class Doorkeeper {
   /** This peer has entered its run: it says so to whom it is connected with. */
   entered(connections: readonly Connection[]): void {
     for (const connection of connections) {
-      if (!this.#inside.has(idOf(connection))) this.#knockQuietly(connection)
+      const peer = idOf(connection)
+      if (!this.#inside.has(peer) && !this.parts.isRelay(peer)) this.#knockQuietly(connection)
     }
   }
 

@@ -19,7 +19,7 @@ run:
   inner: { batch: 2 }
   localSteps: 5
   startPeers: 2
-  stop: { versions: 6 }
+  stop: { versions: 40 }
 clusters: [{ name: one }]
 peers: [{ name: anser, cluster: one, listen: [/ip4/0.0.0.0/tcp/4001] }]
 `
@@ -58,7 +58,7 @@ describe('A run whose founder sits behind a symmetric router', () => {
     skein(south, ...joining)
     await finished
     const applied = events.flatMap((record) => (record.type === 'applied' ? [record] : []))
-    assert(applied.length >= 6)
+    assert(applied.length >= 40)
     assert.equal(new Set(applied.map(({ worker }) => worker)).size, 2)
   })
 
