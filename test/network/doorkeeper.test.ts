@@ -1,6 +1,7 @@
 // The doorkeeper by itself: its patience, and whose streams it holds back.
 import assert from 'node:assert/strict'
 import { mock } from 'node:test'
+import type { Connection } from '@libp2p/interface'
 import { type PeerId, peerId } from '../../src/core/ids.js'
 import { Doorkeeper } from '../../src/network/doorkeeper.js'
 import { Gate } from '../../src/network/gate.js'
@@ -8,14 +9,14 @@ import type { Door } from '../../src/ports/door.js'
 
 const stranger = peerId('12D3KooWGRUyYqJuKZbGYnVAGNvKYcWv6ATVK8fmCm3V4mT1mWcL')
 
-function keeping() {
+function keeping(relay: PeerId | null = null) {
   const hungUp: PeerId[] = []
   const keeper = new Doorkeeper({
     door: { isIn: true } as Door,
     gate: new Gate(() => 0),
     meter: {} as never,
     self: () => peerId('me'),
-    isRelay: () => false,
+    isRelay: (peer) => peer === relay,
     hangUp: (peer) => hungUp.push(peer),
     admitted: () => assert.fail('somebody was let in'),
     refused: () => {},
@@ -44,6 +45,18 @@ describe('A doorkeeper', () => {
 
   it('lets no stream wait of a peer that is not connected', async () => {
     assert.equal(await keeping().keeper.admission(stranger), false)
+  })
+
+  it('asks those who are there once it has entered its run, but no relay', () => {
+    for (const [relay, expected] of [
+      [null, 1],
+      [stranger, 0],
+    ] as const) {
+      const newStream = mock.fn(() => Promise.reject(new Error('it is gone')))
+      const connection = { remotePeer: { toString: () => stranger }, newStream } as unknown as Connection
+      keeping(relay).keeper.entered([connection])
+      assert.equal(newStream.mock.callCount(), expected)
+    }
   })
 })
 
