@@ -155,7 +155,7 @@ describe('Whoever is lost and comes back, whenever', () => {
             duplication: 0.02,
             bytesPerSecond: Number.POSITIVE_INFINITY,
           },
-          changes: { stop: { versions: 40 } },
+          changes: { stop: { versions: 60 } },
         }).startAll()
         for (const { atMs, backMs, whom } of kills) {
           run.clock.after(atMs, () => {
@@ -165,9 +165,9 @@ describe('Whoever is lost and comes back, whenever', () => {
             run.clock.after(backMs, () => run.start(lost))
           })
         }
-        assertWholeRun(run.run(latestMs), 40)
+        assertWholeRun(run.run(latestMs), 60)
       }),
-      { numRuns: 12 },
+      { numRuns: 40 },
     )
   })
 })
