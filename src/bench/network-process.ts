@@ -1,8 +1,8 @@
 // One peer of a network bench in a process of its own, which does what it is told over the channel to its parent.
 import { setTimeout as pause } from 'node:timers/promises'
 import { runId } from '../core/ids.js'
+import { type PlainNode, plainNode } from '../network/flow/plain-stream.js'
 import { createMesh, generateIdentity } from '../network/mesh.js'
-import { type PlainNode, plainNode } from '../network/plain-stream.js'
 import { contentName } from '../platform/content-name.js'
 import { sha256 } from '../platform/sha256.js'
 import type { BulkName, Mesh, MeshHandlers } from '../ports/mesh.js'

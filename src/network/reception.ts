@@ -6,9 +6,9 @@ import { CONTROL_CAP_BYTES } from '../wire/codec.js'
 import { ForeignMessage, open, openOn } from '../wire/envelope.js'
 import { FRAME_CAP_BYTES, type GradientFrame, gradientFrameSchema } from '../wire/frames.js'
 import { messageSchema } from '../wire/schemas.js'
-import { Assembler } from './assembler.js'
-import type { Gate } from './gate.js'
-import type { Opened } from './gossip.js'
+import type { Gate } from './door/gate.js'
+import { Assembler } from './gossip/assembler.js'
+import type { Opened } from './gossip/gossip.js'
 import type { Scores } from './scores.js'
 
 /** What came by gossip, and in which swarm. */

@@ -1,8 +1,8 @@
 // Asks a peer of a run how things stand, from outside of the run.
 import type { PeerId, RunId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
+import { keyPairOfIdentity } from '../network/door/signatures.js'
 import { createMesh, generateIdentity } from '../network/mesh.js'
-import { keyPairOfIdentity } from '../network/signatures.js'
 import type { Mesh, MeshHandlers } from '../ports/mesh.js'
 import type { PeerStatus } from '../ports/status.js'
 import type { Invitation } from '../wire/certificates.js'

@@ -2,7 +2,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { PeerId, RunId } from '../core/ids.js'
-import { keyPairOfIdentity } from '../network/signatures.js'
+import { keyPairOfIdentity } from '../network/door/signatures.js'
 import { sha256 } from '../platform/sha256.js'
 import { peerPaths } from '../store/run-paths.js'
 import { errorCode, StoreError, storeError } from '../store/store-error.js'

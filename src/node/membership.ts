@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Passage } from '../core/entries.js'
 import type { PeerId, RunId } from '../core/ids.js'
-import { type KeyPair, keyPairOfSeed, verifySignature } from '../network/signatures.js'
+import { type KeyPair, keyPairOfSeed, verifySignature } from '../network/door/signatures.js'
 import { sha256 } from '../platform/sha256.js'
 import type { Admission, Credential, Door, Judgement, Refusal } from '../ports/door.js'
 import { type Genesis, genesisText, parseGenesis, runIdOf } from '../swarmfile/genesis.js'

@@ -1,5 +1,5 @@
 // How a peer reaches others and is reached, from what it was asked for and where it listens.
-import type { ReachOptions } from '../network/reach.js'
+import type { ReachOptions } from '../network/reach/reach.js'
 import type { Attempt } from '../ports/paths.js'
 import type { PeerOptions } from './options.js'
 

@@ -1,9 +1,9 @@
 // One peer from start to end: its folder, its network, its run, its engine, and the core that decides.
 import type { PeerId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
+import { keyPairOfIdentity } from '../network/door/signatures.js'
 import { createMesh } from '../network/mesh.js'
-import { keyPairOfIdentity } from '../network/signatures.js'
-import { ticketAddresses } from '../network/ticket-addresses.js'
+import { ticketAddresses } from '../network/reach/ticket-addresses.js'
 import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import { type Genesis, runIdOf } from '../swarmfile/genesis.js'

@@ -1,8 +1,8 @@
 // A relay alone from start to end: the same identity each time, so that the addresses given out stay good.
 import { join } from 'node:path'
 import { generateIdentity } from '../network/mesh.js'
-import { MAX_RESERVATIONS } from '../network/relay.js'
-import { createRelayNode, type RelayCount } from '../network/relay-node.js'
+import { MAX_RESERVATIONS } from '../network/reach/relay.js'
+import { createRelayNode, type RelayCount } from '../network/reach/relay-node.js'
 import { loadOrCreateKey } from '../store/identity.js'
 import { lockPeer } from '../store/peer-lock.js'
 

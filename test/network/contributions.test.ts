@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { cut } from '../../src/core/content.js'
 import { assignmentId, type PeerId } from '../../src/core/ids.js'
-import { Assembler } from '../../src/network/assembler.js'
+import { Assembler } from '../../src/network/gossip/assembler.js'
 import { contentName } from '../../src/platform/content-name.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { NobodyListens } from '../../src/ports/mesh.js'

@@ -1,6 +1,6 @@
 // Control messages on their direct streams.
 import assert from 'node:assert/strict'
-import { CONTROL_PROTOCOL } from '../../src/network/control.js'
+import { CONTROL_PROTOCOL } from '../../src/network/direct/control.js'
 import { contentName } from '../../src/platform/content-name.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { encode } from '../../src/wire/codec.js'

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { mock } from 'node:test'
 import type { Connection } from '@libp2p/interface'
 import { type PeerId, peerId } from '../../src/core/ids.js'
-import { Doorkeeper } from '../../src/network/doorkeeper.js'
-import { Gate } from '../../src/network/gate.js'
+import { Doorkeeper } from '../../src/network/door/doorkeeper.js'
+import { Gate } from '../../src/network/door/gate.js'
 import type { Door } from '../../src/ports/door.js'
 
 const stranger = peerId('12D3KooWGRUyYqJuKZbGYnVAGNvKYcWv6ATVK8fmCm3V4mT1mWcL')

@@ -1,7 +1,7 @@
 // Bytes in flight and caps, on a virtual clock.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { Bucket, Flight, LEAST_BUDGET_BYTES } from '../../src/network/flight.js'
+import { Bucket, Flight, LEAST_BUDGET_BYTES } from '../../src/network/flow/flight.js'
 
 /** Keeps a path full for a time: it takes so many bytes per second, and soundings come back a delay after. */
 function fill(flight: Flight, bytesPerSecond: number, delayMs: number, forMs: number, piece = 32 * 1024) {

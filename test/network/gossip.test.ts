@@ -1,6 +1,6 @@
 // Gossip: what arrives, from whom, and what goes no further.
 import assert from 'node:assert/strict'
-import { topicName } from '../../src/network/topics.js'
+import { topicName } from '../../src/network/gossip/topics.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { encode } from '../../src/wire/codec.js'
 import { seal } from '../../src/wire/envelope.js'

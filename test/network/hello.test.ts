@@ -1,7 +1,7 @@
 // Hello: who may come in, and what the others are told.
 import assert from 'node:assert/strict'
-import { CONTROL_PROTOCOL } from '../../src/network/control.js'
-import { HELLO_PROTOCOL } from '../../src/network/hello.js'
+import { CONTROL_PROTOCOL } from '../../src/network/direct/control.js'
+import { HELLO_PROTOCOL } from '../../src/network/direct/hello.js'
 import type { Hello } from '../../src/ports/mesh.js'
 import { seal } from '../../src/wire/envelope.js'
 import { join, OTHER_RUN, RUN, startPeer } from './peers.js'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Stream } from '@libp2p/interface'
 import type { PeerId } from '../../src/core/ids.js'
-import { emulatedBacklog, Links } from '../../src/network/links.js'
+import { emulatedBacklog, Links } from '../../src/network/flow/links.js'
 import { contributionOf, gossips, join, numbered, numberOf, payloadOf, startPeer } from './peers.js'
 import { closeAll } from './raw.js'
 

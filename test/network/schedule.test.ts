@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { type PeerId, peerId } from '../../src/core/ids.js'
-import { ChunkSet } from '../../src/network/chunk-list.js'
-import { Schedule } from '../../src/network/schedule.js'
+import { ChunkSet } from '../../src/network/bulk/chunk-list.js'
+import { Schedule } from '../../src/network/bulk/schedule.js'
 
 const [self, a, b, c] = ['me', 'a', 'b', 'c'].map(peerId)
 const some = (count: number, indices: readonly number[]): ChunkSet => {

@@ -1,14 +1,14 @@
 // What libp2p and gossipsub are told: each setting here avoids a trap that only a long or large run would show.
 import assert from 'node:assert/strict'
-import { Budget } from '../../src/network/budget.js'
-import { Gate } from '../../src/network/gate.js'
-import { Gossip } from '../../src/network/gossip.js'
-import { Links } from '../../src/network/links.js'
+import { Gate } from '../../src/network/door/gate.js'
+import { Budget } from '../../src/network/flow/budget.js'
+import { Links } from '../../src/network/flow/links.js'
+import { Meter } from '../../src/network/flow/meter.js'
+import { TrafficCount } from '../../src/network/flow/traffic.js'
+import { Gossip } from '../../src/network/gossip/gossip.js'
 import { generateIdentity } from '../../src/network/mesh.js'
-import { Meter } from '../../src/network/meter.js'
 import { createNode, libp2pOptions, type NodeOptions } from '../../src/network/node.js'
 import { Scores } from '../../src/network/scores.js'
-import { TrafficCount } from '../../src/network/traffic.js'
 
 const now = () => 0
 

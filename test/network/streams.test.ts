@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import type { Stream } from '@libp2p/interface'
 import { pipe } from 'it-pipe'
-import { BUDGET_BYTES, backlog, sink, source } from '../../src/network/streams.js'
+import { BUDGET_BYTES, backlog, sink, source } from '../../src/network/flow/streams.js'
 import { until } from './peers.js'
 import { closeAll, startRaw } from './raw.js'
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { generateIdentity } from '../../src/network/mesh.js'
-import { createRelayNode, type RelayNode } from '../../src/network/relay-node.js'
+import { createRelayNode, type RelayNode } from '../../src/network/reach/relay-node.js'
 import { askStatus } from '../../src/node/ask-status.js'
 import type { PeerStatus } from '../../src/ports/status.js'
 import { closePeers, type PeerOptions, RUN, startPeer } from '../network/peers.js'

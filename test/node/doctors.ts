@@ -1,8 +1,8 @@
 // A member of a run for the tests of who examines whether it could join.
 import { randomBytes } from 'node:crypto'
 import type { PeerId } from '../../src/core/ids.js'
+import { keyPairOfIdentity } from '../../src/network/door/signatures.js'
 import { generateIdentity } from '../../src/network/mesh.js'
-import { keyPairOfIdentity } from '../../src/network/signatures.js'
 import { Membership } from '../../src/node/membership.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { type Genesis, runIdOf } from '../../src/swarmfile/genesis.js'

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { type PeerId, runId } from '../../src/core/ids.js'
-import { type KeyPair, keyPairOfSeed, verifySignature } from '../../src/network/signatures.js'
+import { type KeyPair, keyPairOfSeed, verifySignature } from '../../src/network/door/signatures.js'
 import {
   type Certificate,
   type Chain,

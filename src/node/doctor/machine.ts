@@ -1,6 +1,11 @@
 // Finds out what of this machine a peer would use: Node, clock, WebRTC, ports, multicast.
 import { readFileSync } from 'node:fs'
-import { hearOwnMulticast, whyNoDatagrams, whyNotListen, whyNoWebRtc } from '../../network/machine-probe.js'
+import {
+  hearOwnMulticast,
+  whyNoDatagrams,
+  whyNotListen,
+  whyNoWebRtc,
+} from '../../network/reach/machine-probe.js'
 import { packageRoot } from '../../platform/package-root.js'
 import type { Tell, Watch } from './facts.js'
 

@@ -1,9 +1,9 @@
 // Finds out whether a run can be reached and joined from here, without joining it: calls its addresses, asks to be let
 // in, and measures the path.
 import type { PeerId, RunId } from '../../core/ids.js'
+import { keyPairOfIdentity } from '../../network/door/signatures.js'
 import { createProbingMesh, generateIdentity } from '../../network/mesh.js'
-import { keyPairOfIdentity } from '../../network/signatures.js'
-import { askResponders, respondersAt } from '../../network/stun-ask.js'
+import { askResponders, respondersAt } from '../../network/reach/stun-ask.js'
 import { sha256 } from '../../platform/sha256.js'
 import type { HelloAnswer, Mesh, MeshHandlers } from '../../ports/mesh.js'
 import type { Attempt } from '../../ports/paths.js'

@@ -3,7 +3,7 @@
 import { createInterface } from 'node:readline'
 import { type PeerId, peerId, runId } from '../../../src/core/ids.js'
 import { createMesh, generateIdentity } from '../../../src/network/mesh.js'
-import type { ReachOptions } from '../../../src/network/reach.js'
+import type { ReachOptions } from '../../../src/network/reach/reach.js'
 import { sha256 } from '../../../src/platform/sha256.js'
 import type { Mesh } from '../../../src/ports/mesh.js'
 import { passwordDoor } from './password-door.js'
