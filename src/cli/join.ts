@@ -13,6 +13,7 @@ import { readPsk } from './psk.js'
 import {
   addReachOptions,
   announcedBy,
+  certificateOf,
   checkTrains,
   type ReachOptions,
   type RoleOptions,
@@ -102,6 +103,7 @@ async function join(context: CommandContext, target: string, options: JoinOption
     mdns: true,
     relays: options.relay,
     upnp: options.upnp,
+    certificate: certificateOf(options),
     role: options.role,
     verbose: options.verbose,
   }

@@ -13,6 +13,7 @@ import { readPsk } from './psk.js'
 import {
   addReachOptions,
   announcedBy,
+  certificateOf,
   checkTrains,
   type ReachOptions,
   type RoleOptions,
@@ -108,6 +109,7 @@ async function peer(context: CommandContext, file: string, options: PeerCommandO
     mdns: !options.onlyBootstrap,
     relays: [...swarm.relays, ...options.relay],
     upnp: options.upnp,
+    certificate: certificateOf(options),
     role: options.role,
     verbose: options.verbose,
   }

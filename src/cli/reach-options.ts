@@ -2,11 +2,18 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Role } from '../core/entries.js'
 import { UserError } from '../core/user-error.js'
+import type { PeerOptions } from '../node/options.js'
 
-export interface ReachOptions {
-  readonly relay: readonly string[]
+/** What `addReachable` adds. */
+export interface ReachableOptions {
   readonly announce: readonly string[]
   readonly upnp: boolean
+  readonly tlsCertificate?: string
+  readonly tlsKey?: string
+}
+
+export interface ReachOptions extends ReachableOptions {
+  readonly relay: readonly string[]
 }
 
 export interface RoleOptions {
@@ -15,7 +22,7 @@ export interface RoleOptions {
 
 const collect = (text: string, before: readonly string[]): string[] => [...before, text]
 
-/** Adds `--announce` and `--upnp`. */
+/** Adds `--announce`, `--upnp` and those of a certificate. */
 export function addReachable(command: Command): Command {
   return command
     .option(
@@ -25,6 +32,11 @@ export function addReachable(command: Command): Command {
       [],
     )
     .option('--upnp', 'asks the router to let callers in, where it takes such requests', false)
+    .option(
+      '--tls-certificate <file>',
+      'PEM file of a certificate for addresses with /tls/ws, read again when it is renewed; peers need none that is signed, some firewalls do; example: --tls-certificate fullchain.pem',
+    )
+    .option('--tls-key <file>', 'PEM file of its private key; example: --tls-key privkey.pem')
 }
 
 /** Adds what a peer behind a router needs: `--relay`, and its role. */
@@ -64,8 +76,21 @@ export function addMaxRelay(command: Command): Command {
 }
 
 /** Null for what is listened on. */
-export const announcedBy = ({ announce }: ReachOptions): readonly string[] | null =>
+export const announcedBy = ({ announce }: ReachableOptions): readonly string[] | null =>
   announce.length === 0 ? null : announce
+
+/** Null for one that nobody has signed. @throws UserError where one file is given without the other */
+export function certificateOf({ tlsCertificate, tlsKey }: ReachableOptions): PeerOptions['certificate'] {
+  if (tlsCertificate !== undefined && tlsKey !== undefined) return { cert: tlsCertificate, key: tlsKey }
+  if (tlsCertificate === undefined && tlsKey === undefined) return null
+  const [given, missing] =
+    tlsKey === undefined ? ['--tls-certificate', '--tls-key'] : ['--tls-key', '--tls-certificate']
+  throw new UserError(
+    'usage',
+    `${given} without ${missing}`,
+    'a certificate and its key go together; give both',
+  )
+}
 
 /** A relay has no part in a run, and so no place in a command that joins one. @throws UserError for that role */
 export function checkTrains<T extends RoleOptions>(options: T): asserts options is T & { role: Role } {
@@ -78,11 +103,16 @@ export function checkTrains<T extends RoleOptions>(options: T): asserts options 
 }
 
 /** As they were given, for a command line that goes on with the same. */
-export function reachArguments({ relay, announce, upnp }: ReachOptions, { role }: RoleOptions): string[] {
+export function reachArguments(
+  { relay, announce, upnp, tlsCertificate, tlsKey }: ReachOptions,
+  { role }: RoleOptions,
+): string[] {
   return [
     ...relay.flatMap((address) => ['--relay', address]),
     ...announce.flatMap((address) => ['--announce', address]),
     ...(upnp ? ['--upnp'] : []),
+    ...(tlsCertificate === undefined ? [] : ['--tls-certificate', tlsCertificate]),
+    ...(tlsKey === undefined ? [] : ['--tls-key', tlsKey]),
     ...(role === 'replica' ? [] : ['--role', role]),
   ]
 }

@@ -2,12 +2,18 @@
 import type { Command } from 'commander'
 import type { CommandContext, ExitCode } from './context.js'
 import { onInterrupt } from './interrupts.js'
-import { addMaxRelay, addReachable, announcedBy } from './reach-options.js'
+import { readPsk } from './psk.js'
+import {
+  addMaxRelay,
+  addReachable,
+  announcedBy,
+  certificateOf,
+  type ReachableOptions,
+} from './reach-options.js'
 
-interface RelayCommandOptions {
+interface RelayCommandOptions extends ReachableOptions {
   readonly listen: readonly string[]
-  readonly announce: readonly string[]
-  readonly upnp: boolean
+  readonly psk?: string
   readonly maxRelay: number
   readonly out: string
   readonly verbose: boolean
@@ -30,13 +36,18 @@ export function addRelay(program: Command, context: CommandContext, exit: (code:
       (text: string, before: readonly string[]) => [...before, text],
       [],
     )
+    .option(
+      '--psk <file>',
+      'key of a private network (a swarm.key file), whose peers alone are then served; example: --psk swarm.key',
+    )
     .option('--out <dir>', 'folder of its key; example: --out /var/lib/skein', 'runs/relay')
     .action(async () => exit(await relay(context, command.optsWithGlobals<RelayCommandOptions>())))
   addMaxRelay(addReachable(command)).addHelpText(
     'after',
     `
 Peers are told of it with --relay, or by \`relays\` in their swarm file. To let them connect directly it also answers on
-the UDP port of the same number as its first TCP port.
+the UDP port of the same number as its first TCP port. For networks that let nothing out but calls of web pages, let it
+listen on /ip4/0.0.0.0/tcp/443/tls/ws too.
 
 Example:
   skein relay --announce /dns4/relay.example.org/tcp/4001`,
@@ -56,9 +67,11 @@ export async function relay({ io }: CommandContext, options: RelayCommandOptions
       {
         folder: out,
         listen: listen.length === 0 ? RELAY_LISTENS : listen,
-        announce: announcedBy({ ...options, relay: [] }),
+        announce: announcedBy(options),
         bytesPerSecond: maxRelay * 1e6,
         upnp: options.upnp,
+        psk: readPsk(options.psk),
+        certificate: certificateOf(options),
         log: (message) => {
           if (verbose) io.stderr.write(`relay: ${message}\n`)
         },

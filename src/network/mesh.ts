@@ -258,7 +258,7 @@ class Libp2pMesh implements Mesh {
     for (const address of bootstrap) addressFrom(address)
     for (const address of relays) checkRelay(address)
     const reach =
-      this.options.reach == null ? null : await Reach.prepare(this.options.reach, () => this.relays())
+      this.options.reach == null ? null : await Reach.prepare(this.options.reach, listen, () => this.relays())
     const node = await createNode({
       privateKey,
       listen,

@@ -3,6 +3,7 @@
 import type { Role } from '../core/entries.js'
 import type { RunId } from '../core/ids.js'
 import type { EventRecord } from '../core/reports.js'
+import type { CertificateFiles } from '../network/reach/certificate.js'
 import type { SwarmFile } from '../swarmfile/schema.js'
 import type { Invitation } from '../wire/certificates.js'
 
@@ -48,6 +49,8 @@ export interface PeerOptions {
   readonly relays: readonly string[]
   /** Asks the router to let callers in. */
   readonly upnp: boolean
+  /** For listening on secure WebSockets; null for one that nobody has signed. */
+  readonly certificate: CertificateFiles | null
   readonly role: Role
   readonly verbose: boolean
 }

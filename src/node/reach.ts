@@ -7,13 +7,20 @@ import type { PeerOptions } from './options.js'
  * Null for a peer that stays on its machine: it listens there alone, and no relay is known to it. The relays that lead to
  * others lead to this peer too.
  */
-export function reachOf({ listen, announce, relays, upnp, bootstrap }: PeerOptions): ReachOptions | null {
+export function reachOf({
+  listen,
+  announce,
+  relays,
+  upnp,
+  certificate,
+  bootstrap,
+}: PeerOptions): ReachOptions | null {
   // Where faults are made, peers reach each other by the given addresses and by no others.
   if (announce !== null && announce.length === 0) return null
   const all = [...new Set([...relays, ...bootstrap.flatMap(relayOn)])]
   const staysHere = listen.every((address) => /^\/ip4\/127\.|^\/ip6\/::1\//.test(address))
   if (staysHere && all.length === 0) return null
-  return { relays: all, relayBytesPerSecond: null, upnp }
+  return { relays: all, relayBytesPerSecond: null, upnp, certificate }
 }
 
 /** The relay on the way to an address, if one is. */

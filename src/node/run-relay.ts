@@ -1,6 +1,7 @@
 // A relay alone from start to end: the same identity each time, so that the addresses given out stay good.
 import { join } from 'node:path'
 import { generateIdentity } from '../network/mesh.js'
+import type { CertificateFiles } from '../network/reach/certificate.js'
 import { MAX_RESERVATIONS } from '../network/reach/relay.js'
 import { createRelayNode, type RelayCount } from '../network/reach/relay-node.js'
 import { loadOrCreateKey } from '../store/identity.js'
@@ -16,6 +17,8 @@ export interface RelayOptions {
   /** Of everything that is relayed together. */
   readonly bytesPerSecond: number
   readonly upnp: boolean
+  readonly psk: Uint8Array | null
+  readonly certificate: CertificateFiles | null
   readonly log: (message: string) => void
 }
 

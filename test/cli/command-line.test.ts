@@ -196,6 +196,7 @@ describe('A peer on the command line', () => {
       mdns: true,
       relays: ['/ip4/45.0.0.1/tcp/4001/p2p/12D3KooX'],
       upnp: false,
+      certificate: null,
       role: 'worker',
       verbose: false,
     })

@@ -179,7 +179,7 @@ describe('A relay', () => {
     for (const relay of relays.splice(0)) await relay.close()
   })
 
-  async function startRelay(bytesPerSecond: number): Promise<RelayNode> {
+  async function startRelay(bytesPerSecond: number, psk: Uint8Array | null = null): Promise<RelayNode> {
     const relay = await createRelayNode({
       privateKey: await generateIdentity(),
       listen: ['/ip4/127.0.0.1/tcp/0'],
@@ -187,6 +187,7 @@ describe('A relay', () => {
       relays: [],
       bytesPerSecond,
       upnp: false,
+      psk,
       log: () => {},
     })
     relays.push(relay)
@@ -218,6 +219,20 @@ describe('A relay', () => {
     if (asker.mesh.paths()[0].kind === 'relayed') assert(performance.now() - beganMs > 300)
   })
 
+  it('of a private network serves peers that have its key, and nobody else', async () => {
+    const psk = new TextEncoder().encode(`/key/swarm/psk/1.0.0/\n/base16/\n${'5e'.repeat(32)}`)
+    const relay = await startRelay(4e6, psk)
+    const reach = { relays: relay.addresses(), relayBytesPerSecond: null, upnp: false }
+    const inside = { listen: [], reach, psk }
+    const [host, guest] = [await startPeer(inside), await startPeer(inside)]
+    await startPeer({ listen: [], reach })
+    assert.equal(relay.count().places, 2)
+    await guest.mesh.dial(`${relay.addresses()[0]}/p2p-circuit/p2p/${host.mesh.self}`)
+    await host.heard('connected', ({ peer }) => peer === guest.mesh.self)
+    assert(guest.mesh.send(host.mesh.self, numbered(4)))
+    await host.heard('message')
+  })
+
   it('is no peer, and refuses an address that does not say who it is', async () => {
     const relay = await startRelay(1e6)
     const [address] = relay.addresses()
@@ -228,20 +243,6 @@ describe('A relay', () => {
     assert(!peer.told.some(({ what }) => what === 'connected'))
     const nameless = address.replace(/\/p2p\/.*/, '')
     await assert.rejects(startPeer({ reach: { ...reach, relays: [nameless] } }), /does not say which peer/)
-  })
-})
-
-describe('A peer that listens for websockets', () => {
-  afterEach(closePeers)
-
-  it('is reached by them', async () => {
-    const reach = { relays: [], relayBytesPerSecond: null, upnp: false }
-    const host = await startPeer({ listen: ['/ip4/127.0.0.1/tcp/0/ws'], reach })
-    const guest = await startPeer({ reach })
-    await join(guest, host)
-    assert.match(guest.mesh.paths()[0].address, /\/ws\b/)
-    assert(guest.mesh.send(host.mesh.self, numbered(3)))
-    await host.heard('message')
   })
 })
 

@@ -123,6 +123,7 @@ export class Nest {
       mdns: false,
       relays: [],
       upnp: false,
+      certificate: null,
       role: 'replica',
       verbose: false,
       ...options,

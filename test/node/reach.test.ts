@@ -11,6 +11,7 @@ const options = (changes: Partial<PeerOptions>): PeerOptions =>
     announce: null,
     relays: [],
     upnp: false,
+    certificate: null,
     bootstrap: [],
     ...changes,
   }) as PeerOptions
@@ -19,7 +20,12 @@ describe('Ways to other networks', () => {
   it('are for peers that others can call, and for those that know a relay', () => {
     const loopback = ['/ip4/127.0.0.1/tcp/0']
     assert.equal(reachOf(options({ listen: loopback })), null)
-    assert.deepEqual(reachOf(options({})), { relays: [], relayBytesPerSecond: null, upnp: false })
+    assert.deepEqual(reachOf(options({})), {
+      relays: [],
+      relayBytesPerSecond: null,
+      upnp: false,
+      certificate: null,
+    })
     assert.deepEqual(reachOf(options({ listen: loopback, relays: [relay] }))?.relays, [relay])
   })
 

@@ -1,16 +1,23 @@
 // How a peer is reached from other networks, and reaches peers there: the transports and services of libp2p for it.
 import { autoNAT } from '@libp2p/autonat'
 import { type CircuitRelayService, circuitRelayTransport } from '@libp2p/circuit-relay-v2'
+import type { Libp2pEvents, TypedEventTarget } from '@libp2p/interface'
 import type { AddressManager, TransportManager } from '@libp2p/interface-internal'
 import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
 import { uPnPNAT } from '@libp2p/upnp-nat'
-import { webSockets } from '@libp2p/websockets'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Libp2pOptions } from 'libp2p'
+import {
+  type Certificate,
+  type CertificateFiles,
+  isSecure,
+  makeCertificate,
+  readCertificate,
+} from './certificate.js'
 import { relayServer } from './relay.js'
 import { loadWebRtc, responderAt } from './webrtc.js'
-import { ensureWebSocket } from './websocket.js'
+import { webSocketTransport } from './websocket.js'
 
 export const DHT_PROTOCOL = '/skein/kad/1'
 
@@ -21,6 +28,8 @@ export interface ReachOptions {
   readonly relayBytesPerSecond: number | null
   /** Asks the router to let callers in. */
   readonly upnp: boolean
+  /** For secure WebSockets; one that nobody has signed unless given. */
+  readonly certificate?: CertificateFiles | null
 }
 
 type Transports = NonNullable<Libp2pOptions['transports']>
@@ -29,6 +38,7 @@ type Services = NonNullable<Libp2pOptions['services']>
 export interface Parts {
   readonly transportManager: Pick<TransportManager, 'listen'>
   readonly addressManager: Pick<AddressManager, 'getAddressesWithMetadata' | 'confirmObservedAddr'>
+  readonly events: TypedEventTarget<Libp2pEvents>
 }
 
 export class Reach {
@@ -45,12 +55,23 @@ export class Reach {
     readonly noWebRtc: string | null,
   ) {}
 
-  static async prepare(options: ReachOptions, known: () => readonly string[]): Promise<Reach> {
-    await ensureWebSocket()
+  /**
+   * @param listen where the node will listen
+   * @param known relays that are known at a time
+   * @throws UserError when a certificate is given that cannot be used
+   */
+  static async prepare(
+    options: ReachOptions,
+    listen: readonly string[],
+    known: () => readonly string[],
+  ): Promise<Reach> {
     const responders = () => [...new Set(known().flatMap((address) => responderAt(multiaddr(address)) ?? []))]
     // More would only delay a call: one answer says it all.
     const webRtc = await loadWebRtc(() => responders().slice(0, 3))
-    const transports: Transports = [webSockets(), circuitRelayTransport()]
+    const transports: Transports = [
+      webSocketTransport(await certificateFor(options, listen)),
+      circuitRelayTransport(),
+    ]
     if ('transport' in webRtc) transports.push(webRtc.transport)
     return new Reach(options, transports, 'reason' in webRtc ? webRtc.reason : null)
   }
@@ -66,8 +87,8 @@ export class Reach {
         this.dht = this.#hashTable(components)
         return this.dht
       },
-      libp2p: ({ transportManager, addressManager }: Parts) => {
-        this.parts = { transportManager, addressManager }
+      libp2p: ({ transportManager, addressManager, events }: Parts) => {
+        this.parts = { transportManager, addressManager, events }
         return {}
       },
       autonat: autoNAT(),
@@ -99,4 +120,13 @@ export class Reach {
       return this.#relay
     }
   }
+}
+
+/** Undefined where nothing asks for one. */
+async function certificateFor(
+  { certificate = null }: ReachOptions,
+  listen: readonly string[],
+): Promise<Certificate | undefined> {
+  if (certificate !== null) return readCertificate(certificate, Date.now())
+  return listen.some(isSecure) ? makeCertificate(Date.now()) : undefined
 }

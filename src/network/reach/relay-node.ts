@@ -4,11 +4,13 @@ import '../polyfill.js'
 import { privateKeyFromProtobuf } from '@libp2p/crypto/keys'
 import { identify } from '@libp2p/identify'
 import { noise } from '@libp2p/noise'
+import { preSharedKey } from '@libp2p/pnet'
 import { tcp } from '@libp2p/tcp'
 import { yamux } from '@libp2p/yamux'
 import { createLibp2p } from 'libp2p'
 import { type PeerId, peerId } from '../../core/ids.js'
 import { announcedAddresses, connectionSettings, startNode } from '../node.js'
+import type { CertificateFiles } from './certificate.js'
 import { Reach } from './reach.js'
 import { Ways } from './ways.js'
 
@@ -20,6 +22,10 @@ export interface RelayNodeOptions {
   readonly relays: readonly string[]
   readonly bytesPerSecond: number
   readonly upnp: boolean
+  /** Key of a private network, whose peers alone it then serves; none unless given. */
+  readonly psk?: Uint8Array | null
+  /** For secure WebSockets; one that nobody has signed unless given. */
+  readonly certificate?: CertificateFiles | null
   readonly log: (message: string) => void
 }
 
@@ -41,14 +47,29 @@ export interface RelayNode {
  * @throws UserError when an address cannot be listened on
  */
 export async function createRelayNode(options: RelayNodeOptions): Promise<RelayNode> {
-  const { privateKey, listen, announce, relays, bytesPerSecond, upnp, log } = options
-  const reach = await Reach.prepare({ relays, relayBytesPerSecond: bytesPerSecond, upnp }, () => relays)
+  const {
+    privateKey,
+    listen,
+    announce,
+    relays,
+    bytesPerSecond,
+    upnp,
+    psk = null,
+    certificate = null,
+    log,
+  } = options
+  const reach = await Reach.prepare(
+    { relays, relayBytesPerSecond: bytesPerSecond, upnp, certificate },
+    listen,
+    () => relays,
+  )
   const node = await createLibp2p({
     privateKey: privateKeyFromProtobuf(privateKey),
     addresses: { listen: [...listen], ...announcedAddresses(announce) },
     transports: [tcp(), ...reach.transports],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux()],
+    ...(psk !== null && { connectionProtector: preSharedKey({ psk }) }),
     ...connectionSettings,
     connectionGater: { denyDialMultiaddr: () => false },
     services: { identify: identify(), ...reach.services },

@@ -6,6 +6,7 @@ import { type PeerId, peerId, type RunId } from '../../core/ids.js'
 import type { AddressSource, PeerPath } from '../../ports/paths.js'
 import { messageOf } from '../errors.js'
 import type { Attempts } from './attempts.js'
+import { type Certificate, CertificateWatch } from './certificate.js'
 import { RunInTable } from './dht.js'
 import type { PathMeasures } from './path-measures.js'
 import { isBetter, isRelayed, pathKind, portOf } from './paths.js'
@@ -33,6 +34,7 @@ export class Ways {
   readonly #upgrades: Upgrades
   #table: RunInTable | null = null
   #stun: StunResponder | null = null
+  #certificate: CertificateWatch | null = null
 
   constructor(private readonly options: WaysOptions) {
     const { node, reach, attempts, moved, log } = options
@@ -64,6 +66,7 @@ export class Ways {
     this.#trustOwnAddresses()
     this.#table = new RunInTable(node.contentRouting, (peer) => found(peer, 'dht'), log)
     if (reach.options.relayBytesPerSecond !== null) await this.#respond()
+    this.#watchCertificate()
     const firstPlaces = this.#reservations.start()
     if (reach.options.relays.length > 0) await Promise.race([firstPlaces, patience(FIRST_PLACES_MS)])
   }
@@ -98,6 +101,7 @@ export class Ways {
     this.#upgrades.close()
     this.#table?.close()
     this.#stun?.close()
+    this.#certificate?.close()
   }
 
   /** A public address of this machine is told before four strangers have tried it: libp2p would wait for them. */
@@ -106,6 +110,16 @@ export class Ways {
     for (const { multiaddr, type, verified } of addresses?.getAddressesWithMetadata() ?? []) {
       if (type === 'transport' && !verified) addresses?.confirmObservedAddr(multiaddr, { type: 'transport' })
     }
+  }
+
+  #watchCertificate(): void {
+    const { reach, log } = this.options
+    const { certificate = null } = reach.options
+    if (certificate === null) return
+    const renewed = (detail: Certificate) =>
+      void reach.parts?.events.dispatchEvent(new CustomEvent('certificate:renew', { detail }))
+    this.#certificate = new CertificateWatch(certificate, renewed, log)
+    this.#certificate.start()
   }
 
   /** Tells peers as what they are seen, on the UDP port of the same number as the TCP port. */
