@@ -53,6 +53,8 @@ export function checksOf(fact: Fact): readonly Check[] {
         : [warn('udp', `no datagrams can be sent: ${fact.reason}`, 'allow UDP: WebRTC and mDNS need it')]
     case 'mdns':
       return [mdnsCheck(fact.heard)]
+    case 'upnp':
+      return [upnpCheck(fact)]
     case 'unreadable':
       return [problem(fact.name, fact.problem)]
     case 'file':
@@ -125,6 +127,17 @@ function mdnsCheck(heard: About<'mdns'>['heard']): Check {
         `own multicast is not heard: ${heard.reason}`,
         'allow UDP port 5353 to 224.0.0.251; else peers of this network are found only by address or ticket',
       )
+}
+
+function upnpCheck({ found, isPrivate }: About<'upnp'>): Check {
+  const otherwise =
+    'forward a port on the router by hand and tell it with --announce, or name a relay with --relay'
+  if ('reason' in found)
+    return warn('upnp', `no router forwards ports by UPnP (gateway version 2): ${found.reason}`, otherwise)
+  const what = `the router at ${clean(found.router)} forwards ports by UPnP; outside it is ${clean(found.outside)}`
+  return isPrivate
+    ? warn('upnp', `${what}, which is behind another router`, otherwise)
+    : pass('upnp', `${what}; give --upnp to peers here`)
 }
 
 function ticketCheck({ run, addresses, expires, nowMs }: About<'ticket'>): Check {

@@ -20,6 +20,7 @@ interface DoctorOptions extends EngineOptions {
   readonly out: string
   readonly relay: readonly string[]
   readonly listen: readonly string[]
+  readonly upnp: boolean
   readonly psk?: string
   readonly microBatch?: number
   readonly json: boolean
@@ -54,6 +55,7 @@ export function addDoctor(program: Command, context: CommandContext, exit: (code
       collect,
       [],
     )
+    .option('--upnp', 'asks the router whether it forwards ports by UPnP; example: --upnp', false)
     .option('--psk <file>', 'key of a private network (a swarm.key file); example: --psk swarm.key')
     .option(
       '--micro-batch <n>',
@@ -135,7 +137,7 @@ function ticketFact({ run, addresses, invitation }: Target): Fact {
 }
 
 function requestOf(options: DoctorOptions, given: Given): DoctorRequest {
-  const { corpus, out, relay, listen, psk, engine, microBatch, verbose } = options
+  const { corpus, out, relay, listen, upnp, psk, engine, microBatch, verbose } = options
   const { swarm } = given
   const local = swarm?.peers.filter((peer) => peer.local) ?? []
   const listens = local.length === 0 ? LISTENS : [...new Set(local.flatMap((peer) => peer.listen))]
@@ -143,6 +145,7 @@ function requestOf(options: DoctorOptions, given: Given): DoctorRequest {
     ...given,
     relays: [...(swarm?.relays ?? []), ...relay],
     listen: listen.length === 0 ? listens : listen,
+    upnp,
     psk: readPsk(psk),
     corpus: corpus ?? null,
     folder: out,

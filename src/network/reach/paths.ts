@@ -122,4 +122,7 @@ function blockList(subnets: readonly (readonly [string, number])[]): BlockList {
   return list
 }
 
+/** No router of the internet forwards it. */
+export const isPrivateIp = (ip: string): boolean => isIn(privateNetworks, ip)
+
 const isIn = (list: BlockList, ip: string): boolean => list.check(ip, isIP(ip) === 6 ? 'ipv6' : 'ipv4')

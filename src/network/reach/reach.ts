@@ -32,6 +32,12 @@ export interface ReachOptions {
   readonly certificate?: CertificateFiles | null
 }
 
+const upnpSettings = {
+  portMappingDescription: 'skein',
+  // It would be told once four strangers had tried it, and a small swarm has none.
+  autoConfirmAddress: true,
+}
+
 type Transports = NonNullable<Libp2pOptions['transports']>
 type Services = NonNullable<Libp2pOptions['services']>
 /** Parts of libp2p that it shows to its services alone. */
@@ -92,7 +98,7 @@ export class Reach {
         return {}
       },
       autonat: autoNAT(),
-      ...(upnp ? { upnp: uPnPNAT({ portMappingDescription: 'skein' }) } : {}),
+      ...(upnp ? { upnp: uPnPNAT(upnpSettings) } : {}),
       ...(relayBytesPerSecond === null ? {} : { relay: this.#relayServer(relayBytesPerSecond) }),
     } as unknown as Services
   }

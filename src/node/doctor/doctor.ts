@@ -15,6 +15,8 @@ export interface DoctorRequest {
   readonly invitation: Invitation | null
   readonly relays: readonly string[]
   readonly listen: readonly string[]
+  /** Asks the router whether it forwards ports. */
+  readonly upnp: boolean
   readonly psk: Uint8Array | null
   readonly corpus: string | null
   readonly folder: string
@@ -27,8 +29,8 @@ export interface DoctorRequest {
 
 /** Tells one fact after the other. @throws UserError for what was given and cannot be meant, as a relay without its id */
 export async function examine(request: DoctorRequest, tell: Tell, watch: Watch): Promise<void> {
-  const { swarm, corpus, listen } = request
-  await examineMachine(listen, tell, watch)
+  const { swarm, corpus } = request
+  await examineMachine(request, tell, watch)
   if (!asksOthers(request))
     tell({
       about: 'skipped',

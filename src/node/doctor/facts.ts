@@ -1,4 +1,5 @@
 // What an examination found out, as measured: what it means is told elsewhere.
+import type { ForwardingRouter } from '../../network/reach/router-probe.js'
 import type { PathKind } from '../../ports/paths.js'
 import type { AddressProbe, Echo, Sightings } from '../../ports/probe.js'
 import type { MemoryReport } from '../../ports/trainer.js'
@@ -17,6 +18,7 @@ export type Fact =
   | { readonly about: 'listen'; readonly address: string; readonly reason: string | null }
   | { readonly about: 'datagrams'; readonly reason: string | null }
   | { readonly about: 'mdns'; readonly heard: { readonly ms: number } | { readonly reason: string } }
+  | { readonly about: 'upnp'; readonly found: ForwardingRouter; readonly isPrivate: boolean }
   /** The swarm file, ticket or address given cannot be read. */
   | { readonly about: 'unreadable'; readonly name: 'file' | 'ticket' | 'address'; readonly problem: Problem }
   | {

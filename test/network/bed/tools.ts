@@ -60,6 +60,7 @@ export function natRules(kind: NatKind, outside: string): string {
       chain through {
         type filter hook forward priority 0; policy drop
         ct state established,related accept
+        ct status dnat accept
         iifname != "${outside}" accept
       }
       chain itself {
