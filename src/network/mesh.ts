@@ -2,9 +2,8 @@
 import './polyfill.js'
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Identify } from '@libp2p/identify'
-import type { Connection, PeerId as RemoteId } from '@libp2p/interface'
+import type { Connection } from '@libp2p/interface'
 import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { Libp2p } from 'libp2p'
 import { peerId as asPeerId, type Hash, type PeerId, type RunId } from '../core/ids.js'
 import type { Address, Channel, Manifest, Message, Topic } from '../core/messages.js'
@@ -25,6 +24,7 @@ import type { Probe } from '../ports/probe.js'
 import type { PeerStatus } from '../ports/status.js'
 import type { LinkConfig } from '../swarmfile/schema.js'
 import { sealedFrames } from '../wire/fitting.js'
+import { addressFrom, checkRelay, incomplete, withoutPeer } from './address.js'
 import { sweepParts } from './bulk/chunk-store.js'
 import { BULK_PROTOCOL, BULK_STREAMS, Donor } from './bulk/donor.js'
 import { Fetcher } from './bulk/fetch.js'
@@ -36,6 +36,7 @@ import { Liveness } from './direct/liveness.js'
 import { STATUS_PROTOCOL, StatusDesk } from './direct/status.js'
 import { DOOR_PROTOCOL, Doorkeeper } from './door/doorkeeper.js'
 import { Gate } from './door/gate.js'
+import { Presence } from './door/presence.js'
 import { messageOf } from './errors.js'
 import { Budget, type Caps, SOUNDING_PROTOCOL } from './flow/budget.js'
 import { Links } from './flow/links.js'
@@ -147,8 +148,7 @@ class Libp2pMesh implements Mesh {
   readonly #introductions: Introductions
   readonly #measures = new PathMeasures(this.#nowMs)
   readonly #attempts: Attempts
-  /** Connected, but no peers of ours: relays that do nothing else. A relay given is one until it shows to be more. */
-  readonly #bystanders = new Set<PeerId>()
+  readonly #presence: Presence
   #ways: Ways | null = null
   #rejoin!: Rejoin
   #node!: Libp2p
@@ -237,10 +237,22 @@ class Libp2pMesh implements Mesh {
             self: () => this.self,
             isRelay: (peer) => this.#isRelay(peer),
             hangUp: (peer, reason) => this.#drop(peer, reason),
-            admitted: (peer) => this.#admitted(peer),
+            admitted: (peer) => this.#presence.admitted(peer),
             refused: (from, reason) => handlers.refused(from, 'peer', reason),
             malformed: malformed('knock'),
           })
+    this.#presence = new Presence({
+      door: this.#doorkeeper,
+      isRelay: (peer) => this.#isRelay(peer),
+      connections: (peer) => this.#connections(peer),
+      identify: (connection) => this.#identify(connection),
+      admitted: (peer, connections) => this.#admitted(peer, connections),
+      came: (peer) => {
+        this.#liveness.heard(peer)
+        handlers.connected(peer)
+      },
+      left: (peer) => handlers.disconnected(peer),
+    })
   }
 
   async start(): Promise<void> {
@@ -290,22 +302,19 @@ class Libp2pMesh implements Mesh {
       runOnLimitedConnection: true,
     })
     await node.handle(SOUNDING_PROTOCOL, this.#budget.handle, FEW_STREAMS)
-    const keeper = this.#doorkeeper
-    if (keeper !== null) {
-      await node.handle(DOOR_PROTOCOL, keeper.handle, FEW_STREAMS)
-      node.addEventListener('connection:open', ({ detail }) => {
-        const peer = asPeerId(detail.remotePeer.toString())
-        const isRelay = this.#isRelay(peer)
-        if (!isRelay) keeper.opened(detail)
-        if (isRelay || keeper.isInside(peer)) this.#identify(detail)
-      })
-    }
-    node.addEventListener('peer:connect', ({ detail }) => this.#connected(detail))
-    node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(detail))
-    node.addEventListener('connection:open', ({ detail }) => this.#ways?.opened(detail))
+    if (this.#doorkeeper !== null) await node.handle(DOOR_PROTOCOL, this.#doorkeeper.handle, FEW_STREAMS)
+    node.addEventListener('peer:connect', ({ detail }) =>
+      this.#presence.connected(asPeerId(detail.toString())),
+    )
+    node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(asPeerId(detail.toString())))
+    node.addEventListener('connection:open', ({ detail }) => {
+      this.#presence.opened(detail)
+      this.#ways?.opened(detail)
+    })
     node.addEventListener('peer:identify', ({ detail: { peerId, listenAddrs, protocols } }) => {
-      this.#rejoin.learn(asPeerId(peerId.toString()), listenAddrs.map(String))
-      this.#identified(peerId, protocols)
+      const peer = asPeerId(peerId.toString())
+      this.#rejoin.learn(peer, listenAddrs.map(String))
+      this.#presence.identified(peer, protocols)
     })
     if (partial !== null) await sweepParts(partial, log)
     await startNode(node, listen)
@@ -328,7 +337,7 @@ class Libp2pMesh implements Mesh {
 
   peers(): readonly PeerId[] {
     const connected = this.#node.getPeers().map((peer) => asPeerId(peer.toString()))
-    return connected.filter((peer) => this.#isIn(peer) && !this.#bystanders.has(peer))
+    return connected.filter((peer) => this.#presence.isHere(peer))
   }
 
   place(peer: PeerId, cluster: string): void {
@@ -507,6 +516,7 @@ class Libp2pMesh implements Mesh {
   }
 
   async #close(): Promise<void> {
+    this.#presence.close()
     this.#rejoin.close()
     this.#doorkeeper?.close()
     this.#ways?.close()
@@ -548,46 +558,10 @@ class Libp2pMesh implements Mesh {
     }
   }
 
-  #connected(remote: RemoteId): void {
-    const peer = asPeerId(remote.toString())
-    if (this.#doorkeeper === null) return this.#admitted(peer)
-    this.#doorkeeper.connected(peer)
-  }
-
-  /** It is connected, and let in. */
-  #admitted(peer: PeerId): void {
-    this.#liveness.heard(peer)
-    for (const connection of this.#connections(peer)) {
-      const { direction, remoteAddr } = connection
-      if (direction === 'outbound') this.#rejoin.reached(peer, remoteAddr.toString())
-      if (this.#doorkeeper !== null) this.#identify(connection)
-    }
-    this.#rejoin.connected(peer)
-    if (this.#isRelay(peer)) this.#bystanders.add(peer)
-    else this.#handlers.connected(peer)
-  }
-
   #isRelay(peer: PeerId): boolean {
     return this.options.reach?.relays.some((relay) => peerOf(relay) === peer) === true
   }
 
-  /** Who does not say hello has no part in any run. */
-  #identified(remote: RemoteId, protocols: readonly string[]): void {
-    const peer = asPeerId(remote.toString())
-    const wasBystander = this.#bystanders.has(peer)
-    const isBystander = !protocols.includes(HELLO_PROTOCOL)
-    if (isBystander === wasBystander || this.#closing !== null) return
-    if (isBystander) {
-      this.#bystanders.add(peer)
-      this.#handlers.disconnected(peer)
-    } else {
-      this.#bystanders.delete(peer)
-      this.#liveness.heard(peer)
-      this.#handlers.connected(peer)
-    }
-  }
-
-  /** Tells addresses and protocols to a peer that was let in, and hears its own; gossip begins with that. */
   #identify(connection: Connection): void {
     const { identify } = this.#node.services as { readonly identify: Identify }
     identify
@@ -595,19 +569,23 @@ class Libp2pMesh implements Mesh {
       .catch((error) => this.options.log(`identifying ${connection.remotePeer}: ${messageOf(error)}`))
   }
 
-  #disconnected(remote: RemoteId): void {
-    const peer = asPeerId(remote.toString())
-    const wasIn = this.#isIn(peer)
+  #admitted(peer: PeerId, connections: readonly Connection[]): void {
+    this.#liveness.heard(peer)
+    for (const { direction, remoteAddr } of connections) {
+      if (direction === 'outbound') this.#rejoin.reached(peer, remoteAddr.toString())
+    }
+    this.#rejoin.connected(peer)
+  }
+
+  #disconnected(peer: PeerId): void {
     this.#control.forget(peer)
     this.#links.forget(peer)
     this.#budget.forget(peer)
     this.#liveness.forget(peer)
     this.#measures.forget(peer)
     this.#ways?.forget(peer)
-    this.#doorkeeper?.disconnected(peer)
-    if (this.#closing !== null) return
-    this.#rejoin.disconnected(peer)
-    if (!this.#bystanders.delete(peer) && wasIn) this.#handlers.disconnected(peer)
+    if (this.#closing === null) this.#rejoin.disconnected(peer)
+    this.#presence.disconnected(peer)
   }
 
   #openWays(node: Libp2p, reach: Reach, log: (message: string) => void): Ways {
@@ -624,13 +602,9 @@ class Libp2pMesh implements Mesh {
     })
   }
 
-  #isIn(peer: PeerId): boolean {
-    return this.#doorkeeper?.isInside(peer) ?? true
-  }
-
   /** To a peer that was let in. */
   #connectionTo(peer: PeerId): Connection | undefined {
-    return this.#isIn(peer) ? bestOf(this.#connections(peer)) : undefined
+    return this.#presence.isIn(peer) ? bestOf(this.#connections(peer)) : undefined
   }
 
   #connections(peer: PeerId): Connection[] {
@@ -651,40 +625,6 @@ class Libp2pMesh implements Mesh {
 
 /** What a name says of the content itself. */
 const contentIn = (name: BulkName): Hash | null => (name.kind === 'payload' ? name.hash : null)
-
-/** @throws UserError if it is none */
-function addressFrom(text: string): Multiaddr {
-  try {
-    return multiaddr(text)
-  } catch (error) {
-    throw new UserError(
-      'usage',
-      `"${text}" is not an address: ${messageOf(error)}`,
-      'give a multiaddr such as /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo..., as the other peer prints it',
-    )
-  }
-}
-
-/** Where an address leads, whoever is there. */
-const withoutPeer = (address: string): string => address.replace(/\/p2p\/[^/]+$/, '')
-
-/** @throws UserError if it is none, or does not say which peer the relay is */
-function checkRelay(text: string): void {
-  addressFrom(text)
-  if (peerOf(text) !== null) return
-  throw new UserError(
-    'usage',
-    `"${text}" does not say which peer the relay is`,
-    'give the address that `skein relay` prints, which ends in /p2p/12D3Koo...',
-  )
-}
-
-const incomplete = (address: string): UserError =>
-  new UserError(
-    'usage',
-    `"${address}" is not an address that can be called: it has no port.`,
-    'Give a multiaddr such as /ip4/192.168.1.5/tcp/4001/p2p/12D3Koo..., as the other peer prints it.',
-  )
 
 /** Waits for something, but no longer than a time. */
 async function within(ms: number, done: Promise<unknown>): Promise<void> {

@@ -76,9 +76,10 @@ describe('A peer that listens for WebSockets', () => {
 
   it('lives on when a stranger sends what is no frame', async () => {
     const host = await startPeer({ listen: [PLAIN], reach })
-    const stranger = await openStranger(portAt(host))
-    stranger.write(Buffer.alloc(64, 0xff))
-    await once(stranger, 'close')
+    const { socket, closed } = openStranger(portAt(host))
+    await once(socket, 'data')
+    socket.write(Buffer.alloc(64, 0xff))
+    await closed
     await join(await startPeer({ reach }), host)
   })
 
@@ -91,21 +92,21 @@ describe('A peer that listens for WebSockets', () => {
     }
     const listener = transport.createListener({ upgrader } as never)
     await listener.listen(multiaddr(PLAIN))
-    const stranger = await openStranger(portOf(listener.getAddrs()[0]) ?? 0)
-    await once(stranger, 'close')
+    const { socket, closed } = openStranger(portOf(listener.getAddrs()[0]) ?? 0)
+    socket.resume()
+    await closed
     await listener.close()
   })
 })
 
-/** The socket of somebody who has asked for WebSockets and got them. */
-async function openStranger(port: number): Promise<Socket> {
-  const stranger = connect(port, '127.0.0.1')
-  stranger.on('error', () => {})
-  stranger.write(
+/** The socket of somebody who asks for WebSockets. */
+function openStranger(port: number): { readonly socket: Socket; readonly closed: Promise<void> } {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write(
     'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
   )
-  await once(stranger, 'data')
-  return stranger.resume()
+  return { socket, closed: new Promise((resolve) => socket.once('close', () => resolve())) }
 }
 
 describe('A peer that calls by WebSockets', () => {
