@@ -17,8 +17,8 @@ const PART = '.part'
 export interface ChunkStore {
   /** Chunks that were here from the beginning. */
   readonly found: ChunkSet
-  /** Takes a chunk in parts. */
-  write(index: number, parts: readonly Uint8Array[]): Promise<void>
+  /** Takes a chunk, whose memory is used for another one afterwards. */
+  write(index: number, chunk: Uint8Array): Promise<void>
   read(index: number): Uint8Array | Promise<Uint8Array>
 }
 
@@ -46,13 +46,9 @@ export class MemoryStore implements ChunkStore {
     }
   }
 
-  async write(index: number, parts: readonly Uint8Array[]): Promise<void> {
-    let start = this.list.start(index)
-    for (const part of parts) {
-      this.bytes.set(part, start)
-      start += part.byteLength
-    }
-    await this.file?.write(index, parts)
+  async write(index: number, chunk: Uint8Array): Promise<void> {
+    this.bytes.set(chunk, this.list.start(index))
+    await this.file?.write(index, chunk)
   }
 
   read(index: number): Uint8Array {
@@ -85,9 +81,9 @@ export class FileStore implements ChunkStore {
     }
   }
 
-  async write(index: number, parts: readonly Uint8Array[]): Promise<void> {
-    const { bytesWritten } = await this.handle.writev(parts, this.list.start(index))
-    if (bytesWritten < this.list.size(index))
+  async write(index: number, chunk: Uint8Array): Promise<void> {
+    const { bytesWritten } = await this.handle.write(chunk, 0, chunk.byteLength, this.list.start(index))
+    if (bytesWritten < chunk.byteLength)
       throw new Error(`${this.path}${PART}: the disk took less than was given`)
   }
 

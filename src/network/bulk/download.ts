@@ -6,12 +6,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Connection } from '@libp2p/interface'
 import type { Hash, PeerId, RunId } from '../../core/ids.js'
-import { sha256OfParts } from '../../platform/sha256.js'
+import { sha256Aside } from '../../platform/sha256.js'
 import type { BulkName, FetchOptions } from '../../ports/mesh.js'
 import type { BulkAnswer } from '../../wire/frames.js'
 import { asError, messageOf } from '../errors.js'
 import type { Budget } from '../flow/budget.js'
 import type { Meter } from '../flow/meter.js'
+import { ChunkBuffers } from './chunk-buffers.js'
 import { ChunkList, ChunkSet } from './chunk-list.js'
 import type { ChunkStore } from './chunk-store.js'
 import { Holding } from './holding.js'
@@ -32,8 +33,8 @@ const BUSY = { pauseMs: 1_000, times: 60 } as const
 /** When nothing came for so long, fellows' shares are asked for here; and after so long all is given up. */
 const SILENCE_MS = { shares: 10_000, most: 45_000 } as const
 const TICK_MS = 500
-/** Chunks on their way to the store; each is held in memory. */
-const WRITES = 16
+/** Chunks that are verified and written at a time; each is held in memory. */
+const SETTLING = 16
 
 export interface DownloadParts {
   readonly self: () => PeerId
@@ -56,6 +57,8 @@ export interface Kept {
   close(): Promise<void>
 }
 
+type Memory = Uint8Array<ArrayBuffer>
+
 interface Subject {
   readonly run: RunId
   readonly name: BulkName
@@ -70,6 +73,7 @@ interface Begun {
   readonly kept: Kept
   readonly holding: Holding
   readonly schedule: Schedule
+  readonly buffers: ChunkBuffers
   readonly unshare: () => void
 }
 
@@ -83,7 +87,7 @@ export class Download {
   #active = 0
   #begun: Promise<Begun> | null = null
   #ready: Begun | null = null
-  #writes = 0
+  #settling = 0
   #room: (() => void)[] = []
   #heardMs = performance.now()
   #isOver = false
@@ -208,8 +212,10 @@ export class Download {
       this.#askMore()
       await taking.run({
         list: begun.list,
+        buffers: begun.buffers,
         next: () => this.#next(donor, taking, begun),
-        arrived: (index, parts) => this.#arrived(donor, index, parts, begun),
+        arrived: (index, chunk) => this.#arrived(donor, index, chunk, begun),
+        room: () => this.#roomForMore(),
         news: (held) => {
           for (const index of held) begun.schedule.gained(donor, index)
         },
@@ -248,7 +254,8 @@ export class Download {
       const release = () => void kept.close().catch(() => {})
       const holding = Holding.growing(list, kept.store, release)
       const schedule = new Schedule(self(), copyOf(holding.held), Math.random)
-      const begun = { list, kept, holding, schedule, unshare: offers.share(holding) }
+      const buffers = new ChunkBuffers(list.chunkBytes)
+      const begun = { list, kept, holding, schedule, buffers, unshare: offers.share(holding) }
       this.#ready = begun
       this.#heardMs = performance.now()
       this.#tell()
@@ -269,7 +276,7 @@ export class Download {
   }
 
   #next(donor: PeerId, taking: Taking, { list, schedule }: Begun): number | null {
-    if (this.#isOver || this.#writes >= WRITES) return null
+    if (this.#isOver || this.#settling >= SETTLING) return null
     for (const [peer, other] of this.#takings) {
       const rate = other.rate(list.chunkBytes)
       schedule.measured(peer, rate === null ? null : rate / list.chunkBytes)
@@ -279,33 +286,42 @@ export class Download {
     return index
   }
 
-  /** @throws Liar if it is not the chunk */
-  async #arrived(donor: PeerId, index: number, parts: readonly Uint8Array[], begun: Begun): Promise<void> {
-    const { list, schedule, holding } = begun
-    const digest = sha256OfParts(parts)
-    if (digest !== list.hashes[index]) {
-      const reason = `its SHA-256 is ${digest.slice(0, 12)}..., not ${list.hashes[index].slice(0, 12)}...`
-      throw new Liar(`chunk ${index}: ${reason}`)
+  /** Verifies and keeps a chunk, while the next ones come. @throws Liar if it is not the chunk */
+  async #arrived(donor: PeerId, index: number, chunk: Memory, begun: Begun): Promise<void> {
+    const { list, schedule, holding, buffers } = begun
+    this.#settling++
+    try {
+      const digest = await sha256Aside(chunk)
+      if (digest !== list.hashes[index]) {
+        const reason = `its SHA-256 is ${digest.slice(0, 12)}..., not ${list.hashes[index].slice(0, 12)}...`
+        throw new Liar(`chunk ${index}: ${reason}`)
+      }
+      this.#heardMs = performance.now()
+      for (const other of schedule.arrived(index)) {
+        if (other !== donor) this.#takings.get(other)?.drop(index, list.size(index))
+      }
+      if (!holding.held.has(index) && !this.#isOver) await this.#write(index, chunk, begun)
+    } finally {
+      buffers.giveBack(chunk)
+      this.#settling--
+      for (const go of this.#room.splice(0)) go()
     }
-    this.#heardMs = performance.now()
-    for (const other of schedule.arrived(index)) {
-      if (other !== donor) this.#takings.get(other)?.drop(index, list.size(index))
-    }
-    if (holding.held.has(index) || this.#isOver) return
-    this.#writes++
-    this.#write(index, parts, begun)
-      .catch((error) => this.fail(asError(error)))
-      .finally(() => {
-        this.#writes--
-        for (const go of this.#room.splice(0)) go()
-      })
-    while (this.#writes >= WRITES && !this.#isOver) {
+  }
+
+  /** Resolves when another chunk may come. */
+  async #roomForMore(): Promise<void> {
+    while (this.#settling >= SETTLING && !this.#isOver) {
       await new Promise<void>((resolve) => this.#room.push(resolve))
     }
   }
 
-  async #write(index: number, parts: readonly Uint8Array[], { holding, kept }: Begun): Promise<void> {
-    await kept.store.write(index, parts)
+  async #write(index: number, chunk: Memory, { holding, kept }: Begun): Promise<void> {
+    try {
+      await kept.store.write(index, chunk)
+    } catch (error) {
+      // The disk, not the donor.
+      return this.fail(asError(error))
+    }
     if (holding.held.has(index)) return
     holding.gain(index)
     this.#tell()

@@ -11,6 +11,7 @@ import type { Budget } from '../flow/budget.js'
 import type { Meter } from '../flow/meter.js'
 import { Queue } from '../flow/queue.js'
 import { sink, source } from '../flow/streams.js'
+import type { ChunkBuffers } from './chunk-buffers.js'
 import type { ChunkList } from './chunk-list.js'
 import { WINDOW_BYTES, Window } from './credit.js'
 import { BULK_PROTOCOL, NEWS, PIECE, PIECE_BYTES, PIECE_HEADER_BYTES } from './donor.js'
@@ -20,6 +21,14 @@ const ANSWER_MS = 15_000
 /** Requests waiting to be sent; each asks for what a window has room for. */
 const QUEUED_REQUESTS = 256
 
+/** A chunk that was asked for. */
+interface Coming {
+  /** Null until something of it comes. */
+  memory: Uint8Array<ArrayBuffer> | null
+  /** So many bytes of it have come. */
+  bytes: number
+}
+
 /** The donor did what no honest one does. */
 export class Liar extends Error {
   override readonly name = 'Liar'
@@ -28,10 +37,13 @@ export class Liar extends Error {
 /** The download, as one of its streams sees it. */
 export interface Taker {
   readonly list: ChunkList
+  readonly buffers: ChunkBuffers
   /** The next chunk to ask for; null for none now. */
   next(): number | null
-  /** A whole chunk in parts, not verified yet. Rejects with Liar if it is another one. */
-  arrived(index: number, parts: readonly Uint8Array[]): Promise<void>
+  /** A whole chunk, not verified yet, whose memory goes back to the buffers. Rejects with Liar if it is another one. */
+  arrived(index: number, chunk: Uint8Array<ArrayBuffer>): Promise<void>
+  /** Resolves when another chunk may come. */
+  room(): Promise<void>
   /** The donor has got chunks. */
   news(held: readonly number[]): void
 }
@@ -47,7 +59,11 @@ export class Taking {
   /** Bytes that may still come of chunks that were dropped. */
   #owed = 0
   /** Asked for, in this order, and what has come of each. */
-  readonly #coming = new Map<number, { readonly parts: Uint8Array[]; bytes: number }>()
+  readonly #coming = new Map<number, Coming>()
+
+  /** Chunks that have come, and are being verified. */
+  readonly #settling = new Set<Promise<void>>()
+  #failure: Error | null = null
 
   private constructor(
     private readonly stream: Stream,
@@ -96,9 +112,12 @@ export class Taking {
     this.pump()
     try {
       for await (const frame of this.#frames) await this.#take(frame, taker)
+      await Promise.all(this.#settling)
+      if (this.#failure !== null) throw this.#failure
     } catch (error) {
       this.stream.abort(asError(error))
-      throw this.#watch.fired ?? error
+      await Promise.all(this.#settling)
+      throw this.#failure ?? this.#watch.fired ?? error
     } finally {
       this.end()
     }
@@ -117,7 +136,7 @@ export class Taking {
       }
       const index = taker.next()
       if (index === null) break
-      this.#coming.set(index, { parts: [], bytes: 0 })
+      this.#coming.set(index, { memory: null, bytes: 0 })
       want.push(index)
     }
     if (want.length === 0) return
@@ -137,6 +156,7 @@ export class Taking {
     if (coming === undefined) return
     // What is on its way already is thrown away as it comes.
     this.#coming.delete(index)
+    if (coming.memory !== null) this.#taker?.buffers.giveBack(coming.memory)
     this.#owed += bytes - coming.bytes
     this.#window.withdrawn(bytes - coming.bytes)
     this.#requests.push(encode({ want: [], drop: [index] }))
@@ -174,16 +194,30 @@ export class Taking {
     }
     this.#window.received(piece.byteLength)
     this.#watch.expect(this.#window.patienceMs)
-    // As they lie in memory: chunks are large, and every copy of them is felt.
-    chunk.parts.push(...piece)
-    chunk.bytes += piece.byteLength
     const size = taker.list.size(index)
-    if (chunk.bytes > size) throw new Liar(`it sent more of chunk ${index} than there is`)
+    if (chunk.bytes + piece.byteLength > size) throw new Liar(`it sent more of chunk ${index} than there is`)
+    chunk.memory ??= taker.buffers.take(size)
+    for (const part of piece) {
+      chunk.memory.set(part, chunk.bytes)
+      chunk.bytes += part.byteLength
+    }
     if (chunk.bytes < size) return
     this.#coming.delete(index)
     if (this.#coming.size === 0) this.#watch.stop()
-    await taker.arrived(index, chunk.parts)
+    this.#settle(taker.arrived(index, chunk.memory))
+    await taker.room()
     this.pump()
+  }
+
+  /** The next chunks come meanwhile; but none from a liar. */
+  #settle(settled: Promise<void>): void {
+    const watched = settled
+      .catch((error) => {
+        this.#failure ??= asError(error)
+        this.stream.abort(this.#failure)
+      })
+      .finally(() => this.#settling.delete(watched))
+    this.#settling.add(watched)
   }
 
   #pumpIn(ms: number): void {
