@@ -29,7 +29,8 @@ export function topk(density: number): Codec {
   }
   const whole = plan(block)
   const planFor = (values: number): Plan => (values === block ? whole : plan(values))
-  const places = new Uint16Array(block)
+  // One is written beyond those that are kept.
+  const places = new Uint16Array(block + 1)
 
   return blockCodec({
     name: 'topk',
@@ -38,21 +39,28 @@ export function topk(density: number): Codec {
 
     encode(values, start, end, bytes, view, at) {
       const { kept, lower, fieldBits } = planFor(end - start)
-      choose(values, start, end, kept, places)
-      let peak = 0
-      for (let j = 0; j < kept; j++) peak = Math.max(peak, Math.abs(values[start + places[j]]))
+      const peak = choose(values, start, end, kept, places)
       const scale = scaleFor(peak, most)
       view.setFloat32(at, scale, true)
       const field = (at + scaleBytes) * 8
-      let rest = field + fieldBits
+      const lowerMask = (1 << lower) - 1
+      const width = lower + 4
+      // What follows the field: bits that have no byte yet, and how many they are.
+      let to = (field + fieldBits) >>> 3
+      let pending = 0
+      let count = (field + fieldBits) & 7
       for (let j = 0; j < kept; j++) {
         const place = places[j]
-        writeBits(bytes, field + (place >> lower) + j, 1, 1)
-        writeBits(bytes, rest, lower, place & ((1 << lower) - 1))
+        const bit = field + (place >> lower) + j
+        bytes[bit >>> 3] |= 1 << (bit & 7)
         const code = scale === 0 ? 0 : nearest(values[start + place] / scale) | 0
-        writeBits(bytes, rest + lower, 4, code & 15)
-        rest += lower + 4
+        pending |= (((code & 15) << lower) | (place & lowerMask)) << count
+        for (count += width; count >= 8; count -= 8) {
+          bytes[to++] |= pending
+          pending >>>= 8
+        }
       }
+      if (count > 0) bytes[to] |= pending
     },
 
     decode(bytes, view, at, values, start, end) {
@@ -82,46 +90,130 @@ export function topk(density: number): Codec {
   })
 }
 
-const bucketShift = 20
-const histogram = new Uint16Array(1 << (31 - bucketShift))
-/** Of the block at hand, as whole numbers, which are in the same order; and those of them near the border. */
-const magnitudes = new Uint32Array(block)
-const nearBorder = new Uint32Array(block)
+/** Every so many values one is looked at for a first guess; odd, so that it is no multiple of what tensors repeat in. */
+const stride = 17
+/** A guess is to let so many standard deviations more through than are kept: some do not in one block of thousands. */
+const caution = 3.5
+/** Bits of a magnitude, from the upper ones, by which those that reach a rank are told apart, step by step. */
+const digits = [
+  { shift: 20, mask: 0x7ff },
+  { shift: 10, mask: 0x3ff },
+  { shift: 0, mask: 0x3ff },
+] as const
+const histogram = new Uint16Array(1 << 11)
+/** Magnitudes of the block at hand, as whole numbers, which are in the same order: a sample, or those above the guess. */
+const sample = new Int32Array(Math.ceil(block / stride))
+const magnitudes = new Int32Array(block)
+/** Where those are. */
+const candidates = new Uint16Array(block)
+/** Of these, those that agree with the least that is kept in all digits so far. */
+const undecided = new Int32Array(block)
+const asBits = new Int32Array(1)
+const asFloat = new Float32Array(asBits.buffer)
 
 /**
- * The places of the `kept` largest magnitudes, ascending; of equal ones the first. A histogram of the upper bits finds
- * all but those near the border, so that only these are sorted.
+ * The places of the `kept` largest magnitudes, ascending; of equal ones the first. A sample tells what about they reach,
+ * so that one pass over the values leaves few, of which the least that is kept is found digit by digit. A sample that
+ * misleads costs a second pass, and changes nothing of what is found.
+ *
+ * @returns the largest magnitude
  */
-function choose(values: Float32Array, start: number, end: number, kept: number, places: Uint16Array): void {
-  const bits = new Uint32Array(values.buffer, values.byteOffset + 4 * start, end - start)
-  histogram.fill(0)
-  for (let i = 0; i < bits.length; i++) {
-    const magnitude = bits[i] & 0x7fffffff
-    magnitudes[i] = magnitude
-    histogram[magnitude >>> bucketShift]++
-  }
-  let border = histogram.length - 1
-  let above = 0
-  for (; above + histogram[border] < kept; border--) above += histogram[border]
-  let count = 0
-  for (let i = 0; i < bits.length; i++)
-    if (magnitudes[i] >>> bucketShift === border) nearBorder[count++] = magnitudes[i]
-  const near = nearBorder.subarray(0, count).sort()
-  const least = near[count - (kept - above)]
-  let equal = kept - above - (count - 1 - near.lastIndexOf(least))
-  for (let i = 0, j = 0; j < kept; i++) {
-    if (magnitudes[i] < least || (magnitudes[i] === least && equal-- <= 0)) continue
-    places[j++] = i
-  }
+function choose(values: Float32Array, start: number, end: number, kept: number, places: Uint16Array): number {
+  const bits = new Int32Array(values.buffer, values.byteOffset + 4 * start, end - start)
+  let count = above(guess(bits, kept), bits)
+  if (count < kept) count = above(0, bits)
+  const { least, larger } = ranked(magnitudes, count, kept)
+  // Up to the last of the equal ones that are kept all that reach it, and from there on the larger ones.
+  let border = 0
+  for (let equal = kept - larger; equal > 0; border++) if (magnitudes[border] === least) equal--
+  const found = reaching(least, 0, border, places, 0)
+  reaching(least + 1, border, count, places, found)
+  let peak = 0
+  for (let i = 0; i < count; i++) if (magnitudes[i] > peak) peak = magnitudes[i]
+  asBits[0] = peak
+  return asFloat[0]
 }
 
-/** Sets bits that were 0, the lowest first; 16 at most. */
-function writeBits(bytes: Uint8Array, bit: number, count: number, value: number): void {
-  const at = bit >>> 3
-  const word = value << (bit & 7)
-  bytes[at] |= word
-  if ((bit & 7) + count > 8) bytes[at + 1] |= word >>> 8
-  if ((bit & 7) + count > 16) bytes[at + 2] |= word >>> 16
+/** Adds the places of the candidates [from, to) that reach `least` after `count` others. @returns how many there are then */
+function reaching(least: number, from: number, to: number, places: Uint16Array, count: number): number {
+  let next = count
+  for (let i = from; i < to; i++) {
+    places[next] = candidates[i]
+    next += reaches(magnitudes[i], least)
+  }
+  return next
+}
+
+/** 1 or 0: a branch would be guessed wrong too often. */
+const reaches = (magnitude: number, least: number): number => 1 - ((magnitude - least) >>> 31)
+
+/** A magnitude that more than `kept` are likely to reach, and not many more. */
+function guess(bits: Int32Array, kept: number): number {
+  let count = 0
+  for (let i = 0; i < bits.length; i += stride) sample[count++] = bits[i] & 0x7fffffff
+  const mean = (kept / bits.length) * count
+  const rank = Math.ceil(mean + caution * Math.sqrt(mean) + 1)
+  return rank >= count ? 0 : upperDigit(sample, count, rank)
+}
+
+/** The rank-th largest magnitude, with all but its first digit 0. */
+function upperDigit(of: Int32Array, count: number, rank: number): number {
+  return digitOf(of, count, rank, digits[0]).digit << digits[0].shift
+}
+
+/** Leaves those that reach `least`, and their places. @returns how many they are */
+function above(least: number, bits: Int32Array): number {
+  let count = 0
+  for (let i = 0; i < bits.length; i++) {
+    const magnitude = bits[i] & 0x7fffffff
+    magnitudes[count] = magnitude
+    candidates[count] = i
+    count += reaches(magnitude, least)
+  }
+  return count
+}
+
+/** The rank-th largest magnitude, and how many are larger. */
+function ranked(of: Int32Array, count: number, rank: number): { least: number; larger: number } {
+  let least = 0
+  let left = rank
+  let from = of
+  let size = count
+  for (const place of digits) {
+    const { digit, larger } = digitOf(from, size, left, place)
+    least |= digit << place.shift
+    left -= larger
+    let same = 0
+    for (let i = 0; i < size; i++) {
+      const magnitude = from[i]
+      undecided[same] = magnitude
+      same += 1 - reaches(((magnitude >>> place.shift) & place.mask) ^ digit, 1)
+    }
+    from = undecided
+    size = same
+    // The only one is the one.
+    if (size === 1) return { least: from[0], larger: rank - left }
+  }
+  return { least, larger: rank - left }
+}
+
+/** The digit of the rank-th largest, and how many have a larger one. */
+function digitOf(
+  of: Int32Array,
+  count: number,
+  rank: number,
+  { shift, mask }: (typeof digits)[number],
+): { digit: number; larger: number } {
+  histogram.fill(0, 0, mask + 1)
+  let digit = 0
+  for (let i = 0; i < count; i++) {
+    const own = (of[i] >>> shift) & mask
+    histogram[own]++
+    if (own > digit) digit = own
+  }
+  let larger = 0
+  for (; larger + histogram[digit] < rank; digit--) larger += histogram[digit]
+  return { digit, larger }
 }
 
 function readBits(bytes: Uint8Array, bit: number, count: number): number {

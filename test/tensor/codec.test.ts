@@ -234,6 +234,35 @@ describe('The top-k codec', () => {
     )
   })
 
+  // Of few different magnitudes, none so small that its code is 0: so that what is sent can be told from what is not.
+  const orders: Readonly<Record<string, (place: number) => number>> = {
+    'are mixed': (place) => [0.5, -0.75, 1, -1][(Math.imul(place, 2654435761) >>> 7) % 4],
+    'are all equal': () => -0.75,
+    'come first': (place) => (place % 4096 < 700 ? 1 : 0.5),
+    'come last': (place) => (place % 4096 < 3900 ? 0.5 : 1),
+    'lie where a sample is taken': (place) => ((place % 4096) % 17 === 0 ? 1 : 0.5 + (place % 3) / 8),
+    'lie where no sample is taken': (place) => ((place % 4096) % 17 === 0 ? 0.5 : 0.75 + (place % 3) / 8),
+  }
+  for (const [how, valueAt] of Object.entries(orders)) {
+    it(`sends just the largest values, and of equal ones the first, where they ${how}`, () => {
+      for (const density of [1 / 4096, 0.03, 0.2, 0.5, 1]) {
+        const values = Float32Array.from({ length: 2 * 4096 + 100 }, (_, place) => valueAt(place))
+        const decoded = topk(density).decode(topk(density).encode(values), values.length)
+        for (let start = 0; start < values.length; start += 4096) {
+          const block = [...values.subarray(start, start + 4096)]
+          const largestFirst = block.map((_, i) => i)
+          largestFirst.sort((a, b) => Math.abs(block[b]) - Math.abs(block[a]) || a - b)
+          const kept = largestFirst.slice(0, Math.max(1, Math.round(block.length * density)))
+          const sent = block.map((_, i) => i).filter((i) => decoded[start + i] !== 0)
+          assert.deepEqual(
+            sent,
+            kept.sort((a, b) => a - b),
+          )
+        }
+      }
+    })
+  }
+
   it('takes 11 bits for each value sent, of one in 32', () => {
     assert.equal(topk(1 / 32).encodedBytes(4096), 4 + (128 * 11) / 8)
   })
