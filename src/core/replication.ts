@@ -3,7 +3,6 @@
 import { allVoters, majorityHas } from './configuration.js'
 import { heartbeatMs } from './deadlines.js'
 import type { Index, PeerId, Term } from './ids.js'
-import { presentMembers } from './ledger.js'
 import { entriesFrom, lastPoint, termAt } from './log.js'
 import type { Appended, Pulse } from './messages.js'
 import { changeLead, type Lead, type Progress, send, type Turn } from './state.js'
@@ -17,10 +16,10 @@ const messagesAhead = 10
 export function followers(turn: Turn): readonly PeerId[] {
   const { lead, replica, setup } = turn.state
   if (lead === null || replica === null) return []
-  const learners = presentMembers(lead.head).flatMap(({ id, replica: holds }) => (holds ? [id] : []))
-  const all = new Set([...allVoters(replica.configuration), ...learners])
-  all.delete(setup.self.id)
-  return [...all]
+  const all = allVoters(replica.configuration).filter((id) => id !== setup.self.id)
+  for (const { id, replica: holds, present } of Object.values(lead.head.members))
+    if (holds && present && id !== setup.self.id && !all.includes(id)) all.push(id)
+  return all
 }
 
 export function progressOf(turn: Turn, peer: PeerId): Progress {

@@ -1,12 +1,12 @@
 // SHA-256 as the project writes it, by Node's own code: in one go, or so that the event loop turns in between.
-import { createHash, subtle } from 'node:crypto'
+import { createHash, hash as digestOf, subtle } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { type Hash, hash, type Sha256 } from '../core/ids.js'
 
 /** About 2 to 8 ms of hashing, an order below what a heartbeat would notice. */
 const sliceBytes = 4 * 2 ** 20
 
-export const sha256: Sha256 = (bytes) => hash(createHash('sha256').update(bytes).digest('hex'))
+export const sha256: Sha256 = (bytes) => hash(digestOf('sha256', bytes, 'hex'))
 
 /** The same digest by another thread, of bytes that are copied at once: for what comes while the event loop is busy. */
 export async function sha256Aside(bytes: Uint8Array<ArrayBuffer>): Promise<Hash> {
