@@ -112,6 +112,7 @@ async function startPeer(): Promise<Peer> {
     log: () => {},
     handlers: {
       message: () => settle(true),
+      fits: ({ bytes }) => bytes === payloadBytes,
       contribution: () => settle(true),
       incomplete: () => settle(false),
       connected: () => {},

@@ -17,6 +17,7 @@ const handlers: MeshHandlers = {
   message: (_, message) => {
     if (message.type === 'want-digest') beats.push({ number: message.version, ms: Date.now() })
   },
+  fits: () => false,
   contribution: nothing,
   incomplete: nothing,
   connected: nothing,

@@ -18,7 +18,7 @@ export interface GossipFrame {
 }
 
 export class Reception {
-  readonly #assembler = new Assembler()
+  readonly #assembler: Assembler
 
   constructor(
     private readonly handlers: MeshHandlers,
@@ -27,6 +27,7 @@ export class Reception {
     private readonly run: () => RunId | null,
     private readonly drop: (peer: PeerId, reason: string) => void,
   ) {
+    this.#assembler = new Assembler(handlers.fits)
     this.#assembler.on('complete', handlers.contribution)
     this.#assembler.on('incomplete', handlers.incomplete)
     this.#assembler.on('refused', (author, what, reason) => this.offended(author, what, reason))
@@ -140,22 +141,31 @@ export class Reception {
 export function surfacing(handlers: MeshHandlers): MeshHandlers {
   return {
     message: (...told) => queueMicrotask(() => handlers.message(...told)),
+    fits: (manifest, swarm) => orFailed(() => handlers.fits(manifest, swarm), false),
     contribution: (...told) => queueMicrotask(() => handlers.contribution(...told)),
     incomplete: (...told) => queueMicrotask(() => handlers.incomplete(...told)),
     connected: (peer) => queueMicrotask(() => handlers.connected(peer)),
     disconnected: (peer) => queueMicrotask(() => handlers.disconnected(peer)),
     refused: (from, what, reason) => queueMicrotask(() => handlers.refused(from, what, reason)),
     transferring: (what, progress) => queueMicrotask(() => handlers.transferring(what, progress)),
-    hello: (from, hello) => {
-      try {
-        return handlers.hello(from, hello)
-      } catch (error) {
-        queueMicrotask(() => {
-          throw error
-        })
-        return { accepted: false, reason: 'This peer has failed.', later: true }
-      }
-    },
+    hello: (from, hello) =>
+      orFailed(() => handlers.hello(from, hello), {
+        accepted: false,
+        reason: 'This peer has failed.',
+        later: true,
+      }),
+  }
+}
+
+/** What a handler answers, or this if it fails; its error surfaces. */
+function orFailed<Answer>(ask: () => Answer, otherwise: Answer): Answer {
+  try {
+    return ask()
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
+    return otherwise
   }
 }
 

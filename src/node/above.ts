@@ -150,6 +150,10 @@ export class Above implements RunStage {
     if (message.type === 'entries') this.#voice?.dispatch({ type: 'message', from, message })
   }
 
+  fits(manifest: Manifest): boolean {
+    return this.#holder?.contributions.fits(manifest) === true
+  }
+
   contribution(from: PeerId, manifest: Manifest, payload: Uint8Array): void {
     void this.#holder?.contributions.arrived(this.#speakerAs(from), manifest, payload)
   }

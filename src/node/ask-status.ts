@@ -12,6 +12,7 @@ import { relayOn } from './reach.js'
 /** Whoever only asks is told nothing else, and belongs to no run. */
 export const deaf: MeshHandlers = {
   message: () => {},
+  fits: () => false,
   contribution: () => {},
   incomplete: () => {},
   connected: () => {},

@@ -9,6 +9,7 @@ import type { Mesh } from '../ports/mesh.js'
 import { bytesUnder } from '../store/safetensors.js'
 import type { Contributions } from './contributions.js'
 import { type Dispatch, Driver, type Ending, type OutwardEffect } from './driver.js'
+import { vectorBytes } from './payload-check.js'
 import { reasonOf } from './reason.js'
 
 export interface ClusterVoiceParts {
@@ -107,13 +108,14 @@ export class ClusterVoice {
 
   /** Made durable here, for the entry that takes it in names it. */
   async #fetchTheta({ version, digest, donors }: Of<'fetch-theta'>): Promise<void> {
-    const { mesh, theta, cluster } = this.parts
+    const { mesh, theta, cluster, setup } = this.parts
     try {
       const contributions = cluster.contributions()
       const held = theta(version)
       const here = held === undefined ? await contributions.held(digest) : bytesUnder(held)
       const others = donors.filter((donor) => donor !== mesh.self)
-      const bytes = here ?? (await mesh.fetch({ kind: 'theta', version }, others, digest))
+      const bytes =
+        here ?? (await mesh.fetch({ kind: 'theta', version }, others, digest, { atMost: vectorBytes(setup) }))
       await contributions.own(digest, bytes)
       this.dispatch({ type: 'theta-ready', version })
     } catch (error) {

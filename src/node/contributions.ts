@@ -3,7 +3,7 @@ import type { NewEvent } from '../core/events.js'
 import type { Hash, PeerId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
 import type { Dispatch } from './driver.js'
-import { formatProblem, type PayloadFormat, payloadProblem } from './payload-check.js'
+import { formatProblem, mostPayloadBytes, type PayloadFormat, payloadProblem } from './payload-check.js'
 import { reasonOf } from './reason.js'
 import type { SwarmMesh } from './swarm-mesh.js'
 
@@ -31,6 +31,11 @@ export class Contributions {
     private readonly dispatch: Dispatch,
     private readonly fail: (error: unknown) => void,
   ) {}
+
+  /** Whether a contribution of this run may be like this. */
+  fits(manifest: Manifest): boolean {
+    return formatProblem(manifest, this.format) === null
+  }
 
   /** All chunks are here. Checked, then durable, then told to the core: in this order. */
   async arrived(from: PeerId, manifest: Manifest, payload: Uint8Array): Promise<void> {
@@ -63,7 +68,9 @@ export class Contributions {
     if (!this.#payloads.has(hash) && this.mesh.arriving(hash)) await this.#gossip(hash)
     const arrived = this.#payloads.get(hash)
     if (arrived !== undefined) return arrived
-    const fetched = await this.mesh.fetch({ kind: 'payload', hash }, donors, hash)
+    const fetched = await this.mesh.fetch({ kind: 'payload', hash }, donors, hash, {
+      atMost: mostPayloadBytes(this.format),
+    })
     this.#keep(hash, fetched)
     return fetched
   }

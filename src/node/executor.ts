@@ -10,6 +10,7 @@ import type { Contributions } from './contributions.js'
 import type { Dispatch, OutwardEffect } from './driver.js'
 import type { CorpusCopy } from './fetched-corpus.js'
 import type { OuterStates } from './outer-states.js'
+import { vectorBytes } from './payload-check.js'
 import { reasonOf } from './reason.js'
 import type { ReplicaDuties } from './replica-duties.js'
 import type { Rounds } from './rounds.js'
@@ -28,6 +29,8 @@ export interface ExecutorParts {
   readonly contributions: Contributions
   readonly rounds: Work
   readonly duties: ReplicaDuties
+  /** Of the model. */
+  readonly parameters: number
   readonly account: Account
   readonly checkpoint: (version: Version, theta: Float32Array, loss: number | null) => Promise<void>
   /** The engine that validates, started when first needed: training goes on beside it. */
@@ -131,10 +134,10 @@ export class Executor {
   }
 
   #fetchTheta({ version, digest, donors }: Effect<'fetch-theta'>): void {
-    const { mesh, states, dispatch } = this.parts
+    const { mesh, states, dispatch, parameters } = this.parts
     if (states.theta(version) !== undefined) return dispatch({ type: 'theta-ready', version })
     mesh
-      .fetch({ kind: 'theta', version }, donors, digest)
+      .fetch({ kind: 'theta', version }, donors, digest, { atMost: vectorBytes({ parameters }) })
       .then(async (bytes) => {
         // Bytes may begin anywhere in their buffer; values begin at multiples of four.
         states.holdTheta(version, new Float32Array((await copiedBytes(bytes)).buffer))

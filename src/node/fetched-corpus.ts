@@ -73,7 +73,9 @@ async function fetched({ mesh, manifest, reporter, stop }: Wanted): Promise<Uint
     const donors = mesh.peers()
     try {
       if (donors.length > 0) {
-        const bytes = await mesh.fetch({ kind: 'corpus' }, donors, hash(manifest.content))
+        const bytes = await mesh.fetch({ kind: 'corpus' }, donors, hash(manifest.content), {
+          atMost: corpusBytes(manifest),
+        })
         reporter.report({ type: 'corpus', bytes: corpusBytes(manifest) })
         return bytes
       }

@@ -11,7 +11,7 @@ const waitingKept = 1_000
 /** A peer that is in its run, as the network sees it. */
 export type RunStage = Pick<
   MeshHandlers,
-  'message' | 'contribution' | 'incomplete' | 'connected' | 'disconnected'
+  'message' | 'fits' | 'contribution' | 'incomplete' | 'connected' | 'disconnected'
 >
 
 export class Inbox implements MeshHandlers {
@@ -42,6 +42,8 @@ export class Inbox implements MeshHandlers {
 
   readonly message: MeshHandlers['message'] = (from, message, channel) =>
     this.#pass((stage) => stage.message(from, this.#witnessed(from, message), channel))
+
+  readonly fits: MeshHandlers['fits'] = (...told) => this.#stage?.fits(...told) ?? false
 
   readonly contribution: MeshHandlers['contribution'] = (...told) => this.#stage?.contribution(...told)
 

@@ -30,6 +30,17 @@ export function formatProblem(
   return bytes === expected ? null : `its payload has ${bytes} bytes, not ${expected}`
 }
 
+/** Of all parameters, as they are. */
+export const vectorBytes = ({ parameters }: Pick<PayloadFormat, 'parameters'>): number =>
+  parameters * Float32Array.BYTES_PER_ELEMENT
+
+/** No payload of a run has more: nor has theta, which is one where clusters report. */
+export const mostPayloadBytes = ({ parameters, codecs }: PayloadFormat): number =>
+  Math.max(
+    vectorBytes({ parameters }),
+    ...[...codecs.values()].map((codec) => codec.encodedBytes(parameters)),
+  )
+
 const valuesIn = (fragment: number | undefined, parameters: number, fragments: number): number =>
   lengthOf(fragmentAt(parameters, fragments, fragment ?? 0))
 

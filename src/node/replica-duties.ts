@@ -11,6 +11,7 @@ import type { Dispatch } from './driver.js'
 import type { DurableLog } from './durable-log.js'
 import type { OuterStates } from './outer-states.js'
 import { OuterThreadDied } from './outer-thread.js'
+import { vectorBytes } from './payload-check.js'
 import { reasonOf } from './reason.js'
 import type { SnapshotFiles } from './snapshot-files.js'
 import type { SwarmMesh } from './swarm-mesh.js'
@@ -23,6 +24,8 @@ export interface ReplicaParts {
   readonly snapshots: SnapshotFiles
   readonly states: OuterStates
   readonly contributions: Contributions
+  /** Of the model. */
+  readonly parameters: number
   /** To another peer, or to this one itself. */
   readonly send: (to: PeerId, message: Message) => void
   readonly report: (report: Report) => void
@@ -30,6 +33,9 @@ export interface ReplicaParts {
   /** For errors after which this peer cannot go on. */
   readonly fail: (error: unknown) => void
 }
+
+/** Theta and the slots of any outer method; and the ledger, whose members and shards are far fewer. */
+const mostSnapshotBytes = (parameters: number): number => 8 * vectorBytes({ parameters }) + 64 * 2 ** 20
 
 /** Snapshots encoded for a joiner, kept while others may ask for the same. */
 const encodedKept = 2
@@ -160,10 +166,11 @@ export class ReplicaDuties {
 
   /** From the first donor that gives the right one. */
   async #fetch({ version, stateDigest, least, donors }: Of<'fetch-snapshot'>, fetch: number): Promise<void> {
+    const atMost = mostSnapshotBytes(this.parts.parameters)
     let failure: unknown = new Error('nobody is there who may hold it')
     for (const donor of donors) {
       try {
-        const bytes = await this.parts.mesh.fetch({ kind: 'snapshot', version }, [donor], null)
+        const bytes = await this.parts.mesh.fetch({ kind: 'snapshot', version }, [donor], null, { atMost })
         // Another one is wanted by now.
         if (fetch !== this.#fetches) return
         const installed = this.#installing.then(() => this.#install(bytes, stateDigest, least))

@@ -19,6 +19,8 @@ export function stageOf({ peer, above, swarm }: Stages): RunStage {
       if (channel.swarm === swarm) driver.dispatch({ type: 'message', from, message })
       else if (channel.swarm === null) above?.message(from, message, channel)
     },
+    fits: (manifest, of) =>
+      of === swarm ? contributions.fits(manifest) : of === null && above?.fits(manifest) === true,
     contribution: (from, manifest, payload, of) => {
       if (of === swarm) void contributions.arrived(from, manifest, payload)
       else if (of === null) above?.contribution(from, manifest, payload)

@@ -62,6 +62,8 @@ export interface Progress {
 export interface FetchOptions {
   /** Called after every chunk. */
   readonly progress?: (progress: Progress) => void
+  /** Bytes that the content may have: a donor that says more is refused before anything is set aside. */
+  readonly atMost?: number
 }
 
 export type Purpose = 'control' | 'gossip' | 'bulk'
@@ -83,6 +85,8 @@ export class NobodyListens extends Error {
 
 export interface MeshHandlers {
   message(from: PeerId, message: Message, channel: Channel): void
+  /** Whether a contribution may be like this: nothing is set aside for one that may not, it is told of as incomplete. */
+  fits(manifest: Manifest, swarm: string | null): boolean
   /** A contribution whose chunks all arrived and match its manifest's hashes. */
   contribution(from: PeerId, manifest: Manifest, payload: Uint8Array, swarm: string | null): void
   /** A manifest whose chunks did not all arrive by gossip in time: to be pulled. */

@@ -1,6 +1,6 @@
 // Contributions as paced chunks over gossip, and what happens when chunks are lost.
 import assert from 'node:assert/strict'
-import { cut } from '../../src/core/content.js'
+import { cut, nameOfChunks } from '../../src/core/content.js'
 import { assignmentId, type PeerId } from '../../src/core/ids.js'
 import { Assembler } from '../../src/network/gossip/assembler.js'
 import { contentName } from '../../src/platform/content-name.js'
@@ -101,7 +101,7 @@ describe('Assembled contributions', () => {
   }))
   let assembler: Assembler
   beforeEach(() => {
-    assembler = new Assembler()
+    assembler = new Assembler(({ bytes }) => bytes < 2 ** 30)
   })
   afterEach(() => assembler.close())
 
@@ -157,6 +157,22 @@ describe('Assembled contributions', () => {
       for (const chunk of chunks) assembler.chunk(author, chunk)
       assert.equal(await complete, author)
     }
+  })
+
+  it('are told of as incomplete at once, and nothing is set aside, where the manifest is of 1.6 GB', () => {
+    const bytes = 767 * 2 ** 21
+    const claims = Array.from({ length: 767 }, (_, index) => sha256(Uint8Array.of(index >> 8, index & 255)))
+    const made = nameOfChunks(bytes, claims, sha256)
+    const huge = { ...manifest, bytes, chunkBytes: 2 ** 21, chunks: claims, payload: made }
+    const told: string[] = []
+    assembler.on('incomplete', (from) => told.push(from))
+    assembler.on('refused', (_from, _what, reason) => told.push(reason))
+    const before = process.memoryUsage().arrayBuffers
+    assembler.begin(author, huge)
+    for (const chunk of chunks) assembler.chunk(author, { ...chunk, payload: made })
+    assert(process.memoryUsage().arrayBuffers - before < 50e6)
+    assert.deepEqual(told, [author])
+    assert.equal(assembler.arriving(made), false)
   })
 
   it('are given up, oldest first, by an author who begins too many', () => {

@@ -4,7 +4,7 @@ import { mkdtemp, open, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join as inFolder } from 'node:path'
 import * as lengthPrefixed from 'it-length-prefixed'
-import { CHUNK_BYTES } from '../../src/core/content.js'
+import { CHUNK_BYTES, chunkCountOf } from '../../src/core/content.js'
 import { ChunkList } from '../../src/network/bulk/chunk-list.js'
 import { BULK_PROTOCOL, PIECE_HEADER_BYTES } from '../../src/network/bulk/donor.js'
 import { source } from '../../src/network/flow/streams.js'
@@ -68,6 +68,31 @@ describe('A fetch', () => {
     const refused = await taker.heard('refused')
     assert.deepEqual([refused.from, refused.thing], [liar.id, 'theta of version 3'])
     assert.match(refused.reason, /its content is/)
+  })
+
+  it('sets nothing aside for a donor that says of 2 GB where there can be 1 MB, and takes the bytes from the next', async () => {
+    const [taker, liar, honest] = await Promise.all([startPeer(), startRaw(), startPeer()])
+    await liar.dial(taker)
+    await join(taker, honest)
+    const bytes = payloadOf(1_000_000)
+    honest.mesh.serve(() => bytes)
+    await liar.handle(BULK_PROTOCOL, async (stream) => {
+      const chunks = new Uint8Array(32 * chunkCountOf(2e9))
+      stream.send(framed(encode({ found: true, bytes: 2e9, chunks, held: null, fellows: [] })))
+    })
+    let most = 0
+    const before = process.memoryUsage().arrayBuffers
+    const watch = setInterval(() => {
+      most = Math.max(most, process.memoryUsage().arrayBuffers - before)
+    }, 1)
+    const options = { atMost: bytes.byteLength }
+    const fetched = await taker.mesh.fetch(name, [liar.id, honest.mesh.self], null, options)
+    clearInterval(watch)
+    assert.equal(contentName(fetched), contentName(bytes))
+    const refused = await taker.heard('refused')
+    assert.deepEqual([refused.from, refused.thing], [liar.id, 'theta of version 3'])
+    assert.equal(refused.reason, 'it announces 2000000000 bytes, where there can be 1000000 at most')
+    assert(most < 50e6, `${most} bytes were set aside`)
   })
 
   it('names the donor of a chunk that is another one, and takes that chunk from the honest one', async () => {

@@ -4,7 +4,7 @@ import { runId } from '../../src/core/ids.js'
 import type { Manifest, Message } from '../../src/core/messages.js'
 import { createMesh, generateIdentity, type MeshOptions } from '../../src/network/mesh.js'
 import { sha256 } from '../../src/platform/sha256.js'
-import type { Hello, HelloAnswer, Mesh } from '../../src/ports/mesh.js'
+import type { Hello, HelloAnswer, Mesh, MeshHandlers } from '../../src/ports/mesh.js'
 import { manifestOf } from '../../src/wire/chunks.js'
 
 export const RUN: RunId = runId('a'.repeat(64))
@@ -47,6 +47,7 @@ export interface Peer {
 const open = new Set<Mesh>()
 
 export interface PeerOptions extends Partial<Omit<MeshOptions, 'handlers'>> {
+  readonly fits?: MeshHandlers['fits']
   readonly hello?: (from: PeerId, hello: Hello) => HelloAnswer
   /** Run to enter at once; null for none. */
   readonly run?: RunId | null
@@ -59,7 +60,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
     told.push(thing)
     for (const wake of [...waiters]) wake()
   }
-  const { hello, run = RUN, ...overrides } = options
+  const { hello, fits, run = RUN, ...overrides } = options
   const mesh = await createMesh({
     privateKey: await generateIdentity(),
     listen: ['/ip4/127.0.0.1/tcp/0'],
@@ -70,6 +71,7 @@ export async function startPeer(options: PeerOptions = {}): Promise<Peer> {
     ...overrides,
     handlers: {
       message: (from, message) => tell({ what: 'message', from, message }),
+      fits: fits ?? (() => true),
       contribution: (from, manifest, payload) => tell({ what: 'contribution', from, manifest, payload }),
       incomplete: (from, manifest) => tell({ what: 'incomplete', from, manifest }),
       connected: (peer) => tell({ what: 'connected', peer }),

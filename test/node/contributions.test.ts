@@ -109,6 +109,28 @@ describe('A contribution that is pulled', () => {
     assert.deepEqual(asked, [{ kind: 'payload', hash: manifest.payload }, [bob], manifest.payload])
   })
 
+  it('fits only with a codec and the size that the run gives it', () => {
+    const contributions = new Contributions(noFetch, format, new MemoryPayloads(), () => {}, unexpected)
+    const { manifest } = contributionOf([3, 4])
+    assert.equal(contributions.fits(manifest), true)
+    assert.equal(contributions.fits({ ...manifest, bytes: 2e9 }), false)
+    assert.equal(contributions.fits({ ...manifest, fragment: 1 }), false)
+  })
+
+  it('is fetched for no more bytes than the run can need', async () => {
+    const { manifest, payload } = contributionOf([3, 4])
+    const bounds: unknown[] = []
+    const mesh = fakeMesh({
+      fetch: (_name, _donors, _expected, options) => {
+        bounds.push(options?.atMost)
+        return Promise.resolve(payload)
+      },
+    })
+    const contributions = new Contributions(mesh, format, new MemoryPayloads(), () => {}, unexpected)
+    await contributions.payload(manifest.payload, [bob])
+    assert.deepEqual(bounds, [8])
+  })
+
   it('is not fetched at all when it announces another size than the model has', async () => {
     const events = new Events()
     new Contributions(noFetch, format, new MemoryPayloads(), events.dispatch, unexpected).pull(

@@ -43,6 +43,7 @@ function executorOver(methods: Partial<Mesh>) {
     contributions,
     rounds,
     duties: {} as ReplicaDuties,
+    parameters: 2,
     account,
     checkpoint: () => Promise.resolve(),
     evaluator: () => Promise.resolve(noTrainer),

@@ -91,6 +91,7 @@ async function dutiesOver(methods: Partial<Mesh>, learningRate = 0.5) {
     log: log as unknown as DurableLog,
     snapshots: new SnapshotFiles(path),
     states,
+    parameters: theta.length,
     contributions: new Contributions(mesh, format, new MemoryPayloads(), events.dispatch, unexpected),
     send: (to, message) => sent.push([to, message.type]),
     report: (report) => reports.push(report),

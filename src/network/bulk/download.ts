@@ -232,7 +232,9 @@ export class Download {
   /** The list of the first donor that has the right one is everybody's. */
   async #begin(answer: Extract<BulkAnswer, { found: true }>): Promise<Begun> {
     const { expected } = this.subject
-    if (answer.bytes > MOST_BYTES) throw new Liar(`it announces ${answer.bytes} bytes, no model has as many`)
+    const { atMost = MOST_BYTES } = this.options
+    if (answer.bytes > atMost)
+      throw new Liar(`it announces ${answer.bytes} bytes, where there can be ${atMost} at most`)
     if (answer.chunks === null) {
       if (this.#begun === null) throw new Liar('it left out the list of chunks')
       return this.#begun

@@ -77,10 +77,11 @@ export class Fetcher {
   }
 
   /** What is told of a transfer beside what its caller is. */
-  #watched(what: string, { progress }: FetchOptions): FetchOptions {
+  #watched(what: string, { progress, ...options }: FetchOptions): FetchOptions {
     let toldMs = performance.now()
     let told = false
     return {
+      ...options,
       progress: (now) => {
         progress?.(now)
         const isDone = now.bytes === now.total

@@ -45,6 +45,11 @@ export class Assembler extends EventEmitter<Events> {
   readonly #authors = new Map<PeerId, Author>()
   readonly #settled = new Set<string>()
 
+  /** @param fits whether a contribution may be like this: nothing is set aside for others, whatever they say of their size */
+  constructor(private readonly fits: (manifest: Manifest, swarm: string | null) => boolean) {
+    super()
+  }
+
   /** Whether a payload was announced and is neither complete nor given up. */
   arriving(payload: Hash): boolean {
     return [...this.#authors.values()].some(({ open }) => open.has(payload))
@@ -56,6 +61,11 @@ export class Assembler extends EventEmitter<Events> {
     const flaw = flawOf(manifest, sha256)
     if (flaw !== null) {
       this.emit('refused', author, 'manifest', flaw)
+      return
+    }
+    if (!this.fits(manifest, swarm)) {
+      this.#settled.add(key(author, manifest.payload))
+      this.emit('incomplete', author, manifest, swarm)
       return
     }
     // Announced anew, as after a restart: then it comes anew.

@@ -62,6 +62,7 @@ const mesh = await createMesh({
   attempted: (attempt) => tell({ what: 'attempt', ...attempt }),
   handlers: {
     message: (from, message) => tell({ what: 'message', from, message }),
+    fits: () => true,
     contribution: () => {},
     incomplete: () => {},
     transferring: () => {},
