@@ -1,8 +1,8 @@
 // Hands large arrays to another thread without holding up this one.
 import { setImmediate } from 'node:timers/promises'
 
-/** Copied at once: 4 MiB take about a millisecond, too short to be felt by the network. */
-const SLICE = (4 * 1024 * 1024) / Float32Array.BYTES_PER_ELEMENT
+/** Copied at once: 1 MiB takes a fraction of a millisecond, some where the memory is new: too short to be felt. */
+const SLICE = (1024 * 1024) / Float32Array.BYTES_PER_ELEMENT
 
 /**
  * The same values, cheap to post to another thread: on shared memory, where they are large. They must not change

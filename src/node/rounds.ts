@@ -259,7 +259,7 @@ export class Rounds {
       ...cut,
     }
     const residual = after === null ? null : { before: before ?? new Float32Array(after.length), after }
-    const standing = drift === null ? null : { end: subtract(position, gradient), drift }
+    const standing = drift === null ? null : { end: await endOf(position, gradient), drift }
     const kept = { thetaEnd: standing?.end ?? null, ...(drift !== null && { drift }) }
     try {
       await this.records.save({ contribution: { manifest, payload }, inner, residual, ...kept })
@@ -280,6 +280,15 @@ export class Rounds {
     this.#last = result.catch(() => {})
     return result
   }
+}
+
+/** Where a round that went so far from there ended. */
+async function endOf(position: Float32Array, gradient: Float32Array): Promise<Float32Array> {
+  const end = new Float32Array(position.length)
+  await inSlices(end.length, (from, to) =>
+    end.set(subtract(position.subarray(from, to), gradient.subarray(from, to)), from),
+  )
+  return end
 }
 
 const partOf = (residual: Residual | null, from: number, to: number): Residual | null =>
