@@ -9,7 +9,7 @@ process.on('unhandledRejection', (reason) => {
 })
 
 /** What a process of mocha holds itself: its channels, and the timer of the hook that looks. */
-const usual = countOf([...process.getActiveResourcesInfo(), 'Timeout'])
+let usual = countOf([...process.getActiveResourcesInfo(), 'Timeout'])
 
 /** Told as open from when it is made until it is used first, though it keeps no process from ending. */
 const harmless = 'IntervalHistogram'
@@ -24,7 +24,10 @@ export const mochaHooks = {
     await soon()
     const end = performance.now() + patienceMs
     while (leftOpen().length > 0 && performance.now() < end) await after(20)
-    assert.deepEqual(leftOpen(), [], 'nothing is left open that keeps a process from ending')
+    const left = leftOpen()
+    // The files that follow in this process are not to blame for it.
+    if (left.length > 0) usual = countOf([...process.getActiveResourcesInfo(), 'Timeout'])
+    assert.deepEqual(left, [], 'nothing is left open that keeps a process from ending')
   },
 }
 
