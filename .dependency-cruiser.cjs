@@ -120,6 +120,16 @@ module.exports = {
       { path: '^src/(network|model|lab)/', pathNot: '^src/model/(config|parameters)\\.ts$' },
     ),
     rule(
+      'commands-load-late-what-is-slow-to-load',
+      'Help and mistakes are answered before network, engine and simulation are loaded: by import() in an action.',
+      { path: '^src/cli/' },
+      {
+        path: '^src/(simulate/|bench/([a-z]+-bench|dump)|node/(run-peer|run-relay|ask-status|issue-ticket|orders|doctor/doctor))',
+        dynamic: false,
+        dependencyTypesNot: ['type-only'],
+      },
+    ),
+    rule(
       'faults-know-processes-and-records-only',
       'What disturbs a run sees it from outside: its sockets, its processes, its records.',
       { path: '^src/faults/' },

@@ -8,11 +8,9 @@ import type { LinkConfig } from '../swarmfile/schema.js'
 import { type Namespaces, openNamespaces } from './namespaces.js'
 import { NetworkChild } from './network-child.js'
 import { measuredContributions } from './network-contributions.js'
+import type { NetworkPart } from './network-parts.js'
 import { type NetworkRow, networkRow } from './network-row.js'
 import { type Report, thisMachine } from './report.js'
-
-export const networkParts = ['point', 'spread', 'contributions', 'heartbeats'] as const
-export type NetworkPart = (typeof networkParts)[number]
 
 export interface NetworkBenchOptions {
   readonly parts: readonly NetworkPart[]

@@ -1,6 +1,5 @@
 // `skein bench codec`: the codecs of pseudo-gradients.
 import type { Command } from 'commander'
-import { benchCodec } from '../bench/codec-bench.js'
 import type { CodecRow } from '../bench/codec-row.js'
 import type { Report } from '../bench/report.js'
 import { count } from '../observe/format.js'
@@ -28,7 +27,8 @@ export function addBenchCodec(bench: Command, { io }: CommandContext): void {
     .option('--parameters <n>', 'of the model; example: --parameters 370000', wholeNumber(1), usualParameters)
     .option('--json', 'prints one JSON document and nothing else; example: --json > bench.json', false)
     .addHelpText('after', '\nExample:\n  skein bench codec --parameters 370000')
-    .action(({ parameters, json }: BenchCodecOptions) => {
+    .action(async ({ parameters, json }: BenchCodecOptions) => {
+      const { benchCodec } = await import('../bench/codec-bench.js')
       const report = benchCodec(parameters, (what) => {
         if (!json) io.stderr.write(`measuring ${what}\n`)
       })

@@ -3,7 +3,6 @@ import { existsSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { benchEngines } from '../bench/engine-bench.js'
 import type { EngineRow } from '../bench/engine-row.js'
 import type { Report } from '../bench/report.js'
 import { parseSize, type Size, sizeNames } from '../bench/sizes.js'
@@ -131,6 +130,7 @@ async function measure(
     python: against === undefined ? null : (python ?? 'python3'),
   }
   try {
+    const { benchEngines } = await import('../bench/engine-bench.js')
     const report = await benchEngines(bench, progress, abort.signal)
     return { report, interrupted: abort.signal.aborted }
   } catch (error) {

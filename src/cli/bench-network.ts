@@ -1,6 +1,6 @@
 // `skein bench network`: transfers, contributions and heartbeats between real peers.
 import { type Command, InvalidArgumentError } from 'commander'
-import { benchNetwork, type NetworkPart, networkParts } from '../bench/network-bench.js'
+import { type NetworkPart, networkParts } from '../bench/network-parts.js'
 import type { NetworkRow } from '../bench/network-row.js'
 import type { Report } from '../bench/report.js'
 import { type Column, tableLines } from '../observe/table.js'
@@ -44,6 +44,7 @@ export function addBenchNetwork(bench: Command, { io }: CommandContext): void {
       const say = (what: string) => {
         if (!json) io.stderr.write(`measuring ${what}\n`)
       }
+      const { benchNetwork } = await import('../bench/network-bench.js')
       const report = await benchNetwork({ parts, times, minutes, rounds, say })
       const table = () => networkTable(report, io.stdout.columns ?? 120).join('\n')
       io.stdout.write(`${json ? JSON.stringify(report, null, 2) : table()}\n`)

@@ -1,6 +1,5 @@
 // `skein bench outer`: the outer step of a replica, by its parts and as a whole.
 import type { Command } from 'commander'
-import { benchOuter } from '../bench/outer-bench.js'
 import type { OuterRow } from '../bench/outer-row.js'
 import type { Report } from '../bench/report.js'
 import { count } from '../observe/format.js'
@@ -29,6 +28,7 @@ export function addBenchOuter(bench: Command, { io }: CommandContext): void {
     .option('--json', 'prints one JSON document and nothing else; example: --json > bench.json', false)
     .addHelpText('after', '\nExample:\n  skein bench outer --parameters 370000')
     .action(async ({ parameters, json }: BenchOuterOptions) => {
+      const { benchOuter } = await import('../bench/outer-bench.js')
       const report = await benchOuter(parameters, (what) => {
         if (!json) io.stderr.write(`measuring ${what}\n`)
       })

@@ -3,8 +3,8 @@ import { availableParallelism } from 'node:os'
 import type { Command } from 'commander'
 import { clean, cleanLines, count, duration } from '../observe/format.js'
 import type { Coverage } from '../simulate/coverage.js'
-import { replay } from '../simulate/replay.js'
-import { type StormsResult, storms } from '../simulate/storm-pool.js'
+import type { Replay } from '../simulate/replay.js'
+import type { StormsResult } from '../simulate/storm-pool.js'
 import type { CommandContext, ExitCode } from './context.js'
 import { INTERRUPTED, onInterrupt } from './interrupts.js'
 import type { Io } from './io.js'
@@ -51,6 +51,7 @@ async function raised(io: Io, { seeds, from, json, transcript }: StormOptions): 
   const began = performance.now()
   let result: StormsResult
   try {
+    const { storms } = await import('../simulate/storm-pool.js')
     const threads = availableParallelism()
     result = await storms({
       first: from,
@@ -67,8 +68,9 @@ async function raised(io: Io, { seeds, from, json, transcript }: StormOptions): 
   if (json) io.stdout.write(`${JSON.stringify({ seeds: result.seeds, events, virtualSeconds, broken })}\n`)
   else {
     io.stdout.write(`${summary(result, performance.now() - began)}\n`)
-    if (transcript && seeds === 1) io.stdout.write(cleanLines(replay(from).text))
-    else for (const { seed } of broken.slice(0, mostTold)) io.stdout.write(brokenStorm(seed, transcript))
+    if (transcript && seeds === 1) io.stdout.write(cleanLines((await replayOf(from)).text))
+    else
+      for (const { seed } of broken.slice(0, mostTold)) io.stdout.write(await brokenStorm(seed, transcript))
   }
   if (broken.length > 0) return BROKEN
   return abort.signal.aborted ? INTERRUPTED : 0
@@ -98,9 +100,14 @@ export function coverageLines(coverage: Coverage): readonly string[] {
   return [...groups].map(([group, counts]) => `${group}: ${counts.join(', ')}`)
 }
 
-function brokenStorm(seed: number, everything: boolean): string {
-  const { text, end } = replay(seed)
+async function brokenStorm(seed: number, everything: boolean): Promise<string> {
+  const { text, end } = await replayOf(seed)
   const again = `npx skein storm --seeds 1 --from ${seed} --transcript`
   const told = everything ? text : `the end of it:\n${end}`
   return `\nseed ${seed}, again with: ${again}\n${cleanLines(told)}`
+}
+
+async function replayOf(seed: number): Promise<Replay> {
+  const { replay } = await import('../simulate/replay.js')
+  return replay(seed)
 }

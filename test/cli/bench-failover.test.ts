@@ -1,16 +1,14 @@
-// `skein bench failover` and `skein bench idle`: mistakes and help in real processes; the figures that are kept.
+// `skein bench failover` and `skein bench idle`: mistakes and help; the figures that are kept.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { failoverReportSchema } from '../../src/bench/failover-row.js'
 import { idleReportSchema } from '../../src/bench/idle-row.js'
-import { realMain, run, Workplace } from './processes.js'
+import { answer } from './answers.js'
 
 const kept = (name: string): unknown => JSON.parse(readFileSync(`test/bench/results/${name}.json`, 'utf8'))
 
 describe('The benches of a swarm', () => {
-  const place = new Workplace()
-  after(() => place.remove())
-  const skein = (...args: readonly string[]) => run(realMain, ['bench', ...args], place.folder)
+  const skein = (...args: readonly string[]) => answer(['bench', ...args])
 
   for (const [bench, option] of [
     ['failover', '--kills'],

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { engineRowSchema } from '../../src/bench/engine-row.js'
 import { reportSchema } from '../../src/bench/report.js'
+import { answer } from './answers.js'
 import { realMain, run, start, Workplace } from './processes.js'
 
 const fakePython = `${process.execPath} ${fileURLToPath(new URL('../bench/fake-torch.js', import.meta.url))}`
@@ -109,7 +110,7 @@ describe('skein bench engine', function () {
     })
 
   it('explains each option with an example', async () => {
-    const { code, stdout } = await skein(['bench', 'engine', '--help'])
+    const { code, stdout } = await answer(['bench', 'engine', '--help'])
     assert.equal(code, 0)
     const text = stdout.replace(/\s+/g, ' ')
     for (const option of ['size', 'threads', 'engine', 'steps', 'against', 'python', 'dump', 'device', 'out'])
@@ -152,7 +153,7 @@ describe('skein bench engine', function () {
   ]
   for (const [what, args, expected, message] of mistakes)
     it(`answers ${what} with exit code ${expected}, a reason and no stack`, async () => {
-      const { code, stdout, stderr } = await skein(args)
+      const { code, stdout, stderr } = await answer(args)
       assert.match(stderr, message)
       assert.deepEqual([code, stdout], [expected, ''])
       assert.doesNotMatch(stderr, /^\s+at /m)

@@ -1,4 +1,4 @@
-// Mistakes on the command line, help, and what reaches a peer; in real processes.
+// Mistakes on the command line, help, and what reaches a peer; in real processes where that makes a difference.
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,6 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ChildMessage, readChildMessage } from '../../src/cli/child-channel.js'
 import { commandLine, goOnCommand } from '../../src/cli/command-line.js'
+import { answer } from './answers.js'
 import { realMain, run, start, Workplace, withFakes } from './processes.js'
 
 const commands = ['up', 'peer', 'join', 'ticket', 'revoke', 'relay', 'status', 'recover', 'sample', 'eval']
@@ -24,7 +25,7 @@ describe('The command line', () => {
 
   for (const command of commands)
     it(`explains ${command} with its options and an example`, async () => {
-      const { code, stdout } = await skein('help', command)
+      const { code, stdout } = await answer(['help', command])
       assert.equal(code, 0)
       assert.match(stdout, new RegExp(`Usage: skein ${command} `))
       assert.match(stdout, /Examples?:\n {2}skein /)
@@ -32,7 +33,7 @@ describe('The command line', () => {
     })
 
   it('explains each option of up with an example', async () => {
-    const { stdout } = await skein('up', '--help')
+    const { stdout } = await answer(['up', '--help'])
     const text = stdout.replace(/\s+/g, ' ')
     for (const option of [
       'corpus',
@@ -106,12 +107,22 @@ describe('The command line', () => {
   ]
   for (const [what, args, expected, message] of mistakes)
     it(`answers ${what} with exit code ${expected}, a reason and no stack`, async () => {
-      const { code, stdout, stderr } = await skein(...args)
+      const { code, stdout, stderr } = await answer(args)
       assert.match(stderr, message)
       assert.equal(code, expected)
       assert.equal(stdout, '')
       assert.doesNotMatch(stderr, /^\s+at /m)
     })
+
+  for (const args of [['upp'], ['up', 'x.yaml'], ['sample', 'nowhere', 'Once']])
+    it(`answers ${args.join(' ')} in a process of its own with the same words and code`, async () =>
+      assert.deepEqual(await skein(...args), await answer(args)))
+
+  it('shows its usage in a process of its own where no command is given', async () => {
+    const { code, stdout, stderr } = await skein()
+    assert.match(stderr, /Usage: skein/)
+    assert.deepEqual([code, stdout], [2, ''])
+  })
 
   it('names every problem of a swarm file and of --set at once', async () => {
     const file = place.swarm(['one'], 'run: { localStep: 3 }')

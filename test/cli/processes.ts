@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const script = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+export const script = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 export const realMain = script('../../src/cli/main.js')
 export const withFakes = script('./fixtures/skein-with-fakes.js')
 

@@ -75,7 +75,12 @@ describe('An examination of a swarm', () => {
 
   it('asks for the key of a private network where a port answers in no known language', async () => {
     // A peer with another key hears noise: it hangs up at once, or waits for more of it.
-    const server = createServer((socket) => socket.on('error', () => {}).end('noise')).listen(0, '127.0.0.1')
+    const server = createServer((socket) =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .end('noise'),
+    ).listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as AddressInfo
     const checks = await examined({ addresses: [`/ip4/127.0.0.1/tcp/${port}`] })

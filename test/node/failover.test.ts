@@ -6,7 +6,8 @@ import type { UserError } from '../../src/core/user-error.js'
 import { peerStatusSchema } from '../../src/wire/status.js'
 import { Nest, type RunningPeer, tinySwarm } from './peers.js'
 
-const nest = new Nest()
+// Elections and probation take seconds, in which three peers at full speed would use up the processor for nothing.
+const nest = new Nest(8)
 const names = ['anser', 'branta', 'cygnus'] as const
 const swarm = tinySwarm({ stop: { versions: 100_000 } }, [...names])
 

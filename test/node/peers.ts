@@ -83,6 +83,9 @@ export class Nest {
   #peers: RunningPeer[] = []
   corpus = ''
 
+  /** @param slowdown of every peer that is given none: one that waits for others need not train as fast as it can */
+  constructor(private readonly slowdown = 1) {}
+
   async open(): Promise<void> {
     this.#folder = await mkdtemp(join(tmpdir(), 'skein-'))
     this.corpus = await this.write('corpus.txt', text)
@@ -108,7 +111,7 @@ export class Nest {
       invitation: null,
       psk: null,
       listen: ['/ip4/127.0.0.1/tcp/0'],
-      slowdown: 1,
+      slowdown: this.slowdown,
       microBatch: null,
       corpus: this.corpus,
       folder: this.folder(options.name),

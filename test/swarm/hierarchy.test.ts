@@ -136,7 +136,9 @@ describe('A swarm above whose leader is lost', () => {
   })
 })
 
-describe('Whoever is lost and comes back, whenever', () => {
+describe('Whoever is lost and comes back, whenever', function () {
+  // Forty hierarchical runs of a minute of virtual time each.
+  this.timeout(120_000)
   it('nothing that a cluster reported is lost or counted twice', () => {
     const kill = fc.record({
       atMs: fc.integer({ min: 3_000, max: 15_000 }),
