@@ -1,4 +1,5 @@
 // Who speaks for a cluster in the swarm above: the leader of the cluster, as long as it leads.
+import type { AssignmentId } from './ids.js'
 import type { Manifest } from './messages.js'
 import type { PeerState } from './state.js'
 
@@ -24,6 +25,14 @@ export function representation(before: PeerState, after: PeerState): readonly Re
     news.push({ type: 'contribute', manifest: report })
   if (isOver(after) && !isOver(before)) news.push({ type: 'conclude' })
   return news
+}
+
+/**
+ * The committed report of a round above: a successor's worker takes that round up once more, and it may be done before.
+ */
+export function reportOfRound(state: PeerState, round: AssignmentId): Manifest | null {
+  const report = reportOf(state)
+  return report?.assignment === round ? report : null
 }
 
 /** A leader that has made sure of what earlier terms left. */

@@ -4,6 +4,7 @@ import type { Verdict } from '../core/entries.js'
 import type { NewEvent } from '../core/events.js'
 import type { AssignmentId, PeerId, Version } from '../core/ids.js'
 import type { Manifest, Message } from '../core/messages.js'
+import { reportOfRound } from '../core/representative.js'
 import type { PeerSetup, PeerState } from '../core/state.js'
 import type { Mesh } from '../ports/mesh.js'
 import { bytesUnder } from '../store/safetensors.js'
@@ -126,7 +127,10 @@ export class ClusterVoice {
   #takeUp({ assignment }: Of<'train'>): void {
     const { id, base, baseDigest: digest, steps } = assignment
     const round = { id, base, steps }
-    this.parts.cluster.dispatch({ type: 'parent-round', round, digest, verdict: this.#verdict })
+    const { cluster } = this.parts
+    const report = reportOfRound(cluster.state(), id)
+    if (report !== null) return this.contribute(report)
+    cluster.dispatch({ type: 'parent-round', round, digest, verdict: this.#verdict })
   }
 
   /** Offered to the leader, who pulls it, and the other holders from it: few, and far apart. */

@@ -3,7 +3,7 @@
 import type { Assignment, Verdict } from '../core/entries.js'
 import type { AssignmentId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
-import { representation } from '../core/representative.js'
+import { reportOfRound, representation } from '../core/representative.js'
 import type { PeerState } from '../core/state.js'
 import { clusterRun, shardsOf, upperRun } from '../swarmfile/hierarchy.js'
 import type { RunConfig } from '../swarmfile/schema.js'
@@ -143,6 +143,11 @@ export class SimulatedHierarchy {
     const swarm = this.clusters.get(name)
     const speaker = this.#speakers.get(name)
     if (swarm === undefined || speaker === undefined) return false
+    const report = speaker.memory === null ? null : reportOfRound(speaker.memory.state, id)
+    if (report !== null) {
+      this.#contribute(name, speaker, report)
+      return true
+    }
     const verdict = this.#verdicts.get(name) ?? null
     speaker.disk.putPayload(digest, theta, () => {
       swarm.handle(speaker, { type: 'payload-held', payload: digest })

@@ -25,15 +25,20 @@ const settledMs = 8_000
 
 /** Runs until the cluster is at a point of a round, and then its leader dies and is started again. */
 function losingTheSpeaker(point: (run: SimulatedHierarchy) => boolean): SimulatedHierarchy {
+  return lost(point).run(latestMs)
+}
+
+/** The same, up to when there is a successor. */
+function lost(point: (run: SimulatedHierarchy) => boolean): SimulatedHierarchy {
   const run = hierarchy({ changes: { stop: { versions: 60 } } }).startAll()
   run.run(settledMs).runUntil(() => point(run))
-  const lost = run.speaker('south')
-  assert.ok(lost !== null, 'somebody speaks for the cluster')
-  run.crash(lost)
+  const speaker = run.speaker('south')
+  assert.ok(speaker !== null, 'somebody speaks for the cluster')
+  run.crash(speaker)
   run.runUntil(() => run.speaker('south') !== null)
-  assert.notEqual(run.speaker('south'), lost)
-  run.start(lost)
-  return run.run(latestMs)
+  assert.notEqual(run.speaker('south'), speaker)
+  run.start(speaker)
+  return run
 }
 
 const parentOf = (run: SimulatedHierarchy) => run.cluster('south').promises.ledger.parent
@@ -101,6 +106,19 @@ describe('A cluster whose leader is lost', () => {
       (at) => (parentOf(at)?.contributions ?? 0) >= 2 && parentOf(at)?.report === null,
     )
     assertWholeRun(run, 60)
+  })
+
+  it('before it reports has its successor send the report, though that was made before the base above had come', () => {
+    const slowly = (run: SimulatedHierarchy, bytesPerSecond: number) => {
+      run.above.network.model = { ...run.above.network.model, bytesPerSecond }
+    }
+    const run = lost((at) => (parentOf(at)?.contributions ?? 0) >= 2 && parentOf(at)?.report === null)
+    slowly(run, 1)
+    run.runUntil(() => parentOf(run)?.report != null)
+    const payload = parentOf(run)?.report?.payload
+    slowly(run, Number.POSITIVE_INFINITY)
+    assertWholeRun(run.run(latestMs), 60)
+    assert.ok(accounts(run, 'south').applied.some((applied) => applied === payload))
   })
 
   it('while its report is on its way has the identical bytes sent again', () => {
