@@ -32,6 +32,9 @@ export function judge(records: readonly RunRecord[]): Verdict {
     { promise: 'equal versions have equal digests', broken: inEach(unequalDigests) },
     { promise: 'no contribution is applied twice', broken: inEach(appliedTwice) },
     { promise: 'no contribution is lost', broken: inEach(lostContributions) },
+    ...(swarms.length > 1
+      ? [{ promise: 'no report of a cluster is lost', broken: lostReports(records, swarms[0][1]) }]
+      : []),
     { promise: 'the ledgers agree, and no deposed leader changes them', broken: inEach(contradictions) },
     { promise: 'the run goes on after the last fault', broken: standstill(swarms[0][1]) },
   ]
@@ -142,6 +145,25 @@ function lostContributions(records: readonly RunRecord[]): string[] {
   return lost.map(
     ({ peer, assignment }) => `${assignment} of ${peer} was neither applied nor refused nor expired`,
   )
+}
+
+/**
+ * The last report of a cluster may still be on its way. A version that nobody reported as applied may stand for one.
+ *
+ * @param above the records of the swarm above
+ */
+function lostReports(records: readonly RunRecord[], above: readonly RunRecord[]): string[] {
+  const settled = new Set(above.flatMap((record) => settledBy(record) ?? []))
+  const roundsOf = new Map<string, Set<string>>()
+  for (const { swarm = '', round } of recordsOf(records, 'reported'))
+    roundsOf.set(swarm, (roundsOf.get(swarm) ?? new Set()).add(round))
+  const lost = [...roundsOf].flatMap(([cluster, rounds]) =>
+    [...rounds]
+      .slice(0, -1)
+      .filter((round) => !settled.has(round))
+      .map((round) => `${round} of cluster ${cluster} was neither applied nor refused nor expired`),
+  )
+  return lost.length <= unreportedVersions(above) ? [] : lost
 }
 
 function settledBy(record: RunRecord): string | null {

@@ -246,6 +246,24 @@ describe('A run of clusters under a swarm', () => {
     assert.ok(isKept(judge(records)))
   })
 
+  it('loses no report but perhaps the last of a cluster, unless one is missing among those that were settled', () => {
+    const reported = (second: number, round: number) =>
+      inCluster(
+        'north',
+        at(second, 'a', {
+          type: 'reported',
+          round: assignmentId(round),
+          contributions: 6,
+          bytes: 4,
+          norm: 1,
+        }),
+      )
+    const told = [...sound, reported(11, 1), reported(12, 2), reported(13, 7)]
+    assert.deepEqual(violations(told), [])
+    const broken = violations([...told, reported(14, 8)])
+    assert.deepEqual(broken, ['a7 of cluster north was neither applied nor refused nor expired'])
+  })
+
   it('has what breaks a promise in a cluster told with its name', () => {
     const records = [
       started(0, 'a'),
