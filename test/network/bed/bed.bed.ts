@@ -39,6 +39,32 @@ describe('The test bed', () => {
     })
   }
 
+  it('has a router between networks that hides nobody, and machines on two that pass nothing on', async () => {
+    for (const [network, prefix] of [
+      ['north', '10.0.1'],
+      ['south', '10.0.2'],
+      ['far', '10.0.3'],
+    ])
+      bed().network(network, prefix)
+    bed().router('router', ['north', 'south'])
+    bed().between('door', 'south', 'far', 9)
+    const [a, b, c] = [bed().host('a', 'north', 2), bed().host('b', 'south', 3), bed().host('c', 'far', 4)]
+    for (const host of [b, c]) await ready(host)
+    assert.equal((await said(a, probe([b.address])))[0], '10.0.1.2:5000')
+    assert.deepEqual(await said(a, probe([c.address])), ['silence'])
+  })
+
+  it('counts what a throttled host has sent', async () => {
+    bed().network('lan', '192.168.5')
+    const [a, b] = [bed().host('a', 'lan', 2), bed().host('b', 'lan', 3)]
+    bed().rate(b, 5)
+    await ready(a)
+    const before = bed().sent(b)
+    await said(b, probe(Array<string>(100).fill(a.address)))
+    // An Ethernet frame with a datagram of one byte has 43 bytes.
+    assert(bed().sent(b) - before >= 100 * 43)
+  })
+
   it('has cables that are cut and healed', async () => {
     bed().network('lan', '192.168.5')
     const [a, b] = [bed().host('a', 'lan', 2), bed().host('b', 'lan', 3)]

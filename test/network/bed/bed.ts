@@ -61,14 +61,21 @@ export class Bed {
 
   /** A router between a network inside and one outside, on which it has an address. */
   nat(name: string, kind: NatKind, inside: string, outside: string, number: number): Host {
-    const space = `${this.#prefix}${name}`
-    this.#space(space)
-    this.#cable(`${name}-in`, space, inside, 1)
+    const [, host] = this.#routing(name, { [inside]: 1, [outside]: number })
     this.#network(inside).gateway = 1
-    const host = this.#cable(name, space, outside, number)
-    this.#inside(space, 'sysctl', '-qw', 'net.ipv4.ip_forward=1')
-    run('ip', ['netns', 'exec', space, 'nft', '-f', '-'], natRules(kind, host.port))
+    run('ip', ['netns', 'exec', host.space, 'nft', '-f', '-'], natRules(kind, host.port))
     return host
+  }
+
+  /** A router between networks that hides nobody, the first machine on each. Returns its ends, in their order. */
+  router(name: string, networks: readonly string[]): readonly Host[] {
+    for (const network of networks) this.#network(network).gateway = 1
+    return this.#routing(name, Object.fromEntries(networks.map((network) => [network, 1])))
+  }
+
+  /** A machine on two networks that passes nothing on by itself. */
+  between(name: string, one: string, other: string, number: number): readonly Host[] {
+    return this.#on(name, { [one]: number, [other]: number })
   }
 
   /** Limits what a host sends and receives, in Mbit/s. */
@@ -76,6 +83,14 @@ export class Bed {
     const limit = ['tbf', 'rate', `${mbit}mbit`, 'burst', '16kb', 'latency', `${BUFFER_MS}ms`]
     this.#inside(space, 'tc', 'qdisc', 'replace', 'dev', port, 'root', ...limit)
     this.#inside(this.#hub, 'tc', 'qdisc', 'replace', 'dev', plug, 'root', ...limit)
+  }
+
+  /** Bytes that a host with a limited rate has sent since the limit was set, headers of its packets included. */
+  sent({ space, port }: Host): number {
+    const told = this.#inside(space, 'tc', '-s', 'qdisc', 'show', 'dev', port)
+    const bytes = /Sent (\d+) bytes/.exec(told)?.[1]
+    if (bytes === undefined) throw new Error(`tc does not say what ${port} has sent: ${told}`)
+    return Number(bytes)
   }
 
   /** Pulls a host's cable. */
@@ -107,6 +122,19 @@ export class Bed {
     for (const space of this.#spaces) attempt('ip', ['netns', 'del', space])
   }
 
+  #routing(name: string, numbers: Readonly<Record<string, number>>): readonly Host[] {
+    const ends = this.#on(name, numbers)
+    this.#inside(ends[0].space, 'sysctl', '-qw', 'net.ipv4.ip_forward=1')
+    return ends
+  }
+
+  /** A machine on several networks, with its number on each. */
+  #on(name: string, numbers: Readonly<Record<string, number>>): readonly Host[] {
+    const space = `${this.#prefix}${name}`
+    this.#space(space)
+    return Object.entries(numbers).map(([network, number]) => this.#cable(name, space, network, number))
+  }
+
   #space(space: string): void {
     run('ip', ['netns', 'add', space])
     this.#spaces.push(space)
@@ -131,8 +159,8 @@ export class Bed {
     return network
   }
 
-  #inside(space: string, ...command: readonly string[]): void {
-    run('ip', ['netns', 'exec', space, ...command])
+  #inside(space: string, ...command: readonly string[]): string {
+    return run('ip', ['netns', 'exec', space, ...command])
   }
 }
 

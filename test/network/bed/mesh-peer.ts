@@ -22,7 +22,10 @@ export class MeshPeer {
   self = ''
   addresses: readonly string[] = []
 
-  private constructor(child: ChildProcess) {
+  private constructor(
+    child: ChildProcess,
+    readonly host: Host,
+  ) {
     this.#child = child
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
       this.told.push(JSON.parse(line) as Told)
@@ -54,7 +57,7 @@ export class MeshPeer {
   static async #open(bed: Bed, host: Host, script: string, argument: string): Promise<MeshPeer> {
     const path = fileURLToPath(new URL(script, import.meta.url))
     const child = bed.start(host, process.execPath, [path, argument])
-    const peer = new MeshPeer(child)
+    const peer = new MeshPeer(child, host)
     MeshPeer.#started.push(peer)
     const died = once(child, 'exit').then(() => Promise.reject(new Error(`${script} ended on ${host.name}`)))
     const { self, addresses } = await Promise.race([peer.heard('ready'), died])
@@ -81,6 +84,13 @@ export class MeshPeer {
   /** The address that others reach it at on this host. */
   addressOn(host: Host): string {
     return `/ip4/${host.address}/tcp/4001/p2p/${this.self}`
+  }
+
+  /** Ends it by SIGKILL. */
+  async kill(): Promise<void> {
+    const ended = once(this.#child, 'exit')
+    this.#child.kill('SIGKILL')
+    await ended
   }
 
   order(order: Order): void {

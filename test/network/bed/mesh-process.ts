@@ -4,8 +4,9 @@ import { createInterface } from 'node:readline'
 import { type PeerId, peerId, runId } from '../../../src/core/ids.js'
 import { createMesh, generateIdentity } from '../../../src/network/mesh.js'
 import type { ReachOptions } from '../../../src/network/reach/reach.js'
-import { sha256 } from '../../../src/platform/sha256.js'
-import type { Mesh } from '../../../src/ports/mesh.js'
+import { contentName } from '../../../src/platform/content-name.js'
+import type { BulkName, Mesh } from '../../../src/ports/mesh.js'
+import { bulkBytes } from './bulk-bytes.js'
 import { passwordDoor } from './password-door.js'
 
 export interface MeshProcessOptions {
@@ -20,6 +21,8 @@ export interface MeshProcessOptions {
   readonly seeks: boolean
   /** What it tells who asks which run it is of; such are refused unless given. */
   readonly genesis: string | null
+  /** Folder for large content on its way; it is lost with the process unless given. */
+  readonly partial?: string
 }
 
 /** What it is asked on standard input, one JSON text a line. */
@@ -28,7 +31,13 @@ export type Order =
   | { readonly do: 'paths' }
   /** Sends so many control messages. */
   | { readonly do: 'send'; readonly peer: string; readonly count: number }
-  | { readonly do: 'fetch'; readonly from: string; readonly bytes: number }
+  /** Fetches the bulk that every such process holds, or another content, so often. */
+  | {
+      readonly do: 'fetch'
+      readonly from: readonly string[]
+      readonly name?: BulkName
+      readonly times?: number
+    }
 
 const options = JSON.parse(process.argv[2]) as MeshProcessOptions
 const tell = (what: object) => process.stdout.write(`${JSON.stringify(what)}\n`)
@@ -58,6 +67,7 @@ const mesh = await createMesh({
   reach: options.reach,
   links: [],
   cluster: 'here',
+  partial: options.partial ?? null,
   log: (message) => tell({ what: 'log', message }),
   attempted: (attempt) => tell({ what: 'attempt', ...attempt }),
   handlers: {
@@ -82,7 +92,7 @@ start(mesh)
 if (options.seeks) mesh.seek(run)
 else mesh.enter(run, 'here')
 if (!options.seeks) mesh.subscribe({ kind: 'ledger' })
-mesh.serve(() => new Uint8Array(16 * 2 ** 20))
+mesh.serve(() => bulkBytes())
 tell({ what: 'ready', self: mesh.self, addresses: mesh.addresses(), relays: mesh.relays() })
 
 createInterface({ input: process.stdin }).on('line', (line) => void obey(JSON.parse(line) as Order))
@@ -100,15 +110,26 @@ async function obey(order: Order): Promise<void> {
         if (!sent) tell({ what: 'log', message: 'not sent' })
       }
       return
-    case 'fetch': {
-      const beganMs = performance.now()
-      const bytes = await mesh.fetch({ kind: 'theta', version: 0 }, [peerId(order.from)], null)
-      tell({
-        what: 'fetched',
-        digest: sha256(bytes),
-        bytes: bytes.byteLength,
-        ms: performance.now() - beganMs,
-      })
-    }
+    case 'fetch':
+      try {
+        for (let time = 0; time < (order.times ?? 1); time++) await fetch(order)
+      } catch (error) {
+        tell({ what: 'failed', reason: `${error}` })
+      }
   }
+}
+
+async function fetch({ from, name = { kind: 'theta', version: 0 } }: Order & { do: 'fetch' }): Promise<void> {
+  const beganMs = performance.now()
+  const before = mesh.traffic().received.bulk
+  const bytes = await mesh.fetch(name, from.map(peerId), null, {
+    progress: (progress) => tell({ what: 'progress', ...progress }),
+  })
+  tell({
+    what: 'fetched',
+    content: contentName(bytes),
+    bytes: bytes.byteLength,
+    received: mesh.traffic().received.bulk - before,
+    ms: performance.now() - beganMs,
+  })
 }

@@ -1,5 +1,6 @@
 // A bed for each test of a group; skipped, saying why, where there can be none.
 import { Bed } from './bed.js'
+import { Flock } from './flock.js'
 import { MeshPeer } from './mesh-peer.js'
 import { whyNoBed } from './tools.js'
 
@@ -24,4 +25,19 @@ export function onBed(): () => Bed {
     bed = null
   })
   return () => bed as Bed
+}
+
+/** Whole peers on the bed of the same group: to be called after `onBed`. */
+export function flockOn(bed: () => Bed): () => Flock {
+  let flock: Flock | null = null
+  beforeEach(() => {
+    flock = new Flock(bed())
+  })
+  // The bed is removed before, and with it what runs there.
+  afterEach(function () {
+    if (this.currentTest?.isFailed()) console.log(flock?.story())
+    flock?.remove()
+    flock = null
+  })
+  return () => flock as Flock
 }

@@ -54,7 +54,7 @@ describe('Peers', () => {
     assert.match(path.address, /p2p-circuit/)
     await speaks(one, two)
     await speaks(two, one)
-    one.order({ do: 'fetch', from: two.self, bytes: 0 })
+    one.order({ do: 'fetch', from: [two.self] })
     const fetched = await one.heard('fetched')
     assert.equal(fetched.bytes, 16 * 2 ** 20)
     console.log(`      16 MiB by relay in ${Math.round(fetched.ms as number)} ms`)
