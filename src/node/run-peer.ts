@@ -51,7 +51,7 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
     const kept = resume ? await loadGenesis(disk.run.genesis) : null
     const contacts = kept === null ? [] : await loadContacts(disk.paths.contacts)
     const canAsk = contacts.length > 0 || bootstrap.length > 0
-    const identity = await takeIdentity(disk, kept, { resume, canAsk }, warn)
+    const identity = await takeIdentity(disk, kept, { resume, canAsk, hasMet: contacts.length > 0 }, warn)
     const membership = await membershipOf(options, kept, identity.key, disk.paths.membership)
     if (membership !== null) inbox.passageOf = (peer) => membership.passageOf(peer)
     const log = options.verbose

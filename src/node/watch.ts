@@ -8,7 +8,7 @@ import type { PeerState } from '../core/state.js'
 import { phaseOf } from '../core/worker.js'
 import type { Traffic } from '../ports/mesh.js'
 import type { PeerPath } from '../ports/paths.js'
-import type { PeerStatus } from '../ports/status.js'
+import type { AboveStatus, PeerStatus } from '../ports/status.js'
 import type { PeerPaths } from '../store/run-paths.js'
 import { Contacts } from './contacts.js'
 import { replaceFile } from './loose-file.js'
@@ -25,6 +25,8 @@ export interface Watched {
   readonly paths: PeerPaths
   readonly run: RunId
   readonly state: () => PeerState
+  /** Of the swarm above its cluster, if there is one; `leads` says why this peer leads there. */
+  readonly above: (leads: string | null) => AboveStatus | null
   readonly traffic: () => Traffic
   /** The path to each connected peer. */
   readonly reached: () => readonly PeerPath[]
@@ -38,8 +40,9 @@ export interface Watched {
 export class Watch {
   readonly #contacts: Contacts
   readonly #timer: NodeJS.Timeout
-  /** Why this peer leads, or led last. */
+  /** Why this peer leads, or led last; and the same of the swarm above. */
   #leads: string | null = null
+  #leadsAbove: string | null = null
   #ticksAlone = 0
   /** Clusters that others cannot reach, for how many ticks. */
   readonly #ticksHeadless = new Map<string, number>()
@@ -50,16 +53,24 @@ export class Watch {
   }
 
   /** Hears the peer's reports. Who leads and who votes is told at once: whoever asks next wants to know. */
-  heard(report: Report): void {
-    if (report.type === 'leader') this.#leads = report.reason
+  heard(report: Report, isAbove: boolean): void {
+    if (report.type === 'leader' && isAbove) this.#leadsAbove = report.reason
+    else if (report.type === 'leader') this.#leads = report.reason
     if (report.type === 'leader' || report.type === 'voters') this.#keepFiles()
   }
 
   /** How things stand now. */
   status(): PeerStatus {
-    const { run, state, reached } = this.watched
+    const { run, state, above, reached } = this.watched
     const time = new Date().toISOString()
-    return statusOf(state(), { run, pid: process.pid, time, leads: this.#leads, paths: reached() })
+    return statusOf(state(), {
+      run,
+      pid: process.pid,
+      time,
+      leads: this.#leads,
+      above: above(this.#leadsAbove),
+      paths: reached(),
+    })
   }
 
   close(): void {

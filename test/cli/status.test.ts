@@ -38,6 +38,8 @@ function said(
     voters: voters?.map(named) ?? null,
     next: next?.map(named) ?? null,
     tolerance: voters === null ? null : toleranceOf(voters.length),
+    above: null,
+    parent: null,
     members: [],
     revoked: [],
     addresses: [],

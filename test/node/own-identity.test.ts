@@ -39,13 +39,14 @@ describe('A peer that starts', () => {
   /** Takes the folder as a process would. */
   async function start(
     kept: Genesis | null,
-    how = { resume: kept !== null, canAsk: true },
+    how: Partial<Record<'resume' | 'canAsk' | 'hasMet', boolean>> = {},
   ): Promise<Identity> {
     for (const disk of open.splice(0)) await disk.close()
     const disk = new PeerDisk(root, 'bob')
     await disk.lock()
     open.push(disk)
-    return takeIdentity(disk, kept, how, (message) => warnings.push(message))
+    const told = { resume: kept !== null, canAsk: true, hasMet: false, ...how }
+    return takeIdentity(disk, kept, told, (message) => warnings.push(message))
   }
 
   /** Saves a snapshot of version 0 with the ledger at this entry of term 1. */
