@@ -8,7 +8,9 @@ import {
   assertAllFinished,
   assertNothingLostOrTwice,
   hierarchy,
+  nine,
 } from './hierarchies.js'
+import { votersOf } from './swarms.js'
 
 const latestMs = 600_000
 
@@ -151,6 +153,21 @@ describe('A swarm above whose leader is lost', () => {
     run.run(run.clock.now + 10_000)
     run.start(lost)
     assertWholeRun(run.run(latestMs), 60)
+  })
+
+  it('goes on with others in the place of its voters when they go one after the other, for good', () => {
+    const above = nine.map(({ name }) => name)
+    const run = hierarchy({ above, changes: { stop: { versions: 150 } } }).startAll()
+    run.run(settledMs)
+    for (const lost of ['north-1', 'south-1', 'east-1']) {
+      run.crash(lost)
+      // Silent for ten seconds, it is let go; and its successor has proved itself after five more.
+      run.run(run.clock.now + 20_000)
+      const voters = votersOf(run.above)
+      assert.equal(voters.length, 3)
+      assert.ok(!voters.includes(lost), `${lost} still votes: ${voters.join()}`)
+    }
+    assertWholeRun(run.run(latestMs), 150)
   })
 })
 
