@@ -87,7 +87,7 @@ export class Above implements RunStage {
           this.#voice?.contribute(news.manifest)
           break
         case 'conclude':
-          this.#voice?.conclude()
+          this.#voice?.conclude(news.account)
           break
         case 'end':
           this.#fallSilent()

@@ -2,7 +2,7 @@
 // cluster speaks for it above, as a worker whose local steps are the cluster's contributions.
 import type { Assignment, Verdict } from '../core/entries.js'
 import type { AssignmentId } from '../core/ids.js'
-import type { Manifest } from '../core/messages.js'
+import type { Farewell, Manifest } from '../core/messages.js'
 import { reportOfRound, representation } from '../core/representative.js'
 import type { PeerState } from '../core/state.js'
 import { clusterRun, shardsOf, upperRun } from '../swarmfile/hierarchy.js'
@@ -40,7 +40,7 @@ export class SimulatedHierarchy {
   /** Who speaks for a cluster. */
   readonly #speakers = new Map<string, SimulatedPeer>()
   /** Accounts of clusters that are not at their ends yet. */
-  readonly #accounts = new Map<string, () => void>()
+  readonly #accounts = new Map<string, (account: Farewell) => void>()
   readonly #verdicts = new Map<string, { assignment: AssignmentId; outcome: Verdict['kind'] | null }>()
 
   constructor({ run, devices, above, network = quietNetwork, seed = 1, dimensions, task }: HierarchyOptions) {
@@ -172,7 +172,7 @@ export class SimulatedHierarchy {
           this.#contribute(cluster, peer, news.manifest)
           break
         case 'conclude':
-          if (this.#speakers.get(cluster) === peer) this.#accounts.get(cluster)?.()
+          if (this.#speakers.get(cluster) === peer) this.#accounts.get(cluster)?.(news.account)
           break
         case 'end':
           if (this.#speakers.get(cluster) === peer) this.#fallSilent(cluster)

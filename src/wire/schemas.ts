@@ -180,6 +180,7 @@ const memberMessageSchemas = [
       emulated: share,
       bytesSent: z.record(z.string().max(64), z.number().nonnegative()).readonly(),
       interClusterBytes: z.number().nonnegative(),
+      steps: whole.optional(),
     }),
   ),
 ] as const

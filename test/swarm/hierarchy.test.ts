@@ -52,6 +52,17 @@ describe('A hierarchical run', () => {
     for (const cluster of run.clusters.keys()) assert.ok(accounts(run, cluster).applied.length >= 3, cluster)
   })
 
+  it('sums up at its end the local steps of its clusters, by their own accounts', () => {
+    const run = hierarchy().startAll().run(latestMs)
+    const steps = [...run.clusters.values()].map((swarm) => swarm.promises.ledger.steps)
+    const [finished] = run.above.of('run-finished')
+    assert.equal(
+      finished.steps,
+      steps.reduce((sum, own) => sum + own),
+    )
+    assert.deepEqual(Object.keys(finished.utilisation).sort(), [...run.clusters.keys()].sort())
+  })
+
   it('lowers the loss of the swarm above', () => {
     const outer = { method: 'sgd', learningRate: 0.3 }
     const changes = { hierarchy: { contributions: 4, outer }, stop: { versions: 60 } }
