@@ -30,7 +30,6 @@ import { beginReplica, restoreReplica } from './restore.js'
 import { Rounds } from './rounds.js'
 import type { Entered } from './run-entry.js'
 import {
-  clusterOf,
   clusterSetup,
   holderSetup,
   ownAddresses,
@@ -165,7 +164,16 @@ export class PeerNode {
     const { parameters, name: engine, reason, threads, memory } = trainer.info
     this.#evaluation = new Evaluation(setup, engine, dataset, reporter.report)
     const { name, run: config } = inForce
-    reporter.report({ type: 'run-started', run, name, config, parameters, resumed: options.resume })
+    const { cluster } = entered
+    reporter.report({
+      type: 'run-started',
+      run,
+      name,
+      cluster,
+      config,
+      parameters,
+      resumed: options.resume,
+    })
     const record = options.resume ? await disk.workerRecord() : null
     if (record !== null) await trainer.restore(record.inner)
     const speed = await trainer.rehearse(await trainer.initial())
@@ -200,9 +208,9 @@ export class PeerNode {
   /** The head of a cluster founds its own swarm when it comes for the first time, or died before it had. */
   #foundsCluster(): boolean {
     const { options, identity, entered } = this.parts
-    const { heads, clusters } = entered.genesis
+    const { heads } = entered.genesis
     if (heads === undefined || !identity.isNew || !identity.replica.isEmpty) return false
-    return heads[clusterOf(options, clusters)] === options.name
+    return heads[entered.cluster] === options.name
   }
 
   /** What this peer keeps of the swarm above. @param first the parameters from which that begins, if this peer founds it */
@@ -216,11 +224,11 @@ export class PeerNode {
   }
 
   #shardSizes(): readonly number[] {
-    const { options, entered } = this.parts
+    const { entered } = this.parts
     const { run, clusters } = entered.inForce
     const { shardSizes: sizes } = this.#figures
     if (run.hierarchy === undefined) return sizes
-    const at = clusters.findIndex(({ name }) => name === clusterOf(options, clusters))
+    const at = clusters.findIndex(({ name }) => name === entered.cluster)
     return shardsOf(sizes, at, clusters.length)
   }
 
@@ -229,7 +237,7 @@ export class PeerNode {
     const { inForce, run } = entered
     const { hierarchy } = inForce.run
     const fail = this.#fail
-    const own = { id: mesh.self, addresses: ownAddresses(mesh) }
+    const own = { id: mesh.self, cluster: entered.cluster, addresses: ownAddresses(mesh) }
     const setup = peerSetup(inForce, this.#figures, options, own, held)
     const { cluster } = setup.self
     const report = (swarm: string | null) => {
@@ -279,10 +287,13 @@ export class PeerNode {
       this.#above?.moved(addresses)
     }
     const addresses = new OwnAddresses(own.addresses, () => ownAddresses(mesh), moved)
+    // Above first: what it knows of other clusters nobody else tells.
+    const states = () => [this.#above?.state ?? [], driver.state].flat()
     const watch = new Watch({
       paths: disk.paths,
       run,
       state: () => driver.state,
+      states,
       above: (leads) => this.#above?.status(leads) ?? null,
       traffic: () => mesh.traffic(),
       reached: () => mesh.paths(),
@@ -291,7 +302,7 @@ export class PeerNode {
       order: ({ shutOut: who, reason }) => driver.dispatch({ type: 'shut-out-requested', who, reason }),
     })
     this.#watch = watch
-    this.#acquaintances = new Acquaintances(mesh, () => driver.state)
+    this.#acquaintances = new Acquaintances(mesh, states)
     mesh.tellStatus(() => watch.status())
     if (hierarchy !== undefined) {
       this.#above = new Above({

@@ -13,6 +13,7 @@ import type { PeerPaths } from '../store/run-paths.js'
 import { Contacts } from './contacts.js'
 import { replaceFile } from './loose-file.js'
 import { type Order, takeOrder } from './orders.js'
+import { clusterOfPeer } from './speakers.js'
 import { statusOf } from './status.js'
 
 const everyMs = 1_000
@@ -25,6 +26,8 @@ export interface Watched {
   readonly paths: PeerPaths
   readonly run: RunId
   readonly state: () => PeerState
+  /** Of each swarm that it is in. */
+  readonly states: () => readonly PeerState[]
   /** Of the swarm above its cluster, if there is one; `leads` says why this peer leads there. */
   readonly above: (leads: string | null) => AboveStatus | null
   readonly traffic: () => Traffic
@@ -89,8 +92,8 @@ export class Watch {
   }
 
   #keepFiles(): void {
-    const { paths, state } = this.watched
-    this.#contacts.keep(contactsOf(state()))
+    const { paths, states } = this.watched
+    this.#contacts.keep(states().flatMap(contactsOf))
     replaceFile(paths.status, JSON.stringify(this.status()))
   }
 
@@ -143,7 +146,7 @@ export class Watch {
 /** Where a peer that comes back finds the run. */
 function contactsOf({ replica, replicas, setup }: PeerState): readonly Address[] {
   const known = replica === null ? replicas : replicasOf(replica.ledger)
-  return known.filter(({ peer }) => peer !== setup.self.id)
+  return known.filter(({ peer }) => peer !== setup.self.id && clusterOfPeer(peer) === null)
 }
 
 const total = (byPurpose: Readonly<Record<string, number>>): number =>

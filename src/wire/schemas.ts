@@ -235,6 +235,7 @@ export const helloAnswerSchema = exactly<HelloAnswer>()(
       genesis: longText,
       leader: peerIdSchema.nullable(),
       leaderAddresses: addressesSchema,
+      cluster: name.optional(),
     }),
     z.strictObject({ accepted: z.literal(false), reason: longText, later: z.boolean() }),
   ]),
