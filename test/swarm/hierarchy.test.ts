@@ -219,3 +219,80 @@ describe('Whoever is lost and comes back, whenever', function () {
     )
   })
 })
+
+const kinds = ['kill', 'wipe', 'cut', 'pause'] as const
+
+interface Fault {
+  readonly kind: (typeof kinds)[number]
+  readonly atMs: number
+  readonly forMs: number
+  readonly whom: string
+}
+
+const faults = fc.array(
+  fc.record({
+    kind: fc.constantFrom(...kinds),
+    atMs: fc.integer({ min: 8_000, max: 25_000 }),
+    forMs: fc.integer({ min: 100, max: 8_000 }),
+    whom: fc.constantFrom('north', 'south', 'east', 'above', ...nine.map(({ name }) => name)),
+  }),
+  { maxLength: 6 },
+)
+
+/** Strikes the leader of a cluster, or above, or a peer by name; one at a time, for two may be a majority. */
+function strike(run: SimulatedHierarchy, { kind, atMs, forMs, whom }: Fault, struck: Set<string>): void {
+  run.clock.after(atMs, () => {
+    const named = nine.some(({ name }) => name === whom)
+    const name = named ? whom : whom === 'above' ? run.above.leader() : run.speaker(whom)
+    if (name === null || struck.size > 0) return
+    struck.add(name)
+    const undo = doTo(run, kind, name)
+    run.clock.after(forMs, () => {
+      undo()
+      struck.delete(name)
+    })
+  })
+}
+
+function doTo(run: SimulatedHierarchy, kind: Fault['kind'], name: string): () => void {
+  switch (kind) {
+    case 'kill':
+    case 'wipe':
+      run.crash(name)
+      if (kind === 'wipe') run.wipe(name)
+      return () => run.start(name)
+    case 'cut':
+      run.cut(name)
+      return () => run.mend(name)
+    case 'pause':
+      run.pause(name)
+      return () => run.goOn(name)
+  }
+}
+
+describe('Whoever is lost, cut off or stands still, and comes back, whenever', function () {
+  // Half a second for each run where nothing else runs.
+  this.timeout(120_000)
+  it('nothing that a cluster reported is lost or counted twice', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2 ** 20 }), faults, (seed, planned) => {
+        const run = hierarchy({
+          seed,
+          network: {
+            latencyMs: 1,
+            betweenMs: 60,
+            jitterMs: 20,
+            loss: 0.02,
+            duplication: 0.02,
+            bytesPerSecond: Number.POSITIVE_INFINITY,
+          },
+          changes: { stop: { versions: 90 } },
+        }).startAll()
+        const struck = new Set<string>()
+        for (const fault of planned) strike(run, fault, struck)
+        assertWholeRun(run.run(latestMs), 90)
+      }),
+      { numRuns: 30 },
+    )
+  })
+})
