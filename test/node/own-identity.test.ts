@@ -175,6 +175,14 @@ describe('A peer that starts', () => {
     assert.equal(await open[0].workerRecord(), null)
   })
 
+  it('is new to its run where it died before it had a log, and not where others had taken it in or its folder was lost', async () => {
+    await start(null)
+    assert.ok((await start(genesis)).isNew)
+    assert.ok(!(await start(genesis, { hasMet: true })).isNew)
+    await rm(own('key'))
+    assert.ok(!(await start(genesis)).isNew)
+  })
+
   it('without going on with the replica in its folder comes as another peer', async () => {
     const before = await replicaWith(4, 9)
     await snapshotAt(6)
