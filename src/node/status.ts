@@ -67,7 +67,8 @@ export function aboveStatusOf(
   speakerOf: (cluster: string) => PeerId | null,
 ): AboveStatus {
   if (state === null) return { ...unknownStanding, clusters: [] }
-  const ledger = state.lead?.head ?? state.replica?.ledger
+  // What is not committed may come to nothing.
+  const ledger = state.replica?.ledger
   const open = Object.values(ledger?.open ?? {})
   const clusters = Object.values(ledger?.members ?? {}).flatMap(
     ({ id, present, contributions: reports, steps, settled }) => {

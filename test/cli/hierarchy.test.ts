@@ -111,7 +111,9 @@ describe('A hierarchical run in processes of its own', function () {
       assert.equal(voters.length, cluster === 'north' ? 3 : 1)
       isBetween(cluster, own, (some) => newest(some, cluster))
       const reports = (some: readonly RunRecord[]) =>
-        applied(some, undefined).filter(({ worker }) => worker === cluster).length
+        new Set(
+          applied(some, undefined).flatMap(({ worker, version: at }) => (worker === cluster ? [at] : [])),
+        ).size
       isBetween(`reports of ${cluster}`, account.reports, reports)
       isBetween(`taken in by ${cluster}`, parent.merged, (some) => takenIn(some, cluster))
     }
