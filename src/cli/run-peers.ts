@@ -50,7 +50,8 @@ export function peerNames(folder: string): readonly string[] {
   )
 }
 
-function readStatus(path: string): PeerStatus | null {
+/** Null where there is none, or none that can be read. */
+export function readStatus(path: string): PeerStatus | null {
   try {
     return peerStatusSchema.parse(JSON.parse(readFileSync(path, 'utf8')))
   } catch {

@@ -1,18 +1,19 @@
 // The status of a run for people.
 import { bytes, clean, cut, duration } from '../observe/format.js'
 import { type Column, tableLines } from '../observe/table.js'
-import type { KnownPeer, StatusReport } from './status-report.js'
+import type { ClusterReport, KnownPeer, StatusReport, SwarmReport } from './status-report.js'
 
 /** A status is written once a second: an older one of a peer that runs shows that it hangs. */
 const FRESH_SECONDS = 5
 
 /** @param width columns of the table; lines of text may be longer */
 export function statusLines(report: StatusReport, width: number): string[] {
-  const { from, run, epoch, version, committed, refusals, revoked, peers } = report
+  const { from, run, epoch, version, committed, refusals, revoked, clusters, peers } = report
+  const here = peers.some(({ up }) => up)
   const refused = Object.entries(refusals).map(([what, count]) => `${clean(what)} ${count}`)
   const facts = [
-    ['leader', leaderText(report)],
-    ...voterFacts(report),
+    ['leader', leaderText(report, here)],
+    ...voterFacts(report, 'the run'),
     ['version', `${version}; ${committed} entries of the ledger are committed`],
     ...(epoch === 0 ? [] : [['recovered', `${epoch === 1 ? 'once' : `${epoch} times`} by force`]]),
     ...headFacts(report),
@@ -21,15 +22,51 @@ export function statusLines(report: StatusReport, width: number): string[] {
   ]
   return [
     `run ${run.slice(0, 8)}, as told by ${clean(from)}`,
-    ...facts.map(([label, value]) => `  ${label.padEnd(12)}${value}`),
+    ...(clusters.length === 0 ? [] : ['swarm above the clusters']),
+    ...facts.map(factLine),
+    ...clusters.flatMap((cluster) => [`cluster ${clean(cluster.cluster)}`, ...clusterLines(cluster, peers)]),
     '',
-    ...tableLines(peers, columns, width),
+    ...tableLines(peers, clusters.length === 0 ? columns : columnsWithAbove, width),
     ...remarks(peers),
   ]
 }
 
-function leaderText({ leader, term, leads, peers }: StatusReport): string {
-  if (!peers.some(({ up }) => up))
+const factLine = ([label, value]: string[]): string => `  ${label.padEnd(12)}${value}`
+
+/** Of the own swarm of a cluster, and of what it has to do with the one above. */
+function clusterLines(report: ClusterReport, peers: readonly KnownPeer[]): string[] {
+  const { cluster, asked, epoch, version, committed, account, parent } = report
+  const here = peers.some((peer) => peer.up && peer.cluster === cluster)
+  const ownSwarm = [
+    ['leader', leaderText(report, here)],
+    ...voterFacts(report, 'the cluster'),
+    ['version', `${version}; ${committed} entries of its ledger are committed`],
+    ...(epoch === 0 ? [] : [['recovered', `${epoch === 1 ? 'once' : `${epoch} times`} by force`]]),
+  ]
+  return [
+    ...(asked ? ownSwarm : [['leader', 'nobody of this cluster was asked']]),
+    ...(account === null ? [] : [['reports', accountText(account)]]),
+    ...(parent === null ? [] : [['above', parentText(parent)]]),
+  ].map(factLine)
+}
+
+function accountText({ speaker, present, reports, contributions, reported, given }: Account): string {
+  const latest = reported === null ? '' : `, the latest made version ${reported}`
+  const spoken = speaker === null ? 'nobody has spoken for it' : `${clean(speaker.name)} speaks for it`
+  const round = given === null ? 'between rounds' : `at a round from version ${given}`
+  const applied = `${reports} applied above, of ${contributions} contributions${latest}`
+  return `${applied}; ${present ? `${spoken}, ${round}` : 'the swarm above has let it go'}`
+}
+
+type Account = NonNullable<ClusterReport['account']>
+
+function parentText({ merged, collected, wanted, reporting }: NonNullable<ClusterReport['parent']>): string {
+  const next = `${collected} of ${wanted} contributions are in for the next report`
+  return `took in version ${merged} last; ${next}${reporting ? ', one is on its way' : ''}`
+}
+
+function leaderText({ leader, term, leads }: SwarmReport, here: boolean): string {
+  if (!here)
     return leader === null
       ? 'nobody runs'
       : `nobody runs; ${clean(leader)} led term ${term} when it was last seen`
@@ -37,14 +74,14 @@ function leaderText({ leader, term, leads, peers }: StatusReport): string {
   return `${clean(leader)} leads term ${term}${leads === null ? '' : ` (${clean(leads)})`}`
 }
 
-function voterFacts({ voters, next, tolerance, canGoOn, ifLost }: StatusReport): string[][] {
+function voterFacts({ voters, next, tolerance, canGoOn, ifLost }: SwarmReport, subject: string): string[][] {
   if (voters === null)
     return [['voters', 'this peer keeps no ledger and does not know who votes; ask a replica']]
   const names = (set: readonly string[]) => set.map(clean).join(', ')
   return [
     ['voters', `${names(voters)}: ${tolerance ?? ''}`],
     ...(next === null ? [] : [['to be', `${names(next)}, as soon as both sets have agreed`]]),
-    ...(canGoOn === false ? [['', 'no majority of the voters is there: the run stands still']] : []),
+    ...(canGoOn === false ? [['', `no majority of the voters is there: ${subject} stands still`]] : []),
     ...(canGoOn === true ? ifLost.map(({ name, what }) => ['', `if ${clean(name)} died: ${what}`]) : []),
   ]
 }
@@ -80,6 +117,13 @@ const columns: readonly Column<KnownPeer>[] = [
   { title: 'best second', align: 'right', spare: 7, text: ({ path }) => perSecond(path?.bytesPerSecond) },
   { title: 'told', align: 'right', spare: 0, text: told },
 ]
+
+const columnsWithAbove = columns.toSpliced(3, 0, {
+  title: 'above',
+  align: 'left',
+  spare: 0,
+  text: ({ above }) => above ?? '',
+})
 
 function doing({ up, own }: KnownPeer): string {
   if (!up) return own === null ? 'gone' : 'not running'

@@ -3,14 +3,26 @@
 import { isMajority, toleranceOf } from '../core/configuration.js'
 import { type ClusterHead, clusterHeads } from '../core/heads.js'
 import type { PeerId } from '../core/ids.js'
-import type { NamedPeer, PeerStatus, StatusPath } from '../ports/status.js'
+import {
+  type AboveStatus,
+  type ClusterAccount,
+  type NamedPeer,
+  type ParentStanding,
+  type PeerStatus,
+  type StatusPath,
+  type SwarmStanding,
+  unknownStanding,
+} from '../ports/status.js'
 
 /** What is known of one peer. */
 export interface KnownPeer {
   readonly name: string
   readonly id: PeerId
   readonly cluster: string
-  readonly role: 'leader' | 'voter' | 'replica' | 'worker'
+  /** In the run, or in the own swarm of its cluster. */
+  readonly role: Role
+  /** In the swarm above the clusters; null in a flat run, and for those that have no part in it. */
+  readonly above: Exclude<Role, 'worker'> | null
   /** Whether it is there: by its process where that is on this machine, else by the word of the peer that was asked. */
   readonly up: boolean
   /** What it said itself, and how long ago, seconds; null of a peer that was not asked. */
@@ -20,16 +32,16 @@ export interface KnownPeer {
   readonly path: StatusPath | null
 }
 
+type Role = 'leader' | 'voter' | 'replica' | 'worker'
+
 export interface Loss {
   readonly name: string
   readonly goesOn: boolean
   readonly what: string
 }
 
-export interface StatusReport {
-  /** The run folder or address that was asked. */
-  readonly from: string
-  readonly run: string
+/** How things stand in one swarm. */
+export interface SwarmReport {
   readonly epoch: number
   readonly term: number
   readonly leader: string | null
@@ -42,12 +54,32 @@ export interface StatusReport {
   /** Whether a majority of the voters is there now. */
   readonly canGoOn: boolean | null
   readonly ifLost: readonly Loss[]
+  readonly version: number
+  readonly committed: number
+}
+
+/** A cluster of a hierarchical run: its own swarm, and what it has to do with the one above. */
+export interface ClusterReport extends SwarmReport {
+  readonly cluster: string
+  /** False where nobody of it was asked: then nothing is known of its own swarm. */
+  readonly asked: boolean
+  /** Null where nobody who was asked holds the outer state above. */
+  readonly account: ClusterAccount | null
+  /** Null where nobody of its replicas was asked, and before its first round above. */
+  readonly parent: ParentStanding | null
+}
+
+/** Of the run; of a hierarchical one, what concerns the run as a whole is of the swarm above. */
+export interface StatusReport extends SwarmReport {
+  /** The run folder or address that was asked. */
+  readonly from: string
+  readonly run: string
+  /** None in a flat run. */
+  readonly clusters: readonly ClusterReport[]
   /** Who was shut out, by name where one is known, else by id. */
   readonly revoked: readonly { readonly who: string; readonly reason: string }[]
   /** By whom other clusters reach each. */
   readonly heads: readonly ClusterHead[]
-  readonly version: number
-  readonly committed: number
   /** How often what was refused, by all peers asked together. */
   readonly refusals: Readonly<Record<string, number>>
   readonly peers: readonly KnownPeer[]
@@ -59,16 +91,43 @@ export interface Told {
   readonly running: boolean
 }
 
-/** @param told at least one; the one that knows most is believed in what concerns the whole run */
+/** @param told at least one; the one that knows most is believed in what concerns a whole swarm */
 export function statusReport(from: string, told: readonly Told[], now: Date): StatusReport {
-  const best = mostKnowing(told)
-  const { run, epoch, term, leader, leads, voters, next, tolerance } = best.status
-  const peers = knownPeers(told, best.status, now)
+  const groups = bySwarm(told)
+  const { status: best } = mostKnowing(told, ofRun)
+  const peers = groups.flatMap((group) => knownPeers(group, best.above, now))
   const here = peers.flatMap(({ up, id }) => (up ? [id] : []))
-  const sets = voters === null ? null : { voters, next }
+  const members = groups.flatMap((group) => mostKnowing(group, own).status.members)
   return {
     from,
-    run,
+    run: best.run,
+    ...swarmReport(best.above ?? best, here),
+    clusters: best.above === null ? [] : clusterReports(groups, best.above, here),
+    revoked: best.revoked.map(({ who, reason }) => ({
+      who: members.find(({ id }) => id === who)?.name ?? who,
+      reason,
+    })),
+    heads: clusterHeads({ ...best, members }),
+    refusals: sums(told.map(({ status }) => status.refusals)),
+    peers,
+  }
+}
+
+const own = ({ status }: Told): SwarmStanding => status
+const ofRun = ({ status }: Told): SwarmStanding => status.above ?? status
+
+/** Those who are in one swarm together: of a hierarchical run, the peers of each cluster. */
+function bySwarm(told: readonly Told[]): readonly (readonly Told[])[] {
+  if (told.every(({ status }) => status.above === null)) return [told]
+  const clusters = new Set(told.map(({ status }) => status.cluster))
+  return [...clusters].map((cluster) => told.filter(({ status }) => status.cluster === cluster))
+}
+
+/** @param subject what goes on or stands still */
+function swarmReport(standing: SwarmStanding, here: readonly PeerId[], subject = 'the run'): SwarmReport {
+  const { epoch, term, leader, leads, voters, next, tolerance, version, committed } = standing
+  const sets = voters === null ? null : { voters, next }
+  return {
     epoch,
     term,
     leader: leader?.name ?? null,
@@ -77,29 +136,46 @@ export function statusReport(from: string, told: readonly Told[], now: Date): St
     next: next?.map(({ name }) => name) ?? null,
     tolerance: next === null ? tolerance : both(voters, next),
     canGoOn: sets === null ? null : hasMajority(sets, here),
-    ifLost: sets === null ? [] : losses(sets, here),
-    revoked: best.status.revoked.map(({ who, reason }) => ({
-      who: best.status.members.find(({ id }) => id === who)?.name ?? who,
-      reason,
-    })),
-    heads: clusterHeads(best.status),
-    version: best.status.version,
-    committed: best.status.committed,
-    refusals: sums(told.map(({ status }) => status.refusals)),
-    peers,
+    ifLost: sets === null ? [] : losses(sets, here, subject),
+    version,
+    committed,
   }
 }
 
-/** A peer that runs knows better than one that does not; then the later term counts, the leader's own word, and the longer ledger. */
-function mostKnowing(told: readonly Told[]): Told {
-  const rank = ({ status, running }: Told) => [
-    Number(running),
-    status.epoch,
-    Number(status.voters !== null),
-    status.term,
-    Number(status.leader?.id === status.id),
-    status.committed,
+/** Those whose members were asked, and those that the swarm above knows of besides. */
+function clusterReports(
+  groups: readonly (readonly Told[])[],
+  { clusters: accounts }: AboveStatus,
+  here: readonly PeerId[],
+): readonly ClusterReport[] {
+  const asked = groups.map((group): ClusterReport => {
+    const { status } = mostKnowing(group, own)
+    const { cluster, parent } = status
+    const account = accounts.find((one) => one.cluster === cluster) ?? null
+    return { cluster, asked: true, ...swarmReport(status, here, 'the cluster'), account, parent }
+  })
+  const others = accounts.filter(({ cluster }) => !asked.some((one) => one.cluster === cluster))
+  return [
+    ...asked,
+    ...others.map((account): ClusterReport => {
+      const { cluster } = account
+      return { cluster, asked: false, ...swarmReport(unknownStanding, here), account, parent: null }
+    }),
   ]
+}
+
+/**
+ * A peer that runs knows better than one that does not; then the later term counts, the leader's own word, and the
+ * longer ledger.
+ *
+ * @param of what it says of the swarm in question
+ */
+function mostKnowing(told: readonly Told[], of: (told: Told) => SwarmStanding): Told {
+  const rank = (one: Told) => {
+    const { epoch, voters, term, leader, committed } = of(one)
+    const leads = Number(leader?.id === one.status.id)
+    return [Number(one.running), epoch, Number(voters !== null), term, leads, committed]
+  }
   return [...told].sort((a, b) => compare(rank(b), rank(a)))[0]
 }
 
@@ -108,18 +184,19 @@ function compare(a: readonly number[], b: readonly number[]): number {
   return at < 0 ? 0 : a[at] - b[at]
 }
 
-/** Those that were asked, and those that the best informed of them knows of. */
-function knownPeers(told: readonly Told[], best: PeerStatus, now: Date): KnownPeer[] {
+/** Those that were asked, and those that the best informed of them knows of. @param told of one swarm */
+function knownPeers(told: readonly Told[], bestAbove: AboveStatus | null, now: Date): KnownPeer[] {
+  const best = mostKnowing(told, own).status
   const pathTo = (peer: PeerId) => best.paths.find(({ id }) => id === peer) ?? null
   const asked = told.map(({ status, running }): KnownPeer => {
     const { name, id, cluster } = status
-    const role = roleOf(id, best, status.voters !== null)
     const ageSeconds = Math.max(0, (now.getTime() - Date.parse(status.time)) / 1000)
     return {
       name,
       id,
       cluster,
-      role,
+      role: roleOf(id, best, status.voters !== null),
+      above: roleAbove(id, bestAbove, status.above),
       up: running,
       own: status,
       ageSeconds,
@@ -134,15 +211,22 @@ function knownPeers(told: readonly Told[], best: PeerStatus, now: Date): KnownPe
     ...asked,
     ...others.map(({ name, id, cluster, replica, present }): KnownPeer => {
       const role = roleOf(id, best, replica)
-      return { name, id, cluster, role, up: present, own: null, ageSeconds: null, path: pathTo(id) }
+      const above = roleAbove(id, bestAbove, null)
+      return { name, id, cluster, role, above, up: present, own: null, ageSeconds: null, path: pathTo(id) }
     }),
   ]
 }
 
-function roleOf(id: PeerId, { leader, voters, next }: PeerStatus, replica: boolean): KnownPeer['role'] {
+function roleOf(id: PeerId, { leader, voters, next }: SwarmStanding, replica: boolean): Role {
   if (leader?.id === id) return 'leader'
   if ([...(voters ?? []), ...(next ?? [])].some((voter) => voter.id === id)) return 'voter'
   return replica ? 'replica' : 'worker'
+}
+
+/** @param own what it says itself of the swarm above */
+function roleAbove(id: PeerId, best: AboveStatus | null, own: AboveStatus | null): KnownPeer['above'] {
+  const role = best === null ? 'worker' : roleOf(id, best, own !== null && own.voters !== null)
+  return role === 'worker' ? null : role
 }
 
 interface Sets {
@@ -157,7 +241,7 @@ function hasMajority({ voters, next }: Sets, here: readonly PeerId[]): boolean {
 }
 
 /** What the loss of each voter that is there would mean. */
-function losses({ voters, next }: Sets, here: readonly PeerId[]): Loss[] {
+function losses({ voters, next }: Sets, here: readonly PeerId[], subject: string): Loss[] {
   const all = [...voters, ...(next ?? []).filter(({ id }) => !voters.some((voter) => voter.id === id))]
   return all.flatMap(({ id, name }) => {
     if (!here.includes(id)) return []
@@ -166,8 +250,8 @@ function losses({ voters, next }: Sets, here: readonly PeerId[]): Loss[] {
     const goesOn = hasMajority({ voters, next }, rest)
     const are = left.length === 0 ? 'nobody is' : `${listed(left)} ${left.length === 1 ? 'is' : 'are'}`
     const what = goesOn
-      ? `the run goes on, ${are} a majority; ${moreLosses({ voters, next }, rest)}`
-      : `the run stands still until a majority is back: ${are} left of ${all.length} ${all.length === 1 ? 'voter' : 'voters'}`
+      ? `${subject} goes on, ${are} a majority; ${moreLosses({ voters, next }, rest)}`
+      : `${subject} stands still until a majority is back: ${are} left of ${all.length} ${all.length === 1 ? 'voter' : 'voters'}`
     return [{ name, goesOn, what }]
   })
 }

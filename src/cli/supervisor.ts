@@ -157,11 +157,13 @@ export class Supervisor {
         this.#begun = true
         return
       case 'leader':
+        if (record.swarm !== undefined) return
         if (record.term >= (this.#leader?.term ?? 0))
           this.#leader = { name: record.leader, term: record.term }
         return
       case 'voters':
-        this.#voters = record.voters
+        // A cluster that loses its own voters waits for them; the run goes on with the others.
+        if (record.swarm === undefined) this.#voters = record.voters
         return
       case 'listening':
         this.#cards.set(name, callingCard(record))

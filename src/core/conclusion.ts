@@ -113,17 +113,19 @@ function endingOf({ finishing, replica }: PeerState): PeerState['finishing'] {
 function summarise(turn: Turn, lead: Lead, { ledger, applied }: Replica, reason: string): void {
   const { setup } = turn.state
   const loss = latestLoss(turn.state)?.loss ?? null
-  const farewells = entriesOf(lead.farewells)
-  const bytes: Record<string, number> = {}
-  for (const [, { bytesSent }] of farewells) {
-    for (const [purpose, count] of Object.entries(bytesSent)) bytes[purpose] = (bytes[purpose] ?? 0) + count
-  }
+  const isAbove = setup.self.role === 'holder'
+  // Whoever holds the outer state above is in the account of its cluster.
+  const farewells = entriesOf(lead.farewells).filter(
+    ([id]) => !isAbove || ledger.members[id]?.role !== 'holder',
+  )
+  const accounts = farewells.map(([, farewell]) => farewell)
+  const steps = isAbove ? sumOf(accounts.map((account) => account.steps ?? 0)) : ledger.steps
   report(turn, {
     type: 'run-finished',
     reason,
     versions: applied,
-    steps: ledger.steps,
-    tokens: ledger.steps * setup.tokensPerStep,
+    steps,
+    tokens: steps * setup.tokensPerStep,
     lossBefore: ledger.validation.first ?? turn.state.validation.first,
     loss,
     perplexity: loss === null ? null : Math.exp(loss),
@@ -133,7 +135,30 @@ function summarise(turn: Turn, lead: Lead, { ledger, applied }: Replica, reason:
     utilisation: Object.fromEntries(
       farewells.map(([id, { utilisation }]) => [ledger.members[id]?.name ?? id, utilisation]),
     ),
-    bytes,
-    interClusterBytes: farewells.reduce((sum, [, farewell]) => sum + farewell.interClusterBytes, 0),
+    bytes: bytesOf(accounts),
+    interClusterBytes: sumOf(accounts.map(({ interClusterBytes }) => interClusterBytes)),
   })
 }
+
+/** What a whole cluster has to say for itself in the swarm above, once its own peers have given account. */
+export function clusterFarewell({ lead, replica }: PeerState): Farewell {
+  const accounts = Object.values(lead?.farewells ?? {})
+  const mean = (values: readonly number[]) => sumOf(values) / Math.max(1, values.length)
+  return {
+    type: 'farewell',
+    utilisation: mean(accounts.map(({ utilisation }) => utilisation)),
+    emulated: mean(accounts.map(({ emulated }) => emulated)),
+    bytesSent: bytesOf(accounts),
+    interClusterBytes: sumOf(accounts.map(({ interClusterBytes }) => interClusterBytes)),
+    steps: replica?.ledger.steps ?? 0,
+  }
+}
+
+function bytesOf(accounts: readonly Farewell[]): Record<string, number> {
+  const bytes: Record<string, number> = {}
+  for (const { bytesSent } of accounts)
+    for (const [purpose, count] of Object.entries(bytesSent)) bytes[purpose] = (bytes[purpose] ?? 0) + count
+  return bytes
+}
+
+const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0)

@@ -14,6 +14,7 @@ import { applyEntry, type LedgerState, openAssignmentsOf, presentMembers } from 
 import { entriesFrom } from './log.js'
 import type { Heartbeat, Pulse, Topic } from './messages.js'
 import { goOnAbove } from './parent.js'
+import { promoteIfDue } from './promoting.js'
 import { holdsLease, propose } from './proposals.js'
 import { filterKeys, mapValues } from './records.js'
 import { commitToReplica, rememberAnnounced } from './replica.js'
@@ -219,6 +220,7 @@ export function onHeartbeatTimer(turn: Turn): void {
   goOnAsking(turn)
   tidy(turn)
   configureIfDue(turn)
+  promoteIfDue(turn)
   stopIfDue(turn)
   goOnAbove(turn)
 }

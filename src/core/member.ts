@@ -176,7 +176,9 @@ export function onWelcome(turn: Turn, welcome: Welcome): void {
   for (const who of revoked) emit(turn, { type: 'shut-out', who })
   emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: silenceMs })
   if (!welcome.replica) return goOnAsWorker(turn)
-  if (!joined) for (const topic of replicaTopics(setup.clusters)) emit(turn, { type: 'subscribe', topic })
+  // A worker may become one long after it joined.
+  if (!joined || (turn.state.replica === null && !installing))
+    for (const topic of replicaTopics(setup.clusters)) emit(turn, { type: 'subscribe', topic })
   if (installing) return
   if (snapshot !== null && !holds(turn, snapshot.version))
     return fetchSnapshot(turn, snapshot.version, snapshot.stateDigest)

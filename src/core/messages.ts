@@ -196,6 +196,8 @@ export interface Farewell {
   readonly emulated: number
   readonly bytesSent: Readonly<Record<string, number>>
   readonly interClusterBytes: number
+  /** Local steps applied in a cluster: the swarm above counts its contributions. The rest sums up its peers then. */
+  readonly steps?: number
 }
 
 /** What only a leader says; each names its term. */

@@ -41,10 +41,12 @@ function takeUpRound(turn: Turn): void {
   if (lead === null || replica === null || offer === null) return
   const { round, digest, verdict } = offer
   const { parent } = lead.head
-  if (parent?.round?.id === round.id) return changeLead(turn, { offer: null })
+  // A swarm that was recovered by force may give the name of a round that it lost to another.
+  if (parent?.round?.id === round.id && parent.version === round.base)
+    return changeLead(turn, { offer: null })
   const sent = appliedReport(lead.head, verdict)
-  // The first theta above is the one from which every cluster begins.
-  const isNews = round.base > (parent?.version ?? 0) || sent !== null
+  // The first theta above is the one from which every cluster begins; a recovery by force goes back to an older one.
+  const isNews = round.base !== (parent?.version ?? 0) || sent !== null
   // A leader that came by a snapshot may lack what was reported before: an entry is never without what it names.
   if (isNews && !holdsAll(turn, replica, sent === null ? [digest] : [digest, sent.payload])) return
   const version = lead.head.version + (isNews ? 1 : 0)

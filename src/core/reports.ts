@@ -10,6 +10,8 @@ export type Report =
       readonly type: 'run-started'
       readonly run: RunId
       readonly name: string
+      /** The cluster that the peer is in; absent where an earlier version wrote it. */
+      readonly cluster?: string
       readonly config: unknown
       readonly parameters: number
       readonly resumed: boolean

@@ -1,6 +1,7 @@
 // Who speaks for a cluster in the swarm above: the leader of the cluster, as long as it leads.
+import { clusterFarewell } from './conclusion.js'
 import type { AssignmentId } from './ids.js'
-import type { Manifest } from './messages.js'
+import type { Farewell, Manifest } from './messages.js'
 import type { PeerState } from './state.js'
 
 /** What is to be done about the cluster's worker above, which lives beside the peer that leads the cluster. */
@@ -9,8 +10,8 @@ export type Representation =
   | { readonly type: 'begin'; readonly holding: readonly Manifest[] }
   /** The cluster's report is committed: the round is done. */
   | { readonly type: 'contribute'; readonly manifest: Manifest }
-  /** The end of the run is committed in the cluster too: its account goes up, and the swarm above need not wait for it. */
-  | { readonly type: 'conclude' }
+  /** The cluster is at its end, too: its account goes up, for which the swarm above waits. */
+  | { readonly type: 'conclude'; readonly account: Farewell }
   /** Somebody else speaks for the cluster, or nobody. */
   | { readonly type: 'end' }
 
@@ -18,12 +19,11 @@ export type Representation =
 export function representation(before: PeerState, after: PeerState): readonly Representation[] {
   const [spoke, speaks] = [speaksFor(before), speaksFor(after)]
   const report = reportOf(after)
-  if (!speaks) return spoke ? [{ type: 'end' }] : []
+  if (!speaks) return spoke ? [...conclusion(after), { type: 'end' }] : []
   if (!spoke) return [{ type: 'begin', holding: report === null ? [] : [report] }]
   const news: Representation[] = []
   if (report !== null && reportOf(before)?.payload !== report.payload)
     news.push({ type: 'contribute', manifest: report })
-  if (isOver(after) && !isOver(before)) news.push({ type: 'conclude' })
   return news
 }
 
@@ -35,10 +35,13 @@ export function reportOfRound(state: PeerState, round: AssignmentId): Manifest |
   return report?.assignment === round ? report : null
 }
 
+function conclusion(state: PeerState): readonly Representation[] {
+  const isOver = state.ended && state.finishing !== null
+  return isOver ? [{ type: 'conclude', account: clusterFarewell(state) }] : []
+}
+
 /** A leader that has made sure of what earlier terms left. */
 const speaksFor = ({ lead, ended }: PeerState): boolean => lead?.ready === true && !ended
-
-const isOver = ({ replica }: PeerState): boolean => replica?.ledger.finished != null
 
 /** Committed and on its way. */
 const reportOf = ({ replica }: PeerState): Manifest | null => replica?.ledger.parent?.report ?? null

@@ -13,11 +13,11 @@ export type FaultKind = (typeof faultKinds)[number]
 interface Recorded {
   readonly time: string
   readonly peer: string
-  readonly swarm?: undefined
 }
 
 /** Something was broken on purpose; `peers` are those on the smaller or only side of it. */
 export interface FaultRecord extends Recorded {
+  readonly swarm?: undefined
   readonly type: 'fault'
   readonly what: FaultKind
   readonly peers: readonly string[]
@@ -26,6 +26,8 @@ export interface FaultRecord extends Recorded {
 
 /** A run without a majority of its voters was made to go on with one: `peer` is its only voter from then on. */
 export interface RecoveredRecord extends Recorded {
+  /** The cluster whose own swarm it was; absent for the run itself. */
+  readonly swarm?: string
   readonly type: 'recovered'
   readonly epoch: Epoch
   /** Last entry of the ledger that was held; what others alone had after it is lost. */

@@ -411,8 +411,9 @@ class Libp2pMesh implements Mesh {
     const answered = await keeper.knock(connection)
     if ('refusal' in answered)
       return { accepted: false, reason: answered.words, later: answered.refusal.kind === 'later' }
-    const { genesis, leader, leaderAddresses } = answered.admitted
-    return { accepted: true, genesis, leader, leaderAddresses }
+    const { genesis, leader, leaderAddresses, cluster } = answered.admitted
+    const place = cluster === undefined ? {} : { cluster }
+    return { accepted: true, genesis, leader, leaderAddresses, ...place }
   }
 
   async status(peer: PeerId): Promise<PeerStatus> {

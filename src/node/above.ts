@@ -7,11 +7,13 @@ import { type Channel, type Manifest, type Message, mainChannel, type Voice } fr
 import { representation } from '../core/representative.js'
 import type { HeldState, PeerSetup, PeerState } from '../core/state.js'
 import type { Mesh } from '../ports/mesh.js'
+import type { AboveStatus } from '../ports/status.js'
 import { ClusterVoice } from './cluster-voice.js'
 import type { Contributions } from './contributions.js'
 import type { Dispatch } from './driver.js'
 import type { RunStage } from './inbox.js'
 import { clusterOfPeer, clusterPeer, Speakers } from './speakers.js'
+import { aboveStatusOf } from './status.js'
 import { upperMesh } from './swarm-mesh.js'
 import { SwarmPeer, type SwarmPeerParts } from './swarm-peer.js'
 
@@ -21,7 +23,7 @@ export interface AboveParts {
   /** Of this peer as one that holds the outer state there, and of its cluster as a worker there. */
   readonly holderSetup: (held: HeldState | null) => PeerSetup
   readonly voiceSetup: () => PeerSetup
-  /** Opens what is kept there of an earlier start, or begins the swarm; null in a folder that must not vote again. */
+  /** What is kept there of an earlier start, opened; null in a folder that must not vote again. Whoever opens it closes it. */
   readonly open: () => Promise<Opened | null>
   /** What a holder does beside. */
   readonly holder: Pick<
@@ -63,6 +65,11 @@ export class Above implements RunStage {
     return this.#holder?.driver.state ?? null
   }
 
+  /** What this peer knows of the swarm above. @param leads why it leads there */
+  status(leads: string | null): AboveStatus {
+    return aboveStatusOf(this.state, leads, (cluster) => this.#speakers.of(cluster))
+  }
+
   theta(version: Version): Float32Array | undefined {
     return this.#opened?.states.theta(version)
   }
@@ -80,7 +87,7 @@ export class Above implements RunStage {
           this.#voice?.contribute(news.manifest)
           break
         case 'conclude':
-          this.#voice?.conclude()
+          this.#voice?.conclude(news.account)
           break
         case 'end':
           this.#fallSilent()
@@ -117,7 +124,6 @@ export class Above implements RunStage {
     this.#fallSilent()
     await this.#standing
     this.#holder?.driver.close()
-    await this.#opened?.close()
   }
 
   /** This peer listens elsewhere now. */
@@ -167,7 +173,7 @@ export class Above implements RunStage {
 
   async #stand(): Promise<void> {
     const opened = await this.parts.open()
-    if (opened === null || this.#closed) return opened?.close()
+    if (opened === null || this.#closed) return
     this.#opened = opened
     const mesh = upperMesh(this.parts.mesh, {
       send: (to, message) => this.#send(to, message),

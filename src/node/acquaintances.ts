@@ -1,8 +1,9 @@
 // A peer that knows few others asks one of them who else there is.
-import { type LedgerState, presentMembers } from '../core/ledger.js'
+import { presentMembers } from '../core/ledger.js'
 import type { Address } from '../core/messages.js'
 import type { PeerState } from '../core/state.js'
 import type { Mesh } from '../ports/mesh.js'
+import { clusterOfPeer } from './speakers.js'
 
 const EVERY_MS = 15_000
 /** With so many connections a peer has somebody to fetch from and to gossip with, whoever goes. */
@@ -13,10 +14,13 @@ export class Acquaintances {
 
   constructor(
     private readonly mesh: Mesh,
-    state: () => PeerState,
+    /** Of each swarm that the peer is in; in a hierarchical run others know members of other clusters only from above. */
+    states: () => readonly PeerState[],
   ) {
-    mesh.tellPeers(() => membersOf(state().lead?.head ?? state().replica?.ledger))
+    mesh.tellPeers(() => states().flatMap(known))
     this.#timer = setInterval(() => this.#ask(), EVERY_MS)
+    // Whoever has come to a member of another cluster has to find its own.
+    this.#ask()
   }
 
   close(): void {
@@ -32,6 +36,10 @@ export class Acquaintances {
   }
 }
 
-/** Where members are; nothing from a pure worker, which does not know. */
-const membersOf = (ledger: LedgerState | undefined): readonly Address[] =>
-  ledger === undefined ? [] : presentMembers(ledger).map(({ id, addresses }) => ({ peer: id, addresses }))
+/** Where members are; from a pure worker the replicas, of which it was told. */
+function known({ lead, replica, replicas }: PeerState): readonly Address[] {
+  const ledger = lead?.head ?? replica?.ledger
+  if (ledger === undefined) return replicas
+  const peers = presentMembers(ledger).filter(({ id }) => clusterOfPeer(id) === null)
+  return peers.map(({ id, addresses }) => ({ peer: id, addresses }))
+}

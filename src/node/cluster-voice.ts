@@ -3,7 +3,7 @@
 import type { Verdict } from '../core/entries.js'
 import type { NewEvent } from '../core/events.js'
 import type { AssignmentId, PeerId, Version } from '../core/ids.js'
-import type { Manifest, Message } from '../core/messages.js'
+import type { Farewell, Manifest, Message } from '../core/messages.js'
 import { reportOfRound } from '../core/representative.js'
 import type { PeerSetup, PeerState } from '../core/state.js'
 import type { Mesh } from '../ports/mesh.js'
@@ -35,8 +35,8 @@ export class ClusterVoice {
   readonly #driver: Driver
   /** How the latest contribution ended. */
   #verdict: { readonly assignment: AssignmentId; readonly outcome: Verdict['kind'] | null } | null = null
-  /** The account of the cluster, kept back until the end is committed there too. */
-  #farewell: (() => void) | null = null
+  /** The leader above waits for the account of the cluster, which it gives once its own peers have. */
+  #farewell: ((account: Farewell) => void) | null = null
   #closed = false
 
   constructor(private readonly parts: ClusterVoiceParts) {
@@ -63,9 +63,8 @@ export class ClusterVoice {
   }
 
   /** The cluster is at its end, too. */
-  conclude(): void {
-    this.#farewell?.()
-    this.#farewell = null
+  conclude(account: Farewell): void {
+    this.#farewell?.(account)
   }
 
   close(): void {
@@ -93,7 +92,8 @@ export class ClusterVoice {
         this.#verdict = { assignment: effect.assignment, outcome: effect.outcome }
         return
       case 'say-farewell':
-        return this.#keepFarewell(effect)
+        this.#farewell = (account) => send(effect.to, account)
+        return
       case 'report':
         if (effect.report.type === 'warning') warn(`In the swarm above: ${effect.report.message}`)
         return
@@ -138,14 +138,6 @@ export class ClusterVoice {
     const { leader } = this.#driver.state
     if (leader !== null) this.parts.send(leader, { type: 'offer', manifest })
     queueMicrotask(() => this.dispatch({ type: 'contribution-published', assignment: manifest.assignment }))
-  }
-
-  #keepFarewell({ to }: Of<'say-farewell'>): void {
-    const { send, cluster } = this.parts
-    const say = () =>
-      send(to, { type: 'farewell', utilisation: 1, emulated: 0, bytesSent: {}, interClusterBytes: 0 })
-    if (cluster.state().replica?.ledger.finished != null) say()
-    else this.#farewell = say
   }
 
   #ended({ outcome, reason }: Ending): void {

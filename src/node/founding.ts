@@ -113,10 +113,12 @@ export function inForce(genesis: Genesis, swarm: SwarmFile | null): Genesis {
   return swarm === null ? genesis : { ...genesis, run: { ...genesis.run, stop: swarm.run.stop } }
 }
 
-/** Who leads, as far as a peer of the run knows, and where that peer can be reached. */
+/** What a peer of the run tells who comes: who leads, as far as it knows, and where that one can be reached. */
 export interface KnownLeader {
   readonly leader: PeerId | null
   readonly leaderAddresses: readonly string[]
+  /** Its own, in a run whose clusters are swarms of their own: a joiner that names none goes there. */
+  readonly cluster?: string
 }
 
 /** Who may join: a peer that asks for this run, or for none and does not mean another. */

@@ -16,12 +16,18 @@ const noticeMs = 10_000
 /** A peer that is in no run yet, or did not answer, is asked again after this long: reading a corpus takes seconds. */
 const askAgainMs = 1_000
 
+export interface Found {
+  readonly genesis: Genesis
+  /** Of the member that answered; null where clusters are not swarms of their own. */
+  readonly cluster: string | null
+}
+
 /** Collects what the search met, for the error that ends it and the notices meanwhile. */
 export class Search {
   readonly #failures = new Map<string, string>()
-  #resolve: (found: Genesis) => void = () => {}
+  #resolve: (found: Found) => void = () => {}
   #reject: (error: Error) => void = () => {}
-  readonly #found = new Promise<Genesis>((resolve, reject) => {
+  readonly #found = new Promise<Found>((resolve, reject) => {
     this.#resolve = resolve
     this.#reject = reject
   })
@@ -52,7 +58,7 @@ export class Search {
   }
 
   /** Calls the given addresses, and waits. @throws UserError when refused, or after a minute without an answer */
-  async run(mesh: Mesh, stop: AbortSignal): Promise<Genesis> {
+  async run(mesh: Mesh, stop: AbortSignal): Promise<Found> {
     const dialling = this.options.bootstrap.map((address) => this.#call(mesh, address, stop))
     const notices = setInterval(() => this.#notice(), noticeMs)
     const patience = setTimeout(() => this.#giveUp(mesh), patienceMs)
@@ -120,9 +126,9 @@ export class Search {
       this.#failures.set(peer, `it belongs to run ${id}`)
       return
     }
-    const { leader, leaderAddresses } = answer
+    const { leader, leaderAddresses, cluster = null } = answer
     if (leader !== null) mesh.call(leader, leaderAddresses)
-    this.#resolve(genesis)
+    this.#resolve({ genesis, cluster })
   }
 
   #askAgain(mesh: Mesh, peer: PeerId, why: string): void {

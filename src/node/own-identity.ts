@@ -1,4 +1,5 @@
 // As which peer a process comes: as the one of its folder, unless that peer would have forgotten what it promised.
+import { existsSync } from 'node:fs'
 import type { PeerId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
 import { generateIdentity, identityOf } from '../network/mesh.js'
@@ -16,6 +17,8 @@ export interface Identity {
   readonly replica: ReplicaDisk
   /** What a replica goes on from; null for a peer that was none, or is none any more. */
   readonly snapshot: LoadedSnapshot | null
+  /** Nothing says that this peer was in the run before: the head of a cluster founds its swarm then, and only then. */
+  readonly isNew: boolean
 }
 
 /**
@@ -23,32 +26,35 @@ export interface Identity {
  *
  * @param kept genesis of the run that it goes on with; null to begin
  * @param canAsk whether it knows anybody else who might hold the run
+ * @param hasMet whether it was taken in by others in an earlier start
  * @throws UserError if the run is lost with the log, or the key is not the log's
  */
 export async function takeIdentity(
   disk: PeerDisk,
   kept: Genesis | null,
-  { resume, canAsk }: { readonly resume: boolean; readonly canAsk: boolean },
+  { resume, canAsk, hasMet }: Record<'resume' | 'canAsk' | 'hasMet', boolean>,
   warn: (message: string) => void,
 ): Promise<Identity> {
   if (kept === null) return asNewPeer(disk, resume, warn)
   const owner = await disk.owner()
+  // One whose folder was lost has no key: others may have gone on with its cluster long since.
+  const isNew = !hasMet && existsSync(disk.paths.key)
   const key = await loadOrCreateKey(disk.paths.key, generateIdentity)
   const self = identityOf(key)
   const replica = await disk.replica(self, warn)
   const begun = owner !== null || !replica.isEmpty
   if (begun) checkOwner(disk, owner ?? self, self)
   // Whoever founded the run had a log before the run was there.
-  if (!begun && kept.founder !== self) return { key, replica, snapshot: null }
+  if (!begun && kept.founder !== self) return { key, replica, snapshot: null, isNew }
   const found = await lookAt(disk, replica)
-  if (typeof found !== 'string') return { key, replica, snapshot: found }
+  if (typeof found !== 'string') return { key, replica, snapshot: found, isNew: false }
   if (!canAsk) throw runLost(disk, found)
   const chain = kept.founder === self ? [] : await loadChain(disk.paths.membership)
   const aside = await disk.setAside()
   warn(
     `${found}. The votes it gave are forgotten, so that it must not vote again: it joins its run as a new peer. What is left of the old one lies in ${aside ?? disk.paths.root}.`,
   )
-  const identity = await fresh(disk, warn)
+  const identity = { ...(await fresh(disk, warn)), isNew: false }
   const handed = chain === null ? null : handOver(runIdOf(kept, sha256), key, chain, identity.key)
   if (handed !== null) await keepChain(disk.paths.membership, handed)
   return identity
@@ -68,7 +74,7 @@ async function asNewPeer(
 
 async function fresh(disk: PeerDisk, warn: (message: string) => void): Promise<Identity> {
   const key = await loadOrCreateKey(disk.paths.key, generateIdentity)
-  return { key, replica: await disk.replica(identityOf(key), warn), snapshot: null }
+  return { key, replica: await disk.replica(identityOf(key), warn), snapshot: null, isNew: true }
 }
 
 /** The snapshot that goes with the log, or what is wrong with the two, in words. */

@@ -9,8 +9,8 @@ import type { Mesh } from '../ports/mesh.js'
 import type { Trainer } from '../ports/trainer.js'
 import { saveCheckpoint } from '../store/checkpoints.js'
 import type { WorkerRecord } from '../store/worker-record.js'
-import { shardsOf } from '../swarmfile/hierarchy.js'
-import { Above } from './above.js'
+import { shardsOf, upperRun } from '../swarmfile/hierarchy.js'
+import { Above, type Opened } from './above.js'
 import { openAbove } from './above-disk.js'
 import { Account } from './account.js'
 import { Acquaintances } from './acquaintances.js'
@@ -30,7 +30,6 @@ import { beginReplica, restoreReplica } from './restore.js'
 import { Rounds } from './rounds.js'
 import type { Entered } from './run-entry.js'
 import {
-  clusterOf,
   clusterSetup,
   holderSetup,
   ownAddresses,
@@ -59,6 +58,15 @@ export interface NodeParts {
   readonly membership: Membership | null
 }
 
+/** What a peer begins with: a replica its disk kept, a worker its rounds. */
+interface Kept {
+  readonly held: HeldState | null
+  readonly record: WorkerRecord | null
+  readonly speed: number
+  /** There is a log of the swarm above, too. */
+  readonly heldAbove: boolean
+}
+
 const now = () => performance.now()
 
 export class PeerNode {
@@ -71,6 +79,7 @@ export class PeerNode {
   #peer: SwarmPeer | null = null
   /** This peer's part in the swarm above its cluster; null in a flat run. */
   #above: Above | null = null
+  #openedAbove: Promise<Opened | null> | null = null
   #watch: Watch | null = null
   #acquaintances: Acquaintances | null = null
   #keepsGenesis: boolean
@@ -137,6 +146,7 @@ export class PeerNode {
     this.#watch?.close()
     this.#acquaintances?.close()
     await this.#above?.close()
+    await (await this.#openedAbove)?.close()
     this.#peer?.driver.close()
     await this.#trainer?.close()
     await this.#evaluation?.close()
@@ -154,13 +164,24 @@ export class PeerNode {
     const { parameters, name: engine, reason, threads, memory } = trainer.info
     this.#evaluation = new Evaluation(setup, engine, dataset, reporter.report)
     const { name, run: config } = inForce
-    reporter.report({ type: 'run-started', run, name, config, parameters, resumed: options.resume })
+    const { cluster } = entered
+    reporter.report({
+      type: 'run-started',
+      run,
+      name,
+      cluster,
+      config,
+      parameters,
+      resumed: options.resume,
+    })
     const record = options.resume ? await disk.workerRecord() : null
     if (record !== null) await trainer.restore(record.inner)
     const speed = await trainer.rehearse(await trainer.initial())
     stop.throwIfAborted()
     reporter.report({ type: 'engine', engine, reason, threads, stepsPerSecond: speed, memory })
-    this.#takeUp(trainer, this.#evaluation, await this.#held(trainer), record, speed)
+    const held = await this.#held(trainer)
+    const heldAbove = (await disk.owner(disk.paths.above)) !== null
+    this.#takeUp(trainer, this.#evaluation, { held, record, speed, heldAbove })
   }
 
   /** The outer state of a replica: the beginning of the run, or what its disk kept. */
@@ -172,52 +193,58 @@ export class PeerNode {
     return restoreReplica(replica, snapshot, this.#states, (text) => reporter.warn(text))
   }
 
-  /** Makes the run. Its genesis is kept last: where it is, the rest is too. */
+  /** Makes the run, or the swarm of a cluster. The run's genesis is kept last: where it is, the rest is too. */
   async #found(trainer: Trainer): Promise<HeldState> {
     const { options, disk, mesh, identity, entered } = this.parts
     const theta = await initialParameters(options.swarm?.run.warmStart, this.#figures.model, trainer)
     const begun = await beginReplica(this.#states, theta, this.#shardSizes(), mesh.self)
     await this.#save(0)
     await identity.replica.log.persist(begun.hard, [])
+    if (entered.founds) await this.#openAbove(theta)
     await keepGenesis(disk.run.genesis, entered.genesis)
     return begun
   }
 
-  /** The head of a cluster founds its own swarm when it comes for the first time. */
+  /** The head of a cluster founds its own swarm when it comes for the first time, or died before it had. */
   #foundsCluster(): boolean {
     const { options, identity, entered } = this.parts
-    const { heads, clusters } = entered.genesis
-    if (heads === undefined || entered.isKept || !identity.replica.isEmpty) return false
-    return heads[clusterOf(options, clusters)] === options.name
+    const { heads } = entered.genesis
+    if (heads === undefined || !identity.isNew || !identity.replica.isEmpty) return false
+    return heads[entered.cluster] === options.name
+  }
+
+  /** What this peer keeps of the swarm above. @param first the parameters from which that begins, if this peer founds it */
+  #openAbove(first: Float32Array | null): Promise<Opened | null> {
+    const { disk, mesh, reporter, entered } = this.parts
+    const { run, clusters } = entered.inForce
+    if (run.hierarchy === undefined) return Promise.resolve(null)
+    const above = upperRun(run, run.hierarchy, clusters.length)
+    this.#openedAbove ??= openAbove(disk, mesh.self, above, first, (text) => reporter.warn(text))
+    return this.#openedAbove
   }
 
   #shardSizes(): readonly number[] {
-    const { options, entered } = this.parts
+    const { entered } = this.parts
     const { run, clusters } = entered.inForce
     const { shardSizes: sizes } = this.#figures
     if (run.hierarchy === undefined) return sizes
-    const at = clusters.findIndex(({ name }) => name === clusterOf(options, clusters))
+    const at = clusters.findIndex(({ name }) => name === entered.cluster)
     return shardsOf(sizes, at, clusters.length)
   }
 
-  #takeUp(
-    trainer: Trainer,
-    evaluation: Evaluation,
-    held: HeldState | null,
-    record: WorkerRecord | null,
-    speed: number,
-  ): void {
+  #takeUp(trainer: Trainer, evaluation: Evaluation, { held, record, speed, heldAbove }: Kept): void {
     const { options, disk, mesh, inbox, reporter, identity, entered, membership } = this.parts
     const { inForce, run } = entered
     const { hierarchy } = inForce.run
     const fail = this.#fail
-    const own = { id: mesh.self, addresses: ownAddresses(mesh) }
+    const own = { id: mesh.self, cluster: entered.cluster, addresses: ownAddresses(mesh) }
     const setup = peerSetup(inForce, this.#figures, options, own, held)
     const { cluster } = setup.self
     const report = (swarm: string | null) => {
       const write = swarm === null ? reporter.report : reporter.of(swarm)
+      const isAbove = swarm === null && hierarchy !== undefined
       return (record: Report) => {
-        watch.heard(record)
+        watch.heard(record, isAbove)
         write(record)
       }
     }
@@ -260,10 +287,14 @@ export class PeerNode {
       this.#above?.moved(addresses)
     }
     const addresses = new OwnAddresses(own.addresses, () => ownAddresses(mesh), moved)
+    // Above first: what it knows of other clusters nobody else tells.
+    const states = () => [this.#above?.state ?? [], driver.state].flat()
     const watch = new Watch({
       paths: disk.paths,
       run,
       state: () => driver.state,
+      states,
+      above: (leads) => this.#above?.status(leads) ?? null,
       traffic: () => mesh.traffic(),
       reached: () => mesh.paths(),
       report: reporter.report,
@@ -271,17 +302,14 @@ export class PeerNode {
       order: ({ shutOut: who, reason }) => driver.dispatch({ type: 'shut-out-requested', who, reason }),
     })
     this.#watch = watch
-    this.#acquaintances = new Acquaintances(mesh, () => driver.state)
+    this.#acquaintances = new Acquaintances(mesh, states)
     mesh.tellStatus(() => watch.status())
     if (hierarchy !== undefined) {
-      const setupAbove = (heldAbove: HeldState | null) =>
-        holderSetup({ ...setup, held: heldAbove }, hierarchy)
-      const first = () => (entered.founds ? (this.#states.theta(0) ?? null) : null)
       this.#above = new Above({
         mesh,
-        holderSetup: setupAbove,
+        holderSetup: (held) => holderSetup({ ...setup, held }, hierarchy),
         voiceSetup: () => voiceSetup(setup, hierarchy),
-        open: () => openAbove(disk, mesh.self, setupAbove(null).run, first(), (text) => reporter.warn(text)),
+        open: () => this.#openAbove(null),
         holder: {
           ...common,
           checkpoint: (...checkpoint) => this.#checkpoint(...checkpoint),
@@ -298,7 +326,8 @@ export class PeerNode {
     const stages = { above: this.#above, peer, swarm: hierarchy === undefined ? null : cluster }
     mesh.serve((name) => serveFrom(stages, name))
     const holding = record?.contributions ?? []
-    if (entered.founds) void this.#above?.stand()
+    // Whoever voted above votes there again, also where it is none of its cluster's voters any more.
+    if (entered.founds || heldAbove) void this.#above?.stand()
     driver.dispatch({ type: 'started', speed, holding: holding.map(({ manifest }) => manifest) })
     inbox.open(stageOf(stages))
   }

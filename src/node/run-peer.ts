@@ -14,6 +14,7 @@ import { loadContacts } from './contacts.js'
 import { answerHello, checkHoldsRun, type KnownLeader, loadGenesis } from './founding.js'
 import { Inbox } from './inbox.js'
 import { chainFromFolder, keepChain, loadChain } from './kept-membership.js'
+import { lastCluster } from './last-cluster.js'
 import { Membership } from './membership.js'
 import type { PeerOptions, PeerOutcome, RunPeer } from './options.js'
 import { takeIdentity } from './own-identity.js'
@@ -22,7 +23,6 @@ import { PeerNode } from './peer-node.js'
 import { attemptLine, reachOf } from './reach.js'
 import { Reporter } from './reporter.js'
 import { type Entered, type Entering, found, goOn, join } from './run-entry.js'
-import { clusterOf } from './setup.js'
 
 /** How long the ticket is good that a peer prints when it starts. */
 const TICKET_MS = 7 * 24 * 3_600_000
@@ -51,7 +51,7 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
     const kept = resume ? await loadGenesis(disk.run.genesis) : null
     const contacts = kept === null ? [] : await loadContacts(disk.paths.contacts)
     const canAsk = contacts.length > 0 || bootstrap.length > 0
-    const identity = await takeIdentity(disk, kept, { resume, canAsk }, warn)
+    const identity = await takeIdentity(disk, kept, { resume, canAsk, hasMet: contacts.length > 0 }, warn)
     const membership = await membershipOf(options, kept, identity.key, disk.paths.membership)
     if (membership !== null) inbox.passageOf = (peer) => membership.passageOf(peer)
     const log = options.verbose
@@ -80,12 +80,14 @@ export const runPeer: RunPeer = async (given, watch, stop) => {
     })
     closing.push(() => mesh.close())
     if (options.run !== null) mesh.seek(options.run)
-    const entered = await enterRun(options, kept, inbox, { mesh, membership, reporter, stop })
+    const before = kept === null ? null : lastCluster(disk, identity)
+    const entered = await enterRun(options, kept, inbox, { mesh, membership, reporter, before, stop })
     if (!entered.founds) closing[0] = () => disk.close()
     stop.throwIfAborted()
-    const known = () => node?.leader() ?? nobodyKnown
+    const place = entered.genesis.run.hierarchy === undefined ? {} : { cluster: entered.cluster }
+    const known = () => ({ ...(node?.leader() ?? nobodyKnown), ...place })
     let node: PeerNode | null = null
-    await introduce(mesh, membership, inbox, reporter, entered, options, known)
+    await introduce(mesh, membership, inbox, reporter, entered, known)
     for (const { peer, addresses } of contacts) mesh.call(peer, addresses, 'memory')
     const started = await PeerNode.start(
       { options, disk, identity, mesh, inbox, reporter, entered, membership },
@@ -174,7 +176,7 @@ function enterRun(
   entering: Entering,
 ): Promise<Entered> {
   if (kept !== null) return goOn(options, kept, entering)
-  if (options.founder) return found(options, entering.mesh.self)
+  if (options.founder) return found(options, entering)
   return join(options, inbox, entering)
 }
 
@@ -184,12 +186,11 @@ async function introduce(
   membership: Membership | null,
   inbox: Inbox,
   reporter: Reporter,
-  { run, genesis, inForce }: Entered,
-  options: PeerOptions,
+  { run, genesis, inForce, cluster }: Entered,
   known: () => KnownLeader,
 ): Promise<void> {
   membership?.enter(genesis, known)
-  mesh.enter(run, clusterOf(options, genesis.clusters))
+  mesh.enter(run, cluster)
   inbox.answer = (_, hello) => answerHello(genesis, inForce.run, known, hello)
   const addresses = mesh.addresses()
   const ticket = await ticketFor(genesis, addresses, membership)

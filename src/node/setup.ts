@@ -1,5 +1,4 @@
 // What the core and the engine are told about a run: derived from its genesis, the data and this peer's options.
-import type { PeerId } from '../core/ids.js'
 import type { HeldState, PeerSetup } from '../core/state.js'
 import { type ModelConfig, resolveModel } from '../model/config.js'
 import { layoutOf } from '../model/parameters.js'
@@ -34,11 +33,6 @@ export function runFigures({ run }: Genesis, { tokens }: Dataset): RunFigures {
   return { model, shardSizes: sizes, scheduleSteps, tokensPerStep }
 }
 
-/** The cluster asked for, else the one that the file gives this peer, else the run's first. */
-export function clusterOf({ cluster, swarm, name }: PeerOptions, clusters: Genesis['clusters']): string {
-  return cluster ?? swarm?.peers.find((peer) => peer.name === name)?.cluster ?? clusters[0].name
-}
-
 export function trainerSetup(
   { run }: Genesis,
   dataset: Dataset,
@@ -71,12 +65,12 @@ export function peerSetup(
   { run, clusters, founder }: Genesis,
   figures: RunFigures,
   options: PeerOptions,
-  self: { readonly id: PeerId; readonly addresses: readonly string[] },
+  self: Pick<PeerSetup['self'], 'id' | 'cluster' | 'addresses'>,
   held: HeldState | null,
 ): PeerSetup {
   const { shardSizes: sizes, scheduleSteps, tokensPerStep } = figures
   return {
-    self: { ...self, name: options.name, cluster: clusterOf(options, clusters), role: options.role },
+    self: { ...self, name: options.name, role: options.role },
     run,
     stop: stopRule(run.stop, options.stopAfter),
     founder,

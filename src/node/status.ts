@@ -6,20 +6,31 @@ import type { PeerState } from '../core/state.js'
 import { phaseOf } from '../core/worker.js'
 import { reachBy } from '../network/reach/paths.js'
 import type { PeerPath } from '../ports/paths.js'
-import type { NamedPeer, PeerStatus } from '../ports/status.js'
-import { MAX_STATUS_MEMBERS, MAX_STATUS_PATHS, MAX_STATUS_REVOKED } from '../wire/status.js'
+import {
+  type AboveStatus,
+  type NamedPeer,
+  type ParentStanding,
+  type PeerStatus,
+  type SwarmStanding,
+  unknownStanding,
+} from '../ports/status.js'
+import {
+  MAX_STATUS_CLUSTERS,
+  MAX_STATUS_MEMBERS,
+  MAX_STATUS_PATHS,
+  MAX_STATUS_REVOKED,
+} from '../wire/status.js'
+import { clusterOfPeer } from './speakers.js'
 
 /** What the state does not know. */
-interface Told extends Pick<PeerStatus, 'run' | 'pid' | 'time' | 'leads'> {
+interface Told extends Pick<PeerStatus, 'run' | 'pid' | 'time' | 'leads' | 'above'> {
   readonly paths: readonly PeerPath[]
 }
 
 /** @param leads why it leads, as it was reported when it began to */
-export function statusOf(state: PeerState, { run, pid, time, leads, paths }: Told): PeerStatus {
-  const { setup, epoch, term, leader, replica, refusals } = state
+export function statusOf(state: PeerState, { run, pid, time, leads, above, paths }: Told): PeerStatus {
+  const { setup, refusals } = state
   const { id, name, cluster } = setup.self
-  const named = (peer: PeerId): NamedPeer => ({ name: nameOf(state, peer), id: peer })
-  const { voters, next } = replica?.configuration ?? { voters: null, next: null }
   return {
     name,
     id,
@@ -27,13 +38,9 @@ export function statusOf(state: PeerState, { run, pid, time, leads, paths }: Tol
     pid,
     run,
     time,
-    epoch,
-    term,
-    leader: leader === null ? null : named(leader),
-    leads: state.lead === null ? leadsByLog(state) : leads,
-    voters: voters?.map(named) ?? null,
-    next: next?.map(named) ?? null,
-    tolerance: voters === null ? null : toleranceOf(voters.length),
+    ...standingOf(state, leads),
+    above,
+    parent: parentOf(state),
     members: membersOf(state),
     revoked: revokedOf(state),
     addresses: setup.self.addresses,
@@ -43,10 +50,72 @@ export function statusOf(state: PeerState, { run, pid, time, leads, paths }: Tol
       roundTripMs,
       bytesPerSecond,
     })),
-    version: replica?.applied ?? 0,
-    committed: replica?.ledger.index ?? 0,
     refusals: mostRefused(refusals),
     phase: phaseOf(state),
+  }
+}
+
+/**
+ * Of the swarm above, from what this peer holds of it.
+ *
+ * @param state null where it holds nothing
+ * @param speakerOf who speaks for a cluster
+ */
+export function aboveStatusOf(
+  state: PeerState | null,
+  leads: string | null,
+  speakerOf: (cluster: string) => PeerId | null,
+): AboveStatus {
+  if (state === null) return { ...unknownStanding, clusters: [] }
+  // What is not committed may come to nothing.
+  const ledger = state.replica?.ledger
+  const open = Object.values(ledger?.open ?? {})
+  const clusters = Object.values(ledger?.members ?? {}).flatMap(
+    ({ id, present, contributions: reports, steps, settled }) => {
+      const cluster = clusterOfPeer(id)
+      if (cluster === null) return []
+      const speaker = speakerOf(cluster)
+      return {
+        cluster,
+        speaker: speaker === null ? null : { name: nameOf(state, speaker), id: speaker },
+        present,
+        reports,
+        contributions: steps,
+        reported: settled.findLast(({ outcome }) => outcome === 'apply')?.version ?? null,
+        given: open.find(({ worker }) => worker === id)?.base ?? null,
+      }
+    },
+  )
+  return { ...standingOf(state, leads), clusters: clusters.slice(0, MAX_STATUS_CLUSTERS) }
+}
+
+function standingOf(state: PeerState, leads: string | null): SwarmStanding {
+  const { epoch, term, leader, replica } = state
+  const named = (peer: PeerId): NamedPeer => ({ name: nameOf(state, peer), id: peer })
+  const { voters, next } = replica?.configuration ?? { voters: null, next: null }
+  return {
+    epoch,
+    term,
+    leader: leader === null ? null : named(leader),
+    leads: state.lead === null ? leadsByLog(state) : leads,
+    voters: voters?.map(named) ?? null,
+    next: next?.map(named) ?? null,
+    tolerance: voters === null ? null : toleranceOf(voters.length),
+    version: replica?.applied ?? 0,
+    committed: replica?.ledger.index ?? 0,
+  }
+}
+
+function parentOf({ replica }: PeerState): ParentStanding | null {
+  const parent = replica?.ledger.parent ?? null
+  if (parent === null) return null
+  const { version: merged, round, contributions: collected, report } = parent
+  return {
+    merged,
+    round: round?.id ?? null,
+    collected,
+    wanted: round?.steps ?? 0,
+    reporting: report !== null,
   }
 }
 

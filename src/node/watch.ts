@@ -8,11 +8,12 @@ import type { PeerState } from '../core/state.js'
 import { phaseOf } from '../core/worker.js'
 import type { Traffic } from '../ports/mesh.js'
 import type { PeerPath } from '../ports/paths.js'
-import type { PeerStatus } from '../ports/status.js'
+import type { AboveStatus, PeerStatus } from '../ports/status.js'
 import type { PeerPaths } from '../store/run-paths.js'
 import { Contacts } from './contacts.js'
 import { replaceFile } from './loose-file.js'
 import { type Order, takeOrder } from './orders.js'
+import { clusterOfPeer } from './speakers.js'
 import { statusOf } from './status.js'
 
 const everyMs = 1_000
@@ -25,6 +26,10 @@ export interface Watched {
   readonly paths: PeerPaths
   readonly run: RunId
   readonly state: () => PeerState
+  /** Of each swarm that it is in. */
+  readonly states: () => readonly PeerState[]
+  /** Of the swarm above its cluster, if there is one; `leads` says why this peer leads there. */
+  readonly above: (leads: string | null) => AboveStatus | null
   readonly traffic: () => Traffic
   /** The path to each connected peer. */
   readonly reached: () => readonly PeerPath[]
@@ -38,8 +43,9 @@ export interface Watched {
 export class Watch {
   readonly #contacts: Contacts
   readonly #timer: NodeJS.Timeout
-  /** Why this peer leads, or led last. */
+  /** Why this peer leads, or led last; and the same of the swarm above. */
   #leads: string | null = null
+  #leadsAbove: string | null = null
   #ticksAlone = 0
   /** Clusters that others cannot reach, for how many ticks. */
   readonly #ticksHeadless = new Map<string, number>()
@@ -50,16 +56,24 @@ export class Watch {
   }
 
   /** Hears the peer's reports. Who leads and who votes is told at once: whoever asks next wants to know. */
-  heard(report: Report): void {
-    if (report.type === 'leader') this.#leads = report.reason
+  heard(report: Report, isAbove: boolean): void {
+    if (report.type === 'leader' && isAbove) this.#leadsAbove = report.reason
+    else if (report.type === 'leader') this.#leads = report.reason
     if (report.type === 'leader' || report.type === 'voters') this.#keepFiles()
   }
 
   /** How things stand now. */
   status(): PeerStatus {
-    const { run, state, reached } = this.watched
+    const { run, state, above, reached } = this.watched
     const time = new Date().toISOString()
-    return statusOf(state(), { run, pid: process.pid, time, leads: this.#leads, paths: reached() })
+    return statusOf(state(), {
+      run,
+      pid: process.pid,
+      time,
+      leads: this.#leads,
+      above: above(this.#leadsAbove),
+      paths: reached(),
+    })
   }
 
   close(): void {
@@ -78,8 +92,8 @@ export class Watch {
   }
 
   #keepFiles(): void {
-    const { paths, state } = this.watched
-    this.#contacts.keep(contactsOf(state()))
+    const { paths, states } = this.watched
+    this.#contacts.keep(states().flatMap(contactsOf))
     replaceFile(paths.status, JSON.stringify(this.status()))
   }
 
@@ -132,7 +146,7 @@ export class Watch {
 /** Where a peer that comes back finds the run. */
 function contactsOf({ replica, replicas, setup }: PeerState): readonly Address[] {
   const known = replica === null ? replicas : replicasOf(replica.ledger)
-  return known.filter(({ peer }) => peer !== setup.self.id)
+  return known.filter(({ peer }) => peer !== setup.self.id && clusterOfPeer(peer) === null)
 }
 
 const total = (byPurpose: Readonly<Record<string, number>>): number =>

@@ -176,13 +176,15 @@ function memoryLine(memory: MemoryReport): string {
 }
 
 function appliedLine(state: SwarmState, record: Extract<RunRecord, { type: 'applied' }>): string {
-  const progress = progressOf(state)
+  // The stop rule counts versions of the run: a cluster's own swarm goes on until that is at its end.
+  const progress = record.swarm === undefined ? progressOf(state) : null
+  const isReport = record.swarm === undefined && state.config?.hierarchy !== undefined
   const place =
     progress?.unit === 'versions'
       ? progressText({ ...progress, done: record.version })
       : `version ${record.version}`
   const part = record.fragment === undefined ? '' : `, fragment ${record.fragment}`
-  return `${place}: ${record.steps} steps of ${record.worker}${part}, loss ${loss(record.loss)}, staleness ${record.staleness}, ${record.speed.toFixed(2)} steps/s`
+  return `${place}: ${record.steps} ${isReport ? 'contributions' : 'steps'} of ${record.worker}${part}, loss ${loss(record.loss)}, staleness ${record.staleness}, ${record.speed.toFixed(2)} steps/s`
 }
 
 /** Which swarm of a hierarchical run a line is about. */

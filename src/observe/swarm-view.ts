@@ -149,7 +149,7 @@ function afterRunRecord(before: SwarmState, record: RunRecord): SwarmState {
   switch (record.type) {
     case 'run-started':
       return {
-        ...own({ phase: 'starting' }),
+        ...own({ phase: 'starting', ...(record.cluster !== undefined && { cluster: record.cluster }) }),
         name: record.name,
         run: record.run,
         config: runSchema.safeParse(record.config).data ?? state.config,

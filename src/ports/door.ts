@@ -23,6 +23,8 @@ export interface Admission {
   readonly genesis: string
   readonly leader: PeerId | null
   readonly leaderAddresses: readonly string[]
+  /** Of who lets it in, in a run whose clusters are swarms of their own. */
+  readonly cluster?: string
   /** That the other one is a member too. */
   readonly credential: Credential
   /** A chain that makes the peer a member, where that is shorter than the one it came with, or it came with an invitation. */

@@ -19,6 +19,8 @@ export type HelloAnswer =
       readonly genesis: string
       readonly leader: PeerId | null
       readonly leaderAddresses: readonly string[]
+      /** Of who answers, in a run whose clusters are swarms of their own. */
+      readonly cluster?: string
     }
   | {
       readonly accepted: false

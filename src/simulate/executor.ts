@@ -3,7 +3,7 @@ import type { CodecName } from '../core/codec-names.js'
 import { type Assignment, payloadsOf, type Verdict } from '../core/entries.js'
 import type { Effect, NewEvent } from '../core/events.js'
 import type { AssignmentId, Hash, PeerId } from '../core/ids.js'
-import type { Manifest, Message, Topic } from '../core/messages.js'
+import type { Farewell, Manifest, Message, Topic } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
 import { unreported } from '../outer/merge.js'
 import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
@@ -31,7 +31,7 @@ export interface ClusterWorkers {
   settled(worker: SimulatedPeer, assignment: AssignmentId, outcome: Verdict['kind'] | null): void
   ended(worker: SimulatedPeer, outcome: string, reason: string): void
   /** @returns whether its account is kept back until its cluster is at its end too */
-  keepsAccount(worker: SimulatedPeer, say: () => void): boolean
+  keepsAccount(worker: SimulatedPeer, say: (account: Farewell) => void): boolean
 }
 
 /** What the executor needs of the swarm around it. */
@@ -535,9 +535,8 @@ export class VirtualExecutor {
 
   #farewell(peer: SimulatedPeer, to: PeerId): void {
     const account = { utilisation: 1, emulated: 0, bytesSent: {}, interClusterBytes: 0 }
-    const message: Message = { type: 'farewell', ...account }
-    const say = () => this.#send(peer, to, message)
-    if (this.parts.above?.keepsAccount(peer, say) !== true) say()
+    const say = (farewell: Farewell) => this.#send(peer, to, farewell)
+    if (this.parts.above?.keepsAccount(peer, say) !== true) say({ type: 'farewell', ...account })
   }
 }
 

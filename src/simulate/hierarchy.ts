@@ -2,7 +2,7 @@
 // cluster speaks for it above, as a worker whose local steps are the cluster's contributions.
 import type { Assignment, Verdict } from '../core/entries.js'
 import type { AssignmentId } from '../core/ids.js'
-import type { Manifest } from '../core/messages.js'
+import type { Farewell, Manifest } from '../core/messages.js'
 import { reportOfRound, representation } from '../core/representative.js'
 import type { PeerState } from '../core/state.js'
 import { clusterRun, shardsOf, upperRun } from '../swarmfile/hierarchy.js'
@@ -37,10 +37,12 @@ export class SimulatedHierarchy {
   readonly clock = new VirtualClock()
   readonly clusters = new Map<string, SimulatedSwarm>()
   readonly above: SimulatedSwarm
+  /** Processes that nothing gets from or to. */
+  readonly #cut = new Set<string>()
   /** Who speaks for a cluster. */
   readonly #speakers = new Map<string, SimulatedPeer>()
   /** Accounts of clusters that are not at their ends yet. */
-  readonly #accounts = new Map<string, () => void>()
+  readonly #accounts = new Map<string, (account: Farewell) => void>()
   readonly #verdicts = new Map<string, { assignment: AssignmentId; outcome: Verdict['kind'] | null }>()
 
   constructor({ run, devices, above, network = quietNetwork, seed = 1, dimensions, task }: HierarchyOptions) {
@@ -95,6 +97,41 @@ export class SimulatedHierarchy {
     swarm.crash(name)
     if (this.above.peers.has(name)) this.above.crash(name)
     if (this.#speakers.get(peer.device.cluster) === peer) this.#fallSilent(peer.device.cluster)
+  }
+
+  /** Nothing gets from or to it until it is mended: in its cluster, above, and as who speaks for its cluster there. */
+  cut(name: string): void {
+    this.#cut.add(name)
+    this.#partsOf(name, (swarm, part) => swarm.cut(part))
+  }
+
+  mend(name: string): void {
+    this.#cut.delete(name)
+    this.#partsOf(name, (swarm, part) => swarm.mend(part))
+  }
+
+  /** The process stands still. */
+  pause(name: string): void {
+    this.#partsOf(name, (swarm, part) => swarm.pause(part))
+  }
+
+  goOn(name: string): void {
+    this.#partsOf(name, (swarm, part) => swarm.goOn(part))
+  }
+
+  /** Its disk is lost, and the key on it; only one that is not running can lose it. */
+  wipe(name: string): void {
+    this.#clusterOf(name).wipe(name)
+    if (this.above.peers.has(name)) this.above.wipe(name)
+  }
+
+  /** What a process is: a peer of its cluster's swarm, maybe one above, and there its cluster while it speaks for it. */
+  #partsOf(name: string, act: (swarm: SimulatedSwarm, part: string) => void): void {
+    const swarm = this.#clusterOf(name)
+    act(swarm, name)
+    if (this.above.peers.has(name)) act(this.above, name)
+    const { cluster } = swarm.peer(name).device
+    if (this.speaker(cluster) === name) act(this.above, cluster)
   }
 
   /** Runs until virtual time is up, or the swarm above and all below it are at their ends. */
@@ -172,7 +209,7 @@ export class SimulatedHierarchy {
           this.#contribute(cluster, peer, news.manifest)
           break
         case 'conclude':
-          if (this.#speakers.get(cluster) === peer) this.#accounts.get(cluster)?.()
+          if (this.#speakers.get(cluster) === peer) this.#accounts.get(cluster)?.(news.account)
           break
         case 'end':
           if (this.#speakers.get(cluster) === peer) this.#fallSilent(cluster)
@@ -188,7 +225,15 @@ export class SimulatedHierarchy {
     this.#speakers.set(cluster, peer)
     this.#verdicts.delete(cluster)
     this.above.peer(cluster).disk.beginWith(holding.map((manifest) => this.#record(cluster, manifest)))
+    this.#connect(cluster, peer)
     this.above.start(cluster)
+  }
+
+  /** A cluster is reached above as far as who speaks for it is. */
+  #connect(cluster: string, { name }: SimulatedPeer): void {
+    if (this.#cut.has(name)) return this.above.cut(cluster)
+    this.above.mend(cluster)
+    for (const other of this.#cut) if (this.above.peers.has(other)) this.above.cut(other)
   }
 
   #fallSilent(cluster: string): void {

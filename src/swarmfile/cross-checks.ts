@@ -129,6 +129,12 @@ function hierarchy(file: Loose): readonly Problem[] {
       path: ['run', 'data', 'shards'],
       text: `run.data.shards is ${shards}, but ${clusters.length} clusters share them out`,
     })
+  for (const rule of ['steps', 'tokens'])
+    if (group(run.stop)[rule] !== undefined && group(run.stop)[rule] !== null)
+      problems.push({
+        path: ['run', 'stop', rule],
+        text: `run.stop.${rule} does not go with run.hierarchy: the swarm above counts contributions of clusters, not their local steps; give versions, loss or minutes`,
+      })
   if (run.warmStart !== undefined)
     problems.push({
       path: ['run', 'warmStart'],

@@ -5,9 +5,12 @@ import type { RunConfig } from './schema.js'
 const roundsWithoutLimit = 1_000
 
 /** `inner.scheduleSteps`, else what the stop rule allows: exact for steps and tokens, an upper bound for versions. */
-export function scheduledSteps({ inner, stop, localSteps }: RunConfig, tokensPerStep: number): number {
+export function scheduledSteps(run: RunConfig, tokensPerStep: number): number {
+  const { inner, stop, localSteps, hierarchy } = run
+
   if (inner.scheduleSteps !== undefined) return inner.scheduleSteps
   if (stop.steps !== undefined) return stop.steps
   if (stop.tokens !== undefined) return Math.ceil(stop.tokens / tokensPerStep)
-  return (stop.versions ?? roundsWithoutLimit) * localSteps
+  // A version of the swarm above sums up so many contributions of a cluster.
+  return (stop.versions ?? roundsWithoutLimit) * localSteps * (hierarchy?.contributions ?? 1)
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { Admission, Credential, Refusal } from '../ports/door.js'
 import { bytesOf, chainSchema, packChain, signatureSchema, unpackChain } from './certificates.js'
 import { CONTROL_CAP_BYTES } from './codec.js'
-import { addressesSchema, exactly, peerIdSchema } from './fields.js'
+import { addressesSchema, exactly, name, peerIdSchema } from './fields.js'
 
 const signSchema = bytesOf(32)
 const clock = z.int().nonnegative()
@@ -34,6 +34,7 @@ const admissionSchema = z
     genesis: z.string().max(CONTROL_CAP_BYTES),
     leader: peerIdSchema.nullable(),
     leaderAddresses: addressesSchema,
+    cluster: name.optional(),
     credential: credentialSchema,
     membership: chainSchema.transform(unpackChain).nullable(),
   })

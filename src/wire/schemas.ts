@@ -180,6 +180,7 @@ const memberMessageSchemas = [
       emulated: share,
       bytesSent: z.record(z.string().max(64), z.number().nonnegative()).readonly(),
       interClusterBytes: z.number().nonnegative(),
+      steps: whole.optional(),
     }),
   ),
 ] as const
@@ -234,6 +235,7 @@ export const helloAnswerSchema = exactly<HelloAnswer>()(
       genesis: longText,
       leader: peerIdSchema.nullable(),
       leaderAddresses: addressesSchema,
+      cluster: name.optional(),
     }),
     z.strictObject({ accepted: z.literal(false), reason: longText, later: z.boolean() }),
   ]),

@@ -18,8 +18,8 @@ export interface Ended {
 export interface Running {
   readonly process: ChildProcess
   readonly ended: Promise<Ended>
-  /** Resolves once stdout holds `text`. */
-  shows(text: string): Promise<void>
+  /** Resolves once stdout holds `text`, or what it describes. */
+  shows(text: string | RegExp): Promise<void>
 }
 
 /** Starts `node main ARGS` in `folder`. */
@@ -45,10 +45,10 @@ export function start(
   const ended = new Promise<Ended>((resolve) => {
     child.on('close', (code) => resolve({ code, stdout, stderr }))
   })
-  const shows = (text: string) =>
+  const shows = (text: string | RegExp) =>
     new Promise<void>((resolve, reject) => {
       const look = () => {
-        if (stdout.includes(text)) resolve()
+        if (typeof text === 'string' ? stdout.includes(text) : text.test(stdout)) resolve()
       }
       child.stdout.on('data', look)
       child.on('close', () => reject(new Error(`ended without showing ${text}:\n${stdout}\n${stderr}`)))

@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { statusLines } from '../../src/cli/status-lines.js'
 import { statusReport, type Told } from '../../src/cli/status-report.js'
 import { toleranceOf } from '../../src/core/configuration.js'
-import { peerId, runId } from '../../src/core/ids.js'
-import type { NamedPeer, PeerStatus } from '../../src/ports/status.js'
+import { assignmentId, peerId, runId } from '../../src/core/ids.js'
+import { type AboveStatus, type NamedPeer, type PeerStatus, unknownStanding } from '../../src/ports/status.js'
 import { type Running, realMain, run, start, Workplace } from './processes.js'
 
 const now = new Date('2026-01-01T00:00:10.000Z')
@@ -38,6 +38,8 @@ function said(
     voters: voters?.map(named) ?? null,
     next: next?.map(named) ?? null,
     tolerance: voters === null ? null : toleranceOf(voters.length),
+    above: null,
+    parent: null,
     members: [],
     revoked: [],
     addresses: [],
@@ -185,6 +187,69 @@ describe('The status of a run', () => {
     assert.match(told, /head +north is reached through anser, by relay/)
     assert.match(told, /head +south has none: .* --relay/)
     assert.doesNotMatch(text(running(said('anser', { members: members.slice(0, 1) }))), /head/)
+  })
+
+  it('of a hierarchical run is that of the swarm above, and of every cluster what it reported and took in', () => {
+    const voters = ['anser', 'branta']
+    const account = {
+      speaker: named('branta'),
+      present: true,
+      reports: 4,
+      contributions: 12,
+      reported: 19,
+      given: 20,
+    }
+    const above: AboveStatus = {
+      ...unknownStanding,
+      term: 5,
+      leader: named('anser'),
+      voters: voters.map(named),
+      tolerance: toleranceOf(2),
+      version: 20,
+      committed: 90,
+      clusters: [{ cluster: 'south', ...account }],
+    }
+    const parent = { merged: 18, round: assignmentId(80), collected: 2, wanted: 6, reporting: true }
+    const unknown = { ...unknownStanding, clusters: [] }
+    const told = [
+      running(said('cygnus', { term: 9, version: 70, above: unknown })),
+      running(said('anser', { version: 60, voters: ['anser'], above })),
+      running(
+        said('branta', {
+          cluster: 'south',
+          leader: 'branta',
+          version: 40,
+          voters: ['branta'],
+          above,
+          parent,
+        }),
+      ),
+    ]
+    const { leader, term, version, clusters, peers } = report(...told)
+    assert.deepEqual([leader, term, version], ['anser', 5, 20])
+    assert.deepEqual(
+      clusters.map(({ cluster, leader: own, version: at }) => [cluster, own, at]),
+      [
+        ['north', 'anser', 60],
+        ['south', 'branta', 40],
+      ],
+    )
+    assert.deepEqual(
+      peers.map(({ name, role, above: part }) => [name, role, part]),
+      [
+        ['cygnus', 'worker', null],
+        ['anser', 'leader', 'leader'],
+        ['branta', 'leader', 'voter'],
+      ],
+    )
+    const lines = text(...told)
+    assert.match(lines, /^cluster south\n {2}leader +branta leads term 3\n {2}voters +branta: one voter/m)
+    assert.match(lines, /if branta died: the cluster stands still until a majority is back/)
+    assert.match(
+      lines,
+      /reports +4 applied above, of 12 contributions, the latest made version 19; branta speaks for it, at a round from version 20/,
+    )
+    assert.match(lines, /above +took in version 18 last; 2 of 6 contributions are in .*, one is on its way/)
   })
 
   it('of a worker that keeps no ledger does not pretend to know who votes', () => {

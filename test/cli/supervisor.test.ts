@@ -40,8 +40,9 @@ class Swarm {
     this.says(name, { type: 'listening', id: peerId(name), addresses: [`/${name}`], ticket: null })
   }
 
-  says(name: string, report: Report): void {
-    const record = { time: '2026-01-01T00:00:00.000Z', peer: name, ...report }
+  says(name: string, report: Report, cluster?: string): void {
+    const about = cluster === undefined ? {} : { swarm: cluster }
+    const record = { time: '2026-01-01T00:00:00.000Z', peer: name, ...about, ...report }
     this.#listeners.get(name)?.message({ kind: 'record', record })
   }
 
@@ -120,6 +121,18 @@ describe('A swarm of one machine', () => {
     swarm.stops('branta')
     const end = await swarm.end
     assert.ok(end.kind === 'failed' && /peer cygnus ended unexpectedly/.test(end.error.message))
+  })
+
+  it('of a hierarchical run counts the voters of the swarm above, whatever a cluster says of its own', async () => {
+    const swarm = new Swarm(three)
+    swarm.begins(three)
+    const theirs = { voters: ['anser'], next: null, reason: 'it founded the swarm' }
+    swarm.says('anser', { type: 'voters', ...theirs }, 'north')
+    swarm.dies('anser')
+    assert.deepEqual(swarm.signals, [])
+    assert.match(swarm.notes.join(), /the others go on/)
+    for (const name of ['branta', 'cygnus']) swarm.finishes(name)
+    assert.deepEqual(await swarm.end, { kind: 'finished' })
   })
 
   it('goes on when its leader is asked to stop and others can lead', async () => {

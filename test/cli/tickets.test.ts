@@ -53,6 +53,8 @@ describe('From a run folder', () => {
       voters: [anser],
       next: null,
       tolerance: null,
+      above: null,
+      parent: null,
       members: [],
       revoked: [],
       addresses,

@@ -19,6 +19,8 @@ const status: PeerStatus = {
   voters: [{ name: 'anser', id }],
   next: null,
   tolerance: 'one voter: not fault-tolerant',
+  above: null,
+  parent: null,
   members: [{ name: 'anser', id, cluster: 'north', replica: true, present: true, reach: 'lan' }],
   revoked: [],
   addresses: ['/ip4/10.0.0.1/tcp/4001'],

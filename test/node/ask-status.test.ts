@@ -33,6 +33,8 @@ describe('The status of a peer', () => {
       voters: null,
       next: null,
       tolerance: null,
+      above: null,
+      parent: null,
       members: [],
       revoked: [],
       addresses: [],

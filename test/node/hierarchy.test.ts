@@ -114,3 +114,57 @@ describe('Two clusters under a swarm', function () {
     assertOneDigestEach([anser, ...others], 'north')
   })
 })
+
+describe('A peer that joins a hierarchical run with no file', function () {
+  this.timeout(120_000)
+  beforeEach(() => nest.open())
+  afterEach(() => nest.close())
+
+  /** North and south, with nothing but the address of the one in the south to go by. */
+  async function begun(): Promise<{ readonly southern: string; readonly branta: RunningPeer }> {
+    const swarm = hierarchy({ stop: { versions: 100_000 } }, [
+      ['anser', 'north'],
+      ['branta', 'south'],
+    ])
+    const anser = nest.start({ name: 'anser', founder: true, swarm })
+    const branta = nest.start({ name: 'branta', bootstrap: [await addressOf(anser)], swarm })
+    const [southern] = (await branta.next('listening')).addresses
+    await branta.next('leader', ({ swarm: of }) => of === 'south')
+    return { southern, branta }
+  }
+
+  const trains = (leader: RunningPeer, worker: string, cluster: string) =>
+    leader.next('applied', (record) => record.swarm === cluster && record.worker === worker)
+
+  it('trains in the cluster of the member that answers it, and says so', async () => {
+    const { southern, branta } = await begun()
+    const cygnus = nest.start({ name: 'cygnus', bootstrap: [southern] })
+    const { message } = await cygnus.next('warning', (record) => record.message.includes('cluster'))
+    assert.match(
+      message,
+      /goes to cluster south, that of the member .*; --cluster chooses among north, south\./,
+    )
+    assert.equal((await cygnus.next('run-started')).cluster, 'south')
+    await trains(branta, 'cygnus', 'south')
+  })
+
+  it('trains in the cluster that it asks for, and goes on there when it is started again', async () => {
+    const { southern } = await begun()
+    const start = (resume: boolean, cluster: string | null) =>
+      nest.start({ name: 'cygnus', bootstrap: [southern], cluster, resume })
+    const first = start(false, 'north')
+    assert.equal((await first.next('run-started')).cluster, 'north')
+    await first.next('contributed', ({ swarm }) => swarm === 'north')
+    await first.stop()
+    await assert.rejects(start(true, 'south').ended, /cygnus was in cluster north, and what it keeps/)
+    const again = start(true, null)
+    assert.equal((await again.next('run-started')).cluster, 'north')
+    await again.next('contributed', ({ swarm }) => swarm === 'north')
+  })
+
+  it('is told the clusters of the run where it asks for another', async () => {
+    const { southern } = await begun()
+    const cygnus = nest.start({ name: 'cygnus', bootstrap: [southern], cluster: 'west' })
+    await assert.rejects(cygnus.ended, /cluster west is not one of the run's: north, south/)
+  })
+})

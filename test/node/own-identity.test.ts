@@ -39,13 +39,14 @@ describe('A peer that starts', () => {
   /** Takes the folder as a process would. */
   async function start(
     kept: Genesis | null,
-    how = { resume: kept !== null, canAsk: true },
+    how: Partial<Record<'resume' | 'canAsk' | 'hasMet', boolean>> = {},
   ): Promise<Identity> {
     for (const disk of open.splice(0)) await disk.close()
     const disk = new PeerDisk(root, 'bob')
     await disk.lock()
     open.push(disk)
-    return takeIdentity(disk, kept, how, (message) => warnings.push(message))
+    const told = { resume: kept !== null, canAsk: true, hasMet: false, ...how }
+    return takeIdentity(disk, kept, told, (message) => warnings.push(message))
   }
 
   /** Saves a snapshot of version 0 with the ledger at this entry of term 1. */
@@ -172,6 +173,14 @@ describe('A peer that starts', () => {
     const anew = await start(null)
     assert.deepEqual(anew.key, before.key)
     assert.equal(await open[0].workerRecord(), null)
+  })
+
+  it('is new to its run where it died before it had a log, and not where others had taken it in or its folder was lost', async () => {
+    await start(null)
+    assert.ok((await start(genesis)).isNew)
+    assert.ok(!(await start(genesis, { hasMet: true })).isNew)
+    await rm(own('key'))
+    assert.ok(!(await start(genesis)).isNew)
   })
 
   it('without going on with the replica in its folder comes as another peer', async () => {

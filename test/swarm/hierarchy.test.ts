@@ -8,7 +8,9 @@ import {
   assertAllFinished,
   assertNothingLostOrTwice,
   hierarchy,
+  nine,
 } from './hierarchies.js'
+import { votersOf } from './swarms.js'
 
 const latestMs = 600_000
 
@@ -48,6 +50,17 @@ describe('A hierarchical run', () => {
     const run = hierarchy().startAll().run(latestMs)
     assertWholeRun(run)
     for (const cluster of run.clusters.keys()) assert.ok(accounts(run, cluster).applied.length >= 3, cluster)
+  })
+
+  it('sums up at its end the local steps of its clusters, by their own accounts', () => {
+    const run = hierarchy().startAll().run(latestMs)
+    const steps = [...run.clusters.values()].map((swarm) => swarm.promises.ledger.steps)
+    const [finished] = run.above.of('run-finished')
+    assert.equal(
+      finished.steps,
+      steps.reduce((sum, own) => sum + own),
+    )
+    assert.deepEqual(Object.keys(finished.utilisation).sort(), [...run.clusters.keys()].sort())
   })
 
   it('lowers the loss of the swarm above', () => {
@@ -152,6 +165,21 @@ describe('A swarm above whose leader is lost', () => {
     run.start(lost)
     assertWholeRun(run.run(latestMs), 60)
   })
+
+  it('goes on with others in the place of its voters when they go one after the other, for good', () => {
+    const above = nine.map(({ name }) => name)
+    const run = hierarchy({ above, changes: { stop: { versions: 150 } } }).startAll()
+    run.run(settledMs)
+    for (const lost of ['north-1', 'south-1', 'east-1']) {
+      run.crash(lost)
+      // Silent for ten seconds, it is let go; and its successor has proved itself after five more.
+      run.run(run.clock.now + 20_000)
+      const voters = votersOf(run.above)
+      assert.equal(voters.length, 3)
+      assert.ok(!voters.includes(lost), `${lost} still votes: ${voters.join()}`)
+    }
+    assertWholeRun(run.run(latestMs), 150)
+  })
 })
 
 describe('Whoever is lost and comes back, whenever', function () {
@@ -188,6 +216,88 @@ describe('Whoever is lost and comes back, whenever', function () {
         assertWholeRun(run.run(latestMs), 60)
       }),
       { numRuns: 40 },
+    )
+  })
+})
+
+const kinds = ['kill', 'wipe', 'cut', 'pause'] as const
+
+interface Fault {
+  readonly kind: (typeof kinds)[number]
+  readonly atMs: number
+  readonly forMs: number
+  readonly whom: string
+}
+
+const faults = fc.array(
+  fc.record({
+    kind: fc.constantFrom(...kinds),
+    atMs: fc.integer({ min: 8_000, max: 25_000 }),
+    forMs: fc.integer({ min: 100, max: 8_000 }),
+    whom: fc.constantFrom('north', 'south', 'east', 'above', ...nine.map(({ name }) => name)),
+  }),
+  { maxLength: 6 },
+)
+
+/**
+ * Strikes the leader of a cluster, or above, or a peer by name: one at a time, and one disk in all, for two may be a
+ * majority of the voters of some swarm.
+ */
+function strike(run: SimulatedHierarchy, { kind, atMs, forMs, whom }: Fault, struck: Set<string>): void {
+  run.clock.after(atMs, () => {
+    const named = nine.some(({ name }) => name === whom)
+    const name = named ? whom : whom === 'above' ? run.above.leader() : run.speaker(whom)
+    if (name === null || [...struck].some((other) => other !== 'a disk')) return
+    if (kind === 'wipe' && struck.has('a disk')) return
+    struck.add(name)
+    const undo = doTo(run, kind, name)
+    if (kind === 'wipe') struck.add('a disk')
+    run.clock.after(forMs, () => {
+      undo()
+      struck.delete(name)
+    })
+  })
+}
+
+function doTo(run: SimulatedHierarchy, kind: Fault['kind'], name: string): () => void {
+  switch (kind) {
+    case 'kill':
+    case 'wipe':
+      run.crash(name)
+      if (kind === 'wipe') run.wipe(name)
+      return () => run.start(name)
+    case 'cut':
+      run.cut(name)
+      return () => run.mend(name)
+    case 'pause':
+      run.pause(name)
+      return () => run.goOn(name)
+  }
+}
+
+describe('Whoever is lost, cut off or stands still, and comes back, whenever', function () {
+  // Half a second for each run where nothing else runs.
+  this.timeout(120_000)
+  it('nothing that a cluster reported is lost or counted twice', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 2 ** 20 }), faults, (seed, planned) => {
+        const run = hierarchy({
+          seed,
+          network: {
+            latencyMs: 1,
+            betweenMs: 60,
+            jitterMs: 20,
+            loss: 0.02,
+            duplication: 0.02,
+            bytesPerSecond: Number.POSITIVE_INFINITY,
+          },
+          changes: { stop: { versions: 90 } },
+        }).startAll()
+        const struck = new Set<string>()
+        for (const fault of planned) strike(run, fault, struck)
+        assertWholeRun(run.run(latestMs), 90)
+      }),
+      { numRuns: 20 },
     )
   })
 })

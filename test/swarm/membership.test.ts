@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { quietNetwork } from '../../src/simulate/network.js'
 import type { TraceLine } from '../../src/simulate/swarm.js'
-import { appliedSince, equals, outcomes, record, simulate, trio } from './swarms.js'
+import { appliedSince, equals, outcomes, record, simulate, trio, votersOf } from './swarms.js'
 
 describe('A late joiner', () => {
   it('trains within one round of joining, whenever it joins', () => {
@@ -234,5 +234,24 @@ describe('The stop rule', () => {
     const swarm = simulate({ devices: equals(8), changes: { startPeers: 8, stop: { versions: 13 } } })
     swarm.startAll().run(60_000)
     assert.equal(swarm.of('run-finished')[0].versions, 13)
+  })
+})
+
+describe('A swarm with more peers than replicas', () => {
+  it('outlives its voters one after the other: another member takes the place of each', () => {
+    const swarm = simulate({ devices: equals(6), changes: { stop: { versions: 100_000 } } }).startAll()
+    swarm.run(12_000)
+    for (let losses = 0; losses < 3; losses++) {
+      const voters = votersOf(swarm)
+      assert.equal(voters.length, 3)
+      const lost = voters[0]
+      swarm.crash(lost)
+      swarm.run(swarm.clock.now + 25_000)
+      const after = votersOf(swarm)
+      assert.ok(after.length === 3 && !after.includes(lost), `${lost} is lost, and ${after.join()} vote`)
+    }
+    const before = swarm.promises.ledger.version
+    swarm.run(swarm.clock.now + 5_000)
+    assert.ok(swarm.promises.ledger.version > before)
   })
 })

@@ -42,6 +42,11 @@ export function toyOf({ task }: SimulatedSwarm): QuadraticTask {
   return task
 }
 
+/** Names of those who vote, by the committed ledger. */
+export function votersOf({ promises: { ledger } }: SimulatedSwarm): readonly string[] {
+  return ledger.configuration.voters.map((id) => ledger.members[id].name)
+}
+
 /** A trace that remembers every message of one type as its receiver saw it. */
 export function record(lines: TraceLine[]): (line: TraceLine) => void {
   return (line) => lines.push(line)

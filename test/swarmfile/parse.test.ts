@@ -114,6 +114,11 @@ describe('A swarm file', () => {
       /links\.1\.between joins the same clusters as links\.0/,
     ],
     [
+      'a hierarchy that stops by local steps',
+      'run: { hierarchy: {}, stop: { steps: 100 } }',
+      /run\.stop\.steps does not go with run\.hierarchy: .* give versions, loss or minutes/,
+    ],
+    [
       'a warm start of a hierarchy',
       'run: { hierarchy: {}, warmStart: runs/x }',
       /run\.warmStart does not go with run\.hierarchy/,

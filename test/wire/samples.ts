@@ -256,6 +256,14 @@ export const messages: fc.Arbitrary<Message> = fc.oneof(
     bytesSent: fc.dictionary(names, positive, { maxKeys: 5, noNullPrototype: true }),
     interClusterBytes: positive,
   }),
+  record({
+    type: fc.constant('farewell' as const),
+    utilisation: positive,
+    emulated: positive,
+    bytesSent: fc.constant({}),
+    interClusterBytes: positive,
+    steps: whole,
+  }),
 )
 
 export const hellos: fc.Arbitrary<Hello> = record({

@@ -1,0 +1,172 @@
+// A hierarchical run in real processes: all of them killed at once, stopped and gone on with, looked at, and recovered
+// by force where the voters of its upper swarm, or of a cluster, are gone for good.
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { readRecords } from '../../src/faults/event-file.js'
+import { type RecordOf, type RunRecord, recordsOf } from '../../src/faults/records.js'
+import { isKept, judge } from '../../src/faults/verdict.js'
+import { type Ended, type Running, realMain, run, start, Workplace } from './processes.js'
+
+const swarm = {
+  name: 'two',
+  run: {
+    model: { preset: 'nano' },
+    inner: { batch: 1 },
+    data: { shards: 4 },
+    outer: { bufferSize: 2 },
+    localSteps: 8,
+    hierarchy: { contributions: 2, codec: 'int8', outer: { bufferSize: 2, momentum: 0.3 } },
+    checkpoints: { everyVersions: 4 },
+    validation: { everyVersions: 10_000, batches: 1 },
+    stop: { versions: 1_000_000 },
+  },
+  clusters: [{ name: 'north' }, { name: 'south' }],
+  peers: [
+    { name: 'anser', cluster: 'north' },
+    { name: 'anas', cluster: 'north' },
+    { name: 'aythya', cluster: 'north' },
+    { name: 'branta', cluster: 'south' },
+  ].map((peer) => ({ ...peer, slowdown: 4 })),
+}
+
+/** What was acknowledged: entries that a leader told to be committed. */
+const applied = (records: readonly RunRecord[], of: string | undefined): readonly RecordOf<'applied'>[] =>
+  recordsOf(records, 'applied').filter(({ swarm }) => swarm === of)
+
+/** Of a cluster, what it takes in from above makes versions too. */
+const newest = (records: readonly RunRecord[], of: string | undefined): number => {
+  const merged = recordsOf(records, 'merged').filter(({ swarm }) => swarm === of)
+  return Math.max(0, ...[...applied(records, of), ...merged].map(({ version }) => version))
+}
+
+/** Version above that a cluster took in last. */
+const takenIn = (records: readonly RunRecord[], cluster: string): number =>
+  Math.max(
+    0,
+    ...recordsOf(records, 'merged').flatMap(({ swarm, above }) => (swarm === cluster ? (above ?? 0) : [])),
+  )
+
+describe('A hierarchical run in processes of its own', function () {
+  this.timeout(240_000)
+  const place = new Workplace()
+  const left: Running[] = []
+  after(async () => {
+    for (const { process } of left) process.kill('SIGKILL')
+    await Promise.all(left.map(({ ended }) => ended))
+    place.remove()
+  })
+  const folder = 'runs/two'
+  const inRun = (...path: string[]) => join(place.folder, folder, ...path)
+  const records = () => readRecords(inRun('events.jsonl'))
+  const up = (...args: string[]): Running => {
+    writeFileSync(join(place.folder, 'two.yaml'), JSON.stringify(swarm))
+    const running = start(realMain, ['up', 'two.yaml', '--engine', 'onnx-cpu', ...args], place.folder)
+    left.push(running)
+    return running
+  }
+  const command = (...args: string[]): Promise<Ended> => run(realMain, args, place.folder)
+  const resumed = (name: string): Running => {
+    const args = ['peer', 'two.yaml', '--name', name, '--resume', '--out', folder, '--engine', 'onnx-cpu']
+    const running = start(realMain, args, place.folder)
+    left.push(running)
+    return running
+  }
+  const kill = (names: readonly string[]) => {
+    for (const name of names) {
+      const { pid } = JSON.parse(readFileSync(inRun('peers', name, 'status.json'), 'utf8')) as { pid: number }
+      process.kill(pid, 'SIGKILL')
+    }
+  }
+
+  it('goes on from what was acknowledged in each of its swarms after all processes died at once', async () => {
+    const first = up()
+    // Three vote above, and both clusters have something to lose.
+    await first.shows(/\[north\] voters: \w+, \w+, \w+ \(/)
+    await first.shows(/ {2}voters: \w+, \w+, \w+ \(/)
+    await first.shows(/ {2}version 8 of/)
+    await first.shows(/\[south\] takes in version/)
+    kill(readdirSync(inRun('peers')))
+    assert.equal((await first.ended).code, 9)
+    const before = await records()
+
+    const second = up('--resume', '--out', folder)
+    await second.shows(`  version ${newest(before, undefined) + 4} of`)
+    // Once all have stopped, nobody leads any more.
+    const { leader, peers } = JSON.parse((await command('status', folder, '--json')).stdout)
+    assert.ok(
+      peers.some((peer: { name: string; above: string }) => peer.name === leader && peer.above === 'leader'),
+    )
+    second.process.kill('SIGINT')
+    assert.equal((await second.ended).code, 130)
+    const between = await records()
+
+    const told = await command('status', folder, '--json')
+    const { version, clusters } = JSON.parse(told.stdout)
+    // The peers that stopped last may have told of a commit that those which had gone before did not hear of.
+    const isBetween = (what: string, value: number, of: (records: readonly RunRecord[]) => number) =>
+      assert.ok(value >= of(before) && value <= of(between), `${what} ${value}`)
+    isBetween('version', version, (some) => newest(some, undefined))
+    for (const { cluster, voters, version: own, account, parent } of clusters) {
+      assert.equal(voters.length, cluster === 'north' ? 3 : 1)
+      isBetween(cluster, own, (some) => newest(some, cluster))
+      const reports = (some: readonly RunRecord[]) =>
+        new Set(
+          applied(some, undefined).flatMap(({ worker, version: at }) => (worker === cluster ? [at] : [])),
+        ).size
+      isBetween(`reports of ${cluster}`, account.reports, reports)
+      isBetween(`taken in by ${cluster}`, parent.merged, (some) => takenIn(some, cluster))
+    }
+
+    const stopAfter = String(newest(between, undefined) + 4)
+    const third = up('--resume', '--out', folder, '--stop-after', stopAfter)
+    const { code, stdout } = await third.ended
+    assert.equal(code, 0, stdout)
+    const all = await records()
+    const verdict = judge(all)
+    assert.ok(isKept(verdict), JSON.stringify(verdict.checked.filter(({ broken }) => broken.length > 0)))
+    for (const of of [undefined, 'north', 'south']) {
+      for (const [earlier, later] of [
+        [before, between],
+        [between, all],
+      ]) {
+        const known = new Map(applied(earlier, of).map(({ version, assignment }) => [version, assignment]))
+        const news = applied(later.slice(earlier.length), of).filter(({ version }) => !known.has(version))
+        assert.ok(news.length > 0, `${of ?? 'the swarm above'} made no further version`)
+        const least = Math.min(...news.map(({ version }) => version))
+        assert.ok(least > newest(earlier, of), `${of ?? 'the swarm above'} fell behind what was acknowledged`)
+      }
+    }
+  })
+
+  it('goes on with one voter above, and one in a cluster, where the others are gone for good', async () => {
+    const before = await records()
+    for (const name of ['anser', 'anas']) rmSync(inRun('peers', name), { recursive: true })
+    const asked = await command('recover', folder, '--name', 'branta', '--above')
+    assert.equal(asked.code, 6, asked.stderr)
+    assert.match(asked.stdout, /^branta holds the ledger above the clusters up to entry \d+/)
+    assert.match(asked.stderr, /nothing was changed[\s\S]*recover runs\/two --name branta --above --force/)
+    for (const args of [['branta', '--above'], ['aythya']]) {
+      const done = await command('recover', folder, '--force', '--name', ...args)
+      assert.deepEqual([done.code, done.stderr], [0, ''])
+    }
+    const { stdout } = await command('status', folder, '--json')
+    const { voters, epoch, clusters } = JSON.parse(stdout)
+    const north = clusters.find(({ cluster }: { cluster: string }) => cluster === 'north')
+    assert.deepEqual([voters, epoch, north.voters, north.epoch], [['branta'], 1, ['aythya'], 1])
+
+    const [branta, aythya] = ['branta', 'aythya'].map(resumed)
+    await branta.shows(/contributions of north/)
+    await branta.shows(/contributions of south/)
+    for (const { process } of [aythya, branta]) process.kill('SIGINT')
+    await Promise.all([aythya.ended, branta.ended])
+    const verdict = judge(await records())
+    assert.ok(isKept(verdict), JSON.stringify(verdict.checked.filter(({ broken }) => broken.length > 0)))
+    // Versions that nobody but the lost ones had acknowledged may be made anew: what counts is what follows.
+    const news = (await records()).slice(before.length)
+    const recovered = recordsOf(news, 'recovered').find(({ swarm }) => swarm === undefined)
+    assert.ok(recovered !== undefined)
+    const since = applied(news, undefined).filter(({ index }) => index > recovered.index)
+    assert.deepEqual([...new Set(since.map(({ worker }) => worker))].sort(), ['north', 'south'])
+  })
+})
