@@ -61,7 +61,15 @@ describe('The search for a run', () => {
     search.greet(mesh, bob)
     await settled()
     search.greet(mesh, alice)
-    assert.deepEqual(await found, genesis)
+    assert.deepEqual((await found).genesis, genesis)
+  })
+
+  it('tells of which cluster the member is that answered, where clusters are swarms of their own', async () => {
+    const { mesh } = meshOf({ [bob]: () => ({ ...welcome, cluster: 'lake' }) })
+    const search = searchWith()
+    const found = search.run(mesh, running)
+    search.greet(mesh, bob)
+    assert.equal((await found).cluster, 'lake')
   })
 
   it('calls the leader where the peer that answered knows it', async () => {
@@ -81,7 +89,7 @@ describe('The search for a run', () => {
     const search = searchWith()
     const found = search.run(mesh, running)
     search.greet(mesh, bob)
-    assert.deepEqual(await found, genesis)
+    assert.deepEqual((await found).genesis, genesis)
   })
 
   it('asks a peer that is in no run yet again, until it is', async () => {
@@ -94,7 +102,7 @@ describe('The search for a run', () => {
       await settled()
       mock.timers.tick(1_000)
     }
-    assert.deepEqual(await found, genesis)
+    assert.deepEqual((await found).genesis, genesis)
     assert.equal(asked.length, 3)
   })
 
@@ -132,7 +140,7 @@ describe('The search for a run', () => {
     const same = searchWith({ run: runIdOf(genesis, sha256) })
     const joined = same.run(mesh, running)
     same.greet(mesh, alice)
-    assert.deepEqual(await joined, genesis)
+    assert.deepEqual(await joined, { genesis, cluster: null })
   })
 
   it('gives up a minute after calling in vain, saying whom and why', async () => {
