@@ -1,6 +1,6 @@
 // Who speaks for a cluster in the swarm above: the leader of the cluster, as long as it leads.
 import { clusterFarewell } from './conclusion.js'
-import type { AssignmentId } from './ids.js'
+import type { Assignment } from './entries.js'
 import type { Farewell, Manifest } from './messages.js'
 import type { PeerState } from './state.js'
 
@@ -29,10 +29,14 @@ export function representation(before: PeerState, after: PeerState): readonly Re
 
 /**
  * The committed report of a round above: a successor's worker takes that round up once more, and it may be done before.
+ * A swarm that was recovered by force may give the name of a round that it lost to another, from another version.
  */
-export function reportOfRound(state: PeerState, round: AssignmentId): Manifest | null {
+export function reportOfRound(
+  state: PeerState,
+  { id, base }: Pick<Assignment, 'id' | 'base'>,
+): Manifest | null {
   const report = reportOf(state)
-  return report?.assignment === round ? report : null
+  return report?.assignment === id && report.base === base ? report : null
 }
 
 function conclusion(state: PeerState): readonly Representation[] {

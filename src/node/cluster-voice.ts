@@ -128,7 +128,7 @@ export class ClusterVoice {
     const { id, base, baseDigest: digest, steps } = assignment
     const round = { id, base, steps }
     const { cluster } = this.parts
-    const report = reportOfRound(cluster.state(), id)
+    const report = reportOfRound(cluster.state(), assignment)
     if (report !== null) return this.contribute(report)
     cluster.dispatch({ type: 'parent-round', round, digest, verdict: this.#verdict })
   }

@@ -176,11 +176,12 @@ export class SimulatedHierarchy {
     keepsAccount: ({ name }, say) => this.clusters.has(name) && this.#accounts.set(name, say).has(name),
   }
 
-  #begun({ name }: SimulatedPeer, { id, base, baseDigest: digest, steps }: Assignment, theta: Float32Array) {
+  #begun({ name }: SimulatedPeer, assignment: Assignment, theta: Float32Array) {
+    const { id, base, baseDigest: digest, steps } = assignment
     const swarm = this.clusters.get(name)
     const speaker = this.#speakers.get(name)
     if (swarm === undefined || speaker === undefined) return false
-    const report = speaker.memory === null ? null : reportOfRound(speaker.memory.state, id)
+    const report = speaker.memory === null ? null : reportOfRound(speaker.memory.state, assignment)
     if (report !== null) {
       this.#contribute(name, speaker, report)
       return true
