@@ -96,9 +96,12 @@ export function onRedirect(turn: Turn, from: PeerId, { epoch, term, leader, repl
 /** One of those who may lead says who else may: this peer was away while others became voters. */
 function learnReplicas(turn: Turn, replicas: readonly Address[]): void {
   const { state } = turn
-  const before = state.replicas.filter(({ peer }) => !replicas.some((other) => other.peer === peer))
+  const { replica } = state
+  // What was told before the own ledger names them is out of date: one of them may be a mere worker by now.
+  const told = replica === null || state.replicasAt > replica.ledger.replicasAt ? state.replicas : []
+  const before = told.filter(({ peer }) => !replicas.some((other) => other.peer === peer))
   // Until the own ledger says something newer.
-  const replicasAt = state.replica === null ? state.replicasAt : state.replica.ledger.index + 1
+  const replicasAt = replica === null ? state.replicasAt : replica.ledger.index + 1
   change(turn, { replicas: [...replicas, ...before].slice(0, mostReplicas), replicasAt })
 }
 

@@ -20,7 +20,9 @@ export function mayLead({ state }: Turn, from: PeerId): boolean {
   const isNamed = replicas.some(({ peer }) => peer === from)
   if (replica === null) return replicas.length === 0 || isNamed
   if (isNamed && replicasAt > replica.ledger.replicasAt) return true
-  return isVoter(replica.configuration, from) || replica.ledger.members[from]?.replica === true
+  const member = replica.ledger.members[from]
+  // Who was let go may come back as a worker, and a worker may lie.
+  return isVoter(replica.configuration, from) || (member?.replica === true && member.present)
 }
 
 export function leaderIsAlive({ state, at }: Turn): boolean {

@@ -142,16 +142,12 @@ function leaderOf(swarm: SimulatedSwarm): SimulatedPeer | undefined {
   return peer?.isPaused === false ? peer : undefined
 }
 
-/**
- * Replicas do not lie: the run counts on that. Nor do those who were: whoever was away meanwhile takes them for what
- * they were.
- */
+/** Voters, and those who may become voters, do not lie: the run counts on that. */
 export const isMereWorker = ({ promises }: SimulatedSwarm, { id, memory }: SimulatedPeer): boolean =>
   memory !== null &&
   memory.state.replica === null &&
   memory.state.joined &&
-  promises.ledger.members[id]?.replica === false &&
-  !promises.committed.some((entry) => entry.kind === 'admit' && entry.peer === id && entry.replica)
+  promises.ledger.members[id]?.replica === false
 
 const votes = (swarm: SimulatedSwarm, { id }: SimulatedPeer): boolean =>
   swarm.promises.ledger.configuration.voters.includes(id)

@@ -3,7 +3,17 @@ import assert from 'node:assert/strict'
 import type { Entry } from '../../src/core/entries.js'
 import { assignmentId, peerId } from '../../src/core/ids.js'
 import type { Join, LeaderMessage, Redirect } from '../../src/core/messages.js'
-import { Driven, digestOf, founder, heldAfter, manifestOf, other, setupOf, third } from './driven.js'
+import {
+  admission,
+  Driven,
+  digestOf,
+  founder,
+  heldAfter,
+  manifestOf,
+  other,
+  setupOf,
+  third,
+} from './driven.js'
 import {
   append,
   apply,
@@ -130,6 +140,30 @@ describe('What a leader says', () => {
       assert.deepEqual(driven.refused(), [{ what: 'heartbeat', reason: 'it is no voter' }])
       assert.deepEqual([driven.state.term, driven.state.leader], [1, founder])
     }
+  })
+
+  it('counts no more from a replica that was let go: it may be back as a mere worker', () => {
+    const evict: Entry = {
+      kind: 'evict',
+      peer: third,
+      reason: 'it left',
+      left: true,
+      index: start + 1,
+      term: 1,
+    }
+    const driven = append(member(true), [evict]).from(third, heartbeat({ term: 9 }))
+    assert.deepEqual(driven.refused(), [{ what: 'heartbeat', reason: 'it is no voter' }])
+  })
+
+  it('counts no more from a replica that became a worker, whoever else is named as one after that', () => {
+    const demoted: Entry = { ...admission(third, false), index: start + 1, term: 1 }
+    const driven = append(member(true), [demoted])
+    driven.at += 60_000
+    driven.timer('rejoin')
+    const replicas = [founder].map((peer) => ({ peer, addresses: [] }))
+    driven.from(founder, { type: 'redirect', ...fenced, leader: founder, replicas })
+    driven.from(third, heartbeat({ term: 9 }))
+    assert.deepEqual(driven.refused(), [{ what: 'heartbeat', reason: 'it is no voter' }])
   })
 
   it('counts only from the one leader of a term (5.2)', () => {
