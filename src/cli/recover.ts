@@ -76,7 +76,7 @@ const subjectOf = { run: 'the run', cluster: 'its cluster', above: 'the swarm ab
 const whatOfThose = {
   run: 'the text of those is given again',
   cluster:
-    'the text of those is given again, and what the cluster had reported of them by then counts above once more when it is reported anew',
+    'the text of those is given again; what the cluster has moved and not reported is given up as well, for it cannot be told what of it counts above already',
   above: 'a cluster whose report was among them reports it again, unless it had heard that it was applied',
 } as const
 

@@ -152,6 +152,8 @@ export interface MergeEntry {
   readonly payload: Hash | null
   /** What was reported and applied there since the last merge; null if nothing was. */
   readonly sent: { readonly payload: Hash; readonly codec: CodecName } | null
+  /** Whether the cluster gives up what it has moved by itself: it does not know what of that counts above already. */
+  readonly afresh: boolean
   /** What theta becomes by it: the version before, if nothing is taken in. */
   readonly version: Version
 }

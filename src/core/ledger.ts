@@ -86,6 +86,8 @@ export interface Configuration {
 export interface ParentState {
   /** Newest version of that swarm whose theta was taken in. */
   readonly version: Version
+  /** Of the cluster, when it was taken in. */
+  readonly epoch: Epoch
   /** What it works at there. */
   readonly round: ParentRound | null
   /** Contributions applied since the round was taken up or reported, and the sum of their losses. */
@@ -281,7 +283,14 @@ function applyBody(state: LedgerState, entry: Entry): LedgerState {
       return {
         ...state,
         version,
-        parent: { version: round.base, round, contributions, losses, report: null },
+        parent: {
+          version: round.base,
+          epoch: state.configuration.epoch,
+          round,
+          contributions,
+          losses,
+          report: null,
+        },
       }
     }
     case 'finish':

@@ -3,6 +3,7 @@ import { call } from './acquaintance.js'
 import { beginFinish, concludeIfReady } from './conclusion.js'
 import { isVoter } from './configuration.js'
 import { heartbeatMs, silenceMs } from './deadlines.js'
+import { donorsOf } from './donors.js'
 import type { Entry } from './entries.js'
 import { commitUpTo, onAppend } from './following.js'
 import type { Hash, PeerId, Version } from './ids.js'
@@ -244,9 +245,17 @@ export function onSnapshotInstalled(turn: Turn, ledger: LedgerState, digest: Has
   persistTerm(turn)
   awaitLeader(turn)
   rejoinIfLetGo(turn, ledger)
+  holdReport(turn, ledger)
   getBase(turn)
   validateIfDue(turn)
   concludeIfReady(turn)
+}
+
+/** The bytes of a cluster's report are of no version: without them nobody can say what of its movement was reported. */
+function holdReport(turn: Turn, { parent }: LedgerState): void {
+  const payload = parent?.report?.payload
+  if (payload === undefined || turn.state.replica?.payloads[payload]) return
+  emit(turn, { type: 'hold-payload', payload, donors: donorsOf(turn, null) })
 }
 
 export function onSnapshotFailed(turn: Turn, reason: string): void {

@@ -7,7 +7,7 @@ import type { AssignmentId, Hash } from './ids.js'
 import type { LedgerState } from './ledger.js'
 import type { Manifest } from './messages.js'
 import { holdsLease, propose } from './proposals.js'
-import { changeLead, emit, type Replica, refuse, type Turn } from './state.js'
+import { changeLead, emit, type Replica, refuse, report, type Turn } from './state.js'
 
 /** The swarm above gave the cluster a round; its theta is here and durable under its digest. */
 export function onParentRound(turn: Turn, offer: ParentOffer): void {
@@ -41,18 +41,29 @@ function takeUpRound(turn: Turn): void {
   if (lead === null || replica === null || offer === null) return
   const { round, digest, verdict } = offer
   const { parent } = lead.head
+  const afresh = lacksEarlierReports(lead.head)
   // A swarm that was recovered by force may give the name of a round that it lost to another.
-  if (parent?.round?.id === round.id && parent.version === round.base)
+  if (parent?.round?.id === round.id && parent.version === round.base && !afresh)
     return changeLead(turn, { offer: null })
-  const sent = appliedReport(lead.head, verdict)
+  const sent = afresh ? null : appliedReport(lead.head, verdict)
   // The first theta above is the one from which every cluster begins; a recovery by force goes back to an older one.
-  const isNews = round.base !== (parent?.version ?? 0) || sent !== null
+  const isNews = round.base !== (parent?.version ?? 0) || sent !== null || afresh
   // A leader that came by a snapshot may lack what was reported before: an entry is never without what it names.
   if (isNews && !holdsAll(turn, replica, sent === null ? [digest] : [digest, sent.payload])) return
   const version = lead.head.version + (isNews ? 1 : 0)
-  propose(turn, { kind: 'merge', round, payload: isNews ? digest : null, sent, version })
+  propose(turn, { kind: 'merge', round, payload: isNews ? digest : null, sent, afresh, version })
   changeLead(turn, { offer: null, reporting: null, roundAt: turn.at })
+  if (!afresh) return
+  const message = `After the recovery by force this cluster begins afresh from version ${round.base} above; what it had moved and not reported is given up.`
+  report(turn, { type: 'warning', message })
 }
+
+/**
+ * Whether the cluster was recovered by force since it took in a theta: it may have lost which of its reports were
+ * applied above, and even their bytes. Counting what it has moved anew might count it twice.
+ */
+const lacksEarlierReports = ({ parent, configuration }: LedgerState): boolean =>
+  parent !== null && parent.epoch < configuration.epoch
 
 function holdsAll(turn: Turn, { payloads }: Replica, named: readonly Hash[]): boolean {
   const missing = named.filter((payload) => !payloads[payload])
@@ -75,6 +86,7 @@ function reportIfDue(turn: Turn): void {
   if (lead === null || replica === null || parent?.round == null) return
   const { round, report, contributions, losses } = parent
   if (report !== null || contributions < round.steps || lead.reporting === round.id) return
+  if (lacksEarlierReports(lead.head)) return
   if (replica.applied < lead.head.version || replica.busy) return
   const seconds = Math.max(1, turn.at - (lead.roundAt ?? lead.since)) / 1000
   changeLead(turn, { reporting: round.id })

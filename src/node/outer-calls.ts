@@ -79,7 +79,14 @@ export interface Calls {
   }
   /** Takes in the theta of a swarm above. */
   merge: {
-    takes: { readonly version: Version; readonly above: OwnVector; readonly sent: CodedPayload | null }
+    takes: {
+      readonly version: Version
+      readonly above: OwnVector
+      /** What was reported and applied there since the last time; null if nothing was. */
+      readonly sent: CodedPayload | null
+      /** Whether what was moved and not reported is given up. */
+      readonly afresh: boolean
+    }
     gives: MadeVersion
   }
   /** What a cluster has moved by the newest version and not reported there, coded. */

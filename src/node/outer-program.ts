@@ -51,7 +51,7 @@ function perform(steps: OuterSteps, { name, takes }: Call): Outcome {
       return { gives: made, transfer: [made.theta.buffer] }
     }
     case 'merge': {
-      const made = steps.merge(takes.version, takes.above, takes.sent)
+      const made = steps.merge(takes)
       return { gives: made, transfer: [made.theta.buffer] }
     }
     case 'report':

@@ -9,6 +9,7 @@ import { mergedSlot } from '../outer/merge.js'
 import type { Snapshot, StateDigests } from '../outer/snapshot.js'
 import { bytesUnder } from '../store/safetensors.js'
 import {
+  type Calls,
   type CodedPayload,
   type CodedReport,
   type Installed,
@@ -126,18 +127,17 @@ export class OuterStates {
    *
    * @param ledger after the entry
    * @param above bytes of that theta, fp32
-   * @param sent of what was reported and applied there since the last time; null if nothing was
    * @throws as `apply`
    */
-  merge(ledger: LedgerState, above: Uint8Array, sent: CodedPayload | null): Promise<StateDigests> {
+  merge(
+    ledger: LedgerState,
+    above: Uint8Array,
+    rest: Pick<Calls['merge']['takes'], 'sent' | 'afresh'>,
+  ): Promise<StateDigests> {
     return this.#inTurn(async () => {
       const { version } = ledger
       if (this.#newest !== version - 1) throw notHeld(version - 1)
-      const takes = {
-        version,
-        above: await vectorOf(above),
-        sent,
-      }
+      const takes = { version, above: await vectorOf(above), ...rest }
       const transfer = [takes.above.buffer]
       return this.#hold(await this.#running().call('merge', takes, transfer), ledger)
     })

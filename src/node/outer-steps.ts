@@ -177,10 +177,9 @@ export class OuterSteps {
   /**
    * Takes in the theta of a swarm above, by the plain rule: it is rare.
    *
-   * @param sent what was reported and applied there since the last time; null if nothing was
    * @throws as `apply`
    */
-  merge(version: Version, above: Float32Array, sent: CodedPayload | null): MadeVersion {
+  merge({ version, above, sent, afresh }: Calls['merge']['takes']): MadeVersion {
     const { vectors, zeros, newest } = this.#installed()
     const { hierarchy } = this.rules
     if (newest.version !== version - 1) throw notHeld(version - 1)
@@ -188,7 +187,8 @@ export class OuterSteps {
     if (above.length !== vectors.length)
       throw new Error(`it has ${above.length} values, theta ${vectors.length}`)
     const reported = sent === null ? null : this.#codec(sent.codec).decode(sent.bytes, vectors.length)
-    const next = merge(this.#reckoned(), above, reported, hierarchy)
+    const rule = afresh ? { ...hierarchy, carry: false } : hierarchy
+    const next = merge(this.#reckoned(), above, reported, rule)
     checkFinite(next, version)
     const [theta, merged] = this.#free(newest).map((place): Vector => ({ place, digest: null }))
     vectors.write(theta.place, next.theta)

@@ -108,7 +108,7 @@ export class ReplicaDuties {
     if (installs !== this.#installs) return null
     if (entry.kind === 'apply') return states.apply(entry, ledger, payload)
     const coded = sent === null || entry.sent === null ? null : { codec: entry.sent.codec, bytes: sent }
-    return states.merge(ledger, payload, coded)
+    return states.merge(ledger, payload, { sent: coded, afresh: entry.afresh })
   }
 
   /** What the cluster has moved, as a contribution to the swarm above: durable before it is told. */

@@ -118,7 +118,7 @@ function outerStep(
   }
   if (hierarchy === undefined)
     throw new Error(`version ${entry.version} is a merge, but there is no swarm above`)
-  return merge(state, first, sent, hierarchy)
+  return merge(state, first, sent, entry.afresh ? { ...hierarchy, carry: false } : hierarchy)
 }
 
 /** @throws VersionBroken naming the first value that is no finite number, of theta and then of the slots */

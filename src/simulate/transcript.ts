@@ -267,7 +267,7 @@ class Words {
       case 'report':
         return `${place} report ${entry.manifest.assignment} to the swarm above`
       case 'merge':
-        return `${place} merge ${entry.round.id} of the swarm above, version ${entry.version}`
+        return `${place} merge ${entry.round.id} of the swarm above${entry.afresh ? ' afresh' : ''}, version ${entry.version}`
       case 'finish':
         return `${place} finish (${entry.reason})`
       default:

@@ -142,6 +142,7 @@ const entrySchemas = [
       round: z.strictObject({ id: assignmentIdSchema, base: whole, steps: z.int().positive() }),
       payload: hashSchema.nullable(),
       sent: z.strictObject({ payload: hashSchema, codec: z.enum(codecNames) }).nullable(),
+      afresh: z.boolean(),
       version: whole,
     }),
   ),

@@ -352,6 +352,19 @@ describe('A member', () => {
   })
 })
 
+describe('A member of a cluster that takes the place of its outer state by a snapshot', () => {
+  it('fetches the bytes of the report that is on its way above: no version holds them', () => {
+    const report = manifestOf(round)
+    const parent = { version: 0, epoch: 0, round: null, contributions: 0, losses: 0, report }
+    const driven = new Driven(setupOf(other)).start(founder, third).from(founder, welcome(asReplica))
+    driven.event({ ...installed, ledger: { ...ledger, parent } })
+    assert.deepEqual(
+      driven.of('hold-payload').map(({ payload, donors }) => [payload, donors]),
+      [[report.payload, [founder, third]]],
+    )
+  })
+})
+
 describe('A validator', () => {
   it('does not try a version again that could not be validated, and the run can still end', () => {
     const driven = new Driven(setupOf(founder, { stop: { versions: 1 }, validation: { everyVersions: 1 } }))

@@ -327,7 +327,7 @@ describe('The steps of the outer state', () => {
 describe('A merge with the theta of a swarm above', () => {
   const hierarchy = hierarchySchema.parse({ alpha: 0.3 })
   const codedOf = (values: Float32Array) => ({ codec: 'fp32', bytes: codecs.fp32.encode(values) }) as const
-  const merged = { kind: 'merge' } as Parameters<typeof nextSnapshot>[1]
+  const merged = (afresh: boolean) => ({ kind: 'merge', afresh }) as Parameters<typeof nextSnapshot>[1]
 
   it('has the bits of the plain rule, between outer steps of every method', () => {
     const cases = fc.integer({ min: 1, max: 19 }).chain((length) => {
@@ -335,9 +335,12 @@ describe('A merge with the theta of a swarm above', () => {
       return fc.tuple(
         configs,
         vector,
-        fc.array(fc.tuple(vector, vector, fc.constantFrom('apply', 'merge', 'merge and sent')), {
-          maxLength: 9,
-        }),
+        fc.array(
+          fc.tuple(vector, vector, fc.constantFrom('apply', 'merge', 'merge and sent', 'merge afresh')),
+          {
+            maxLength: 9,
+          },
+        ),
       )
     })
     fc.assert(
@@ -349,12 +352,18 @@ describe('A merge with the theta of a swarm above', () => {
         for (const [first, second, what] of taken) {
           const version = plain.ledger.version + 1
           const vectors = what === 'merge and sent' ? [first, second] : [first]
-          const entry = what === 'apply' ? applied(1) : merged
+          const afresh = what === 'merge afresh'
+          const entry = what === 'apply' ? applied(1) : merged(afresh)
           plain = nextSnapshot(plain, entry, ledgerAt(version), vectors, rules, sha256)
           const made =
             what === 'apply'
               ? applyTo(steps, version, first, 1)
-              : steps.merge(version, first, what === 'merge' ? null : codedOf(second))
+              : steps.merge({
+                  version,
+                  above: first as OwnVector,
+                  sent: what === 'merge and sent' ? codedOf(second) : null,
+                  afresh,
+                })
           assert.equal(made.stateDigest, plain.stateDigest)
           const { payload } = steps.report('fp32')
           assert.deepEqual(codecs.fp32.decode(payload, first.length), unreported(plain.outer))
@@ -372,6 +381,9 @@ describe('A merge with the theta of a swarm above', () => {
       sha256,
     )
     steps.install(start.outer as OwnState, 0, null)
-    assert.throws(() => steps.merge(1, Float32Array.of(1), null), /no swarm above/)
+    assert.throws(
+      () => steps.merge({ version: 1, above: Float32Array.of(1), sent: null, afresh: false }),
+      /no swarm above/,
+    )
   })
 })

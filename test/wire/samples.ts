@@ -145,6 +145,7 @@ export const entries: fc.Arbitrary<Entry> = fc.oneof(
     round: record({ id: assignments, base: whole, steps: fc.integer({ min: 1, max: 1e6 }) }),
     payload: fc.option(hashes),
     sent: fc.option(record({ payload: hashes, codec: fc.constantFrom(...codecNames) })),
+    afresh: fc.boolean(),
     version: whole,
   }),
   record({ ...place, kind: fc.constant('finish' as const), reason: text, ok: fc.boolean() }),
