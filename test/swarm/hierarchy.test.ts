@@ -182,42 +182,55 @@ describe('A swarm above whose leader is lost', () => {
   })
 })
 
-describe('Whoever is lost and comes back, whenever', function () {
-  // Forty hierarchical runs of a minute of virtual time each.
-  this.timeout(120_000)
-  it('nothing that a cluster reported is lost or counted twice', () => {
-    const kill = fc.record({
-      atMs: fc.integer({ min: 3_000, max: 15_000 }),
-      backMs: fc.integer({ min: 100, max: 5_000 }),
-      whom: fc.constantFrom('north', 'south', 'east', 'above'),
-    })
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 2 ** 20 }), fc.array(kill, { maxLength: 6 }), (seed, kills) => {
-        const run = hierarchy({
-          seed,
-          network: {
-            latencyMs: 1,
-            betweenMs: 60,
-            jitterMs: 20,
-            loss: 0.02,
-            duplication: 0.02,
-            bytesPerSecond: Number.POSITIVE_INFINITY,
-          },
-          changes: { stop: { versions: 60 } },
-        }).startAll()
-        for (const { atMs, backMs, whom } of kills) {
-          run.clock.after(atMs, () => {
-            const lost = whom === 'above' ? run.above.leader() : run.speaker(whom)
-            if (lost === null) return
-            run.crash(lost)
-            run.clock.after(backMs, () => run.start(lost))
-          })
-        }
-        assertWholeRun(run.run(latestMs), 60)
-      }),
-      { numRuns: 40 },
-    )
+/** Clusters far apart, on links that lose and repeat. */
+const bad = {
+  latencyMs: 1,
+  betweenMs: 60,
+  jitterMs: 20,
+  loss: 0.02,
+  duplication: 0.02,
+  bytesPerSecond: Number.POSITIVE_INFINITY,
+}
+
+/** Any run up to so many versions that something befalls. */
+const anyRun = <T>(
+  versions: number,
+  events: fc.Arbitrary<T[]>,
+  befall: (run: SimulatedHierarchy, events: T[]) => void,
+) =>
+  fc.property(fc.integer({ min: 1, max: 2 ** 20 }), events, (seed, drawn) => {
+    const run = hierarchy({ seed, network: bad, changes: { stop: { versions } } }).startAll()
+    befall(run, drawn)
+    assertWholeRun(run.run(latestMs), versions)
   })
+
+/** A law whose runs take long, in parts: each has the time of a test. */
+function itIsALaw(what: string, parts: number, numRuns: number, law: fc.IRawProperty<unknown>): void {
+  for (let part = 1; part <= parts; part++)
+    it(`${what} (${part} of ${parts}, ${numRuns} runs)`, () => fc.assert(law, { numRuns }))
+}
+
+const kills = fc.array(
+  fc.record({
+    atMs: fc.integer({ min: 3_000, max: 15_000 }),
+    backMs: fc.integer({ min: 100, max: 5_000 }),
+    whom: fc.constantFrom('north', 'south', 'east', 'above'),
+  }),
+  { maxLength: 6 },
+)
+
+describe('Whoever is lost and comes back, whenever', () => {
+  const law = anyRun(60, kills, (run, kills) => {
+    for (const { atMs, backMs, whom } of kills) {
+      run.clock.after(atMs, () => {
+        const lost = whom === 'above' ? run.above.leader() : run.speaker(whom)
+        if (lost === null) return
+        run.crash(lost)
+        run.clock.after(backMs, () => run.start(lost))
+      })
+    }
+  })
+  itIsALaw('nothing that a cluster reported is lost or counted twice', 4, 10, law)
 })
 
 const kinds = ['kill', 'wipe', 'cut', 'pause'] as const
@@ -275,29 +288,10 @@ function doTo(run: SimulatedHierarchy, kind: Fault['kind'], name: string): () =>
   }
 }
 
-describe('Whoever is lost, cut off or stands still, and comes back, whenever', function () {
-  // Half a second for each run where nothing else runs.
-  this.timeout(120_000)
-  it('nothing that a cluster reported is lost or counted twice', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 2 ** 20 }), faults, (seed, planned) => {
-        const run = hierarchy({
-          seed,
-          network: {
-            latencyMs: 1,
-            betweenMs: 60,
-            jitterMs: 20,
-            loss: 0.02,
-            duplication: 0.02,
-            bytesPerSecond: Number.POSITIVE_INFINITY,
-          },
-          changes: { stop: { versions: 90 } },
-        }).startAll()
-        const struck = new Set<string>()
-        for (const fault of planned) strike(run, fault, struck)
-        assertWholeRun(run.run(latestMs), 90)
-      }),
-      { numRuns: 20 },
-    )
+describe('Whoever is lost, cut off or stands still, and comes back, whenever', () => {
+  const law = anyRun(90, faults, (run, faults) => {
+    const struck = new Set<string>()
+    for (const fault of faults) strike(run, fault, struck)
   })
+  itIsALaw('nothing that a cluster reported is lost or counted twice', 4, 5, law)
 })

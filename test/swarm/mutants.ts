@@ -43,7 +43,7 @@ export const mutants: readonly Mutant[] = [
   {
     rule: 'only a replica may say that it leads',
     file: 'terms.js',
-    code: 'isVoter(replica.configuration, from) || replica.ledger.members[from]?.replica === true',
+    code: 'isVoter(replica.configuration, from) || (member?.replica === true && member.present)',
     instead: 'true',
   },
   {
