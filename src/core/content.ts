@@ -4,6 +4,8 @@ import type { Hash, Sha256 } from './ids.js'
 
 /** Smallest chunk; 256 KiB to 1 MiB crossed a gossip mesh fastest, and 10 Mbit/s carry 256 KiB in 200 ms. */
 export const CHUNK_BYTES = 256 * 1024
+/** Largest chunk: a gossip message over 4 MiB is lost, and its envelope and signature need room. */
+export const MAX_CHUNK_BYTES = 2 * 1024 * 1024
 /** Most chunks of one content: 66 bytes each, so that their list fits in a control message. */
 export const MAX_CHUNKS = 768
 

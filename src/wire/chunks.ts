@@ -1,8 +1,7 @@
 // A payload in chunks: cut and named by hashes, and put together again whatever the order, verified.
-import { chunkBytesOf, cut, nameOfChunks } from '../core/content.js'
+import { chunkBytesOf, cut, MAX_CHUNK_BYTES, nameOfChunks } from '../core/content.js'
 import type { Sha256 } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
-import { MAX_CHUNK_BYTES } from './manifest.js'
 
 /** What the cutting of a payload adds to a contribution's manifest. */
 export type Cut = Pick<Manifest, 'payload' | 'bytes' | 'chunkBytes' | 'chunks'>

@@ -1,12 +1,12 @@
 // What travels beside the core's messages: contributions in pieces on gossip topics, and the requests,
 // answers and credits of a bulk transfer.
 import { z } from 'zod'
-import { MAX_CHUNKS } from '../core/content.js'
+import { MAX_CHUNK_BYTES, MAX_CHUNKS } from '../core/content.js'
 import type { Hash, PeerId, RunId } from '../core/ids.js'
 import type { Address, Manifest, Message } from '../core/messages.js'
 import type { BulkName } from '../ports/mesh.js'
 import { addressesSchema, hashSchema, peerIdSchema, runIdSchema } from './fields.js'
-import { MAX_CHUNK_BYTES, manifestSchema } from './manifest.js'
+import { manifestSchema } from './manifest.js'
 import { bulkNameSchema, messageSchema } from './schemas.js'
 
 /** Announces a contribution whose chunks follow. */

@@ -1,12 +1,10 @@
 // What the manifest of a contribution looks like, in messages and in entries.
 import { z } from 'zod'
 import { codecNames } from '../core/codec-names.js'
-import { MAX_CHUNKS } from '../core/content.js'
+import { MAX_CHUNK_BYTES, MAX_CHUNKS } from '../core/content.js'
 import type { Manifest } from '../core/manifest.js'
 import { assignmentIdSchema, exactly, hashSchema, speed, whole } from './fields.js'
 
-/** Largest chunk: a gossip message over 4 MiB is lost, and its envelope and signature need room. */
-export const MAX_CHUNK_BYTES = 2 * 1024 * 1024
 export const manifestSchema = exactly<Manifest>()(
   z.strictObject({
     assignment: assignmentIdSchema,

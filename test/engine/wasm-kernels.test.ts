@@ -5,7 +5,7 @@ import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm'
 import * as tf from '@tensorflow/tfjs-core'
 import { openBackend } from '../../src/engine/backends.js'
 import { eagerEngine } from '../../src/engine/eager.js'
-import { type MakeEngine, selfCheck } from '../../src/engine/self-check.js'
+import { expectedSteps, type MakeEngine, selfCheck, stepsOf } from '../../src/engine/self-check.js'
 import { moduleOf } from '../../src/engine/wasm/heap.js'
 import { made, relativeDifference } from '../model/backend.js'
 
@@ -100,6 +100,16 @@ describe('The wasm heap', () => {
 })
 
 describe('The self-check', () => {
+  it('expects what the cpu backend gives', async () => {
+    const backend = await openBackend('cpu', 1)
+    const steps = await stepsOf((config, options) => eagerEngine(backend, config, options))
+    assert.equal(steps.length, expectedSteps.length)
+    for (const [i, { loss, norm }] of steps.entries()) {
+      assert.ok(Math.abs(loss / expectedSteps[i].loss - 1) < 1e-6, `loss ${loss}`)
+      assert.ok(Math.abs(norm / expectedSteps[i].norm - 1) < 1e-6, `norm ${norm}`)
+    }
+  })
+
   it('fails for a backend whose arithmetic is wrong', async () => {
     const make = await onWasm()
     const wasm = tf.getKernel('Sigmoid', 'wasm')
