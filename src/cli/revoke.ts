@@ -25,7 +25,7 @@ export function addRevoke(program: Command, context: CommandContext, exit: (code
     .argument('<who>', 'name or id of a peer; or a ticket, or the id that `skein ticket` gave for one')
     .summary('shuts a peer out of a run for good, or everyone who came by a ticket')
     .description(
-      'Shuts a peer out of a run for good: it is hung up on everywhere, and the tickets that it issued and the certificates that it signed are void. With a ticket, or its id, nobody comes in by it any more, and all who did are shut out. A voter that runs on this machine asks the leader for it; the founder cannot be shut out.',
+      'Shuts a peer out of a run for good: it is hung up on everywhere, and the tickets that it issued and the certificates that it signed are void. With a ticket, or its id, nobody comes in by it any more, and all who did are shut out. A voter that runs on this machine asks the leader for it; the founder cannot be shut out. In a hierarchical run one that votes above the clusters has it done in all of them, another in its own cluster alone.',
     )
     .option(
       '--reason <text>',
@@ -42,24 +42,38 @@ export function addRevoke(program: Command, context: CommandContext, exit: (code
       const { giveOrder } = await import('../node/orders.js')
       giveOrder(peerPaths(folder, voter.name).orders, { shutOut: who, reason })
       await withProgress(context.io, 'revoking', () => untilRevoked(folder, who))
-      context.io.stdout.write(`${text.length > 60 ? who : text} is shut out: ${reason}\n`)
+      const name = text.length > 60 ? who : text
+      context.io.stdout.write(`${name} is shut out${ofWhat(voter.status)}: ${reason}\n`)
       exit(0)
     })
 }
 
 type Told = FolderPeer & { readonly status: PeerStatus }
 
+/** Of a hierarchical run rather one that votes above the clusters: those shut out of every one. */
 function votingPeer(peers: readonly FolderPeer[], folder: string): Told {
-  const voter = peers.find(
-    (peer): peer is Told =>
-      peer.running && peer.status?.voters?.some(({ id }) => id === peer.status?.id) === true,
-  )
+  const running = peers.filter((peer): peer is Told => peer.running && peer.status !== null)
+  const voter =
+    running.find(({ status }) => votesAbove(status)) ??
+    running.find(({ status }) => isAmong(status.voters, status))
   if (voter !== undefined) return voter
   throw new UserError(
     'refused',
     `no voter of the run runs from ${folder}, and only voters may have others shut out`,
     'give the command on the machine of a voter; `skein status RUN-FOLDER` says who votes',
   )
+}
+
+const isAmong = (voters: PeerStatus['voters'], { id }: PeerStatus): boolean =>
+  voters?.some((voter) => voter.id === id) === true
+
+const votesAbove = (status: PeerStatus): boolean => isAmong(status.above?.voters ?? null, status)
+
+function ofWhat(status: PeerStatus): string {
+  if (status.above === null || votesAbove(status)) return ''
+  const voters = status.above.voters?.map(({ name }) => name).join(', ') ?? ''
+  const whom = voters === '' ? 'one of those who vote above the clusters' : `one of ${voters}`
+  return ` of cluster ${status.cluster} alone (for the whole run, give the command where ${whom} runs)`
 }
 
 /** @throws UserError if it is nobody's name, and no id */

@@ -110,6 +110,11 @@ export class Above implements RunStage {
     this.#holder?.driver.dispatch({ type: 'stop-requested' })
   }
 
+  /** Its user has a peer shut out: if this peer votes above, of every cluster. */
+  requestShutOut(who: PeerId, reason: string): void {
+    this.#holder?.driver.dispatch({ type: 'shut-out-requested', who, reason })
+  }
+
   /** Resolves once this peer's part there is over; at once where it has none, or the end is not in sight. */
   async ended(): Promise<PeerState | null> {
     await this.#standing

@@ -97,10 +97,14 @@ export class ClusterVoice {
       case 'report':
         if (effect.report.type === 'warning') warn(`In the swarm above: ${effect.report.message}`)
         return
+      // Voters above are trusted as those of the cluster are: it shuts out whom they do, whichever cluster that is of.
+      case 'shut-out': {
+        const reason = 'it was shut out of the swarm above'
+        return this.parts.cluster.dispatch({ type: 'shut-out-requested', who: effect.who, reason })
+      }
       // The rounds of a cluster cannot be taken back, and are known by its reports.
       case 'abort-training':
       case 'place':
-      case 'shut-out':
         return
       default:
         throw new Error(`A cluster does not do '${effect.type}' in the swarm above.`)

@@ -299,7 +299,10 @@ export class PeerNode {
       reached: () => mesh.paths(),
       report: reporter.report,
       look: () => addresses.look(),
-      order: ({ shutOut: who, reason }) => driver.dispatch({ type: 'shut-out-requested', who, reason }),
+      order: ({ shutOut: who, reason }) => {
+        driver.dispatch({ type: 'shut-out-requested', who, reason })
+        this.#above?.requestShutOut(who, reason)
+      },
     })
     this.#watch = watch
     this.#acquaintances = new Acquaintances(mesh, states)

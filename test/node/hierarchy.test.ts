@@ -1,5 +1,7 @@
 // Whole peers in clusters under a swarm: clusters report, take in, and go on when the peer that speaks for them goes.
 import assert from 'node:assert/strict'
+import { giveOrder } from '../../src/node/orders.js'
+import { peerPaths } from '../../src/store/run-paths.js'
 import { type SwarmFile, swarmFileSchema } from '../../src/swarmfile/schema.js'
 import { Nest, type RunningPeer, tinySwarm } from './peers.js'
 
@@ -168,5 +170,37 @@ describe('A peer that joins a hierarchical run with no file', function () {
     const { southern } = await begun()
     const cygnus = nest.start({ name: 'cygnus', bootstrap: [southern], cluster: 'west' })
     await assert.rejects(cygnus.ended, /cluster west is not one of the run's: north, south/)
+  })
+})
+
+describe('A peer that a voter above the clusters has shut out', function () {
+  this.timeout(60_000)
+  beforeEach(() => nest.open())
+  afterEach(() => nest.close())
+
+  it('is let go by its own cluster, which the voter is not in, and is taken in by none', async () => {
+    const swarm = hierarchy({ stop: { versions: 100_000 } }, [
+      ['anser', 'north'],
+      ['branta', 'south'],
+    ])
+    const slowdown = 16
+    const anser = nest.start({ name: 'anser', founder: true, swarm, slowdown })
+    const bootstrap = [await addressOf(anser)]
+    const branta = nest.start({ name: 'branta', bootstrap, swarm, slowdown })
+    await branta.next('leader', ({ swarm: of }) => of === 'south')
+    const southern = [await addressOf(branta)]
+    const cygnus = nest.start({ name: 'cygnus', bootstrap: southern, cluster: 'south', slowdown })
+    const { id } = await branta.next('joined', ({ name }) => name === 'cygnus')
+    giveOrder(peerPaths(nest.folder('anser'), 'anser').orders, { shutOut: id, reason: 'its key was stolen' })
+    const { reason } = await branta.next('left', ({ name }) => name === 'cygnus')
+    assert.equal(reason, 'it was shut out of the swarm above')
+    await cygnus.ended.catch(() => {})
+    for (const [bootstrap, cluster] of [
+      [southern, 'south'],
+      [[await addressOf(anser)], 'north'],
+    ] as const) {
+      const again = nest.start({ name: 'cygnus', bootstrap, cluster, slowdown, resume: cluster === 'south' })
+      await assert.rejects(again.ended, /shut out/)
+    }
   })
 })
