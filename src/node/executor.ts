@@ -31,6 +31,8 @@ export interface ExecutorParts {
   readonly duties: ReplicaDuties
   /** Of the model. */
   readonly parameters: number
+  /** In which contributions are sent; 1 where everything is sent at once. */
+  readonly fragments: number
   readonly account: Account
   readonly checkpoint: (version: Version, theta: Float32Array, loss: number | null) => Promise<void>
   /** The engine that validates, started when first needed: training goes on beside it. */
@@ -134,10 +136,14 @@ export class Executor {
   }
 
   #fetchTheta({ version, digest, donors }: Effect<'fetch-theta'>): void {
-    const { mesh, states, dispatch, parameters } = this.parts
+    const { mesh, states, dispatch, parameters, fragments } = this.parts
     if (states.theta(version) !== undefined) return dispatch({ type: 'theta-ready', version })
+    const atMost = vectorBytes({ parameters })
+    // Where each version changes one fragment, most of it is here.
+    const before = fragments === 1 ? undefined : states.newestTheta()
+    const like = before === undefined ? {} : { like: bytesUnder(before) }
     mesh
-      .fetch({ kind: 'theta', version }, donors, digest, { atMost: vectorBytes({ parameters }) })
+      .fetch({ kind: 'theta', version }, donors, digest, { atMost, ...like })
       .then(async (bytes) => {
         // Bytes may begin anywhere in their buffer; values begin at multiples of four.
         states.holdTheta(version, new Float32Array((await copiedBytes(bytes)).buffer))

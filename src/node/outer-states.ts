@@ -160,6 +160,11 @@ export class OuterStates {
     return theta?.values
   }
 
+  /** Of the newest version of which one is held. */
+  newestTheta(): Float32Array | undefined {
+    return this.theta(Math.max(...this.#thetas.keys()))
+  }
+
   /** A copy of the whole state of a version; undefined where it is not kept any more. */
   async snapshot(version: Version): Promise<Snapshot | undefined> {
     const held = this.#held.get(version)

@@ -71,6 +71,7 @@ export class SwarmPeer {
       rounds,
       duties,
       parameters,
+      fragments: format.fragments,
       account,
       checkpoint: parts.checkpoint,
       evaluator: evaluation.engine,

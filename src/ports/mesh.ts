@@ -66,6 +66,8 @@ export interface FetchOptions {
   readonly progress?: (progress: Progress) => void
   /** Bytes that the content may have: a donor that says more is refused before anything is set aside. */
   readonly atMost?: number
+  /** Content at hand that may have chunks in common with it, in the same places: those are not fetched. */
+  readonly like?: Uint8Array
 }
 
 export type Purpose = 'control' | 'gossip' | 'bulk'

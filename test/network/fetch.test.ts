@@ -31,6 +31,20 @@ describe('A fetch', () => {
     assert(donor.mesh.traffic().sent.bulk > bytes.byteLength)
   })
 
+  it('fetches only the chunks that differ from what is at hand, and notices one that does not belong', async () => {
+    const [taker, donor] = await Promise.all([startPeer(), startPeer()])
+    await join(taker, donor)
+    const bytes = payloadOf(6 * 2 ** 20)
+    donor.mesh.serve(() => bytes)
+    // Two chunks are others, and the last one is cut short.
+    const like = bytes.slice(0, -1)
+    for (const index of [3, 9]) like[index * CHUNK_BYTES + 7] ^= 1
+    const fetched = await taker.mesh.fetch(name, [donor.mesh.self], contentName(bytes), { like })
+    assert.equal(contentName(fetched), contentName(bytes))
+    const { bulk } = taker.mesh.traffic().received
+    assert(bulk > 3 * CHUNK_BYTES && bulk < 3.2 * CHUNK_BYTES, `${bulk} bytes came`)
+  })
+
   it('brings nothing when there is nothing in it', async () => {
     const [taker, donor] = await Promise.all([startPeer(), startPeer()])
     await join(taker, donor)

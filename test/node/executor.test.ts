@@ -27,7 +27,7 @@ const topic = { kind: 'gradients', cluster: 'lake' } as const
 const made = contributionOf([3, 4])
 
 /** An executor over a mesh, of a peer that finished a round and holds no version. */
-function executorOver(methods: Partial<Mesh>) {
+function executorOver(methods: Partial<Mesh>, fragments = 1) {
   const events = new Events()
   const reports: Report[] = []
   const mesh = fakeMesh({ self: alice, ...methods })
@@ -44,6 +44,7 @@ function executorOver(methods: Partial<Mesh>) {
     rounds,
     duties: {} as ReplicaDuties,
     parameters: 2,
+    fragments,
     account,
     checkpoint: () => Promise.resolve(),
     evaluator: () => Promise.resolve(noTrainer),
@@ -98,6 +99,28 @@ describe('A round from a version that is gone', () => {
       codec: 'fp32',
     })
     assert.match((await events.next('training-failed')).reason, /version 7 is not held/)
+  })
+})
+
+describe('A version that is fetched', () => {
+  /** What the network is told to be at hand, of two versions that are fetched one after the other. */
+  async function atHand(fragments: number): Promise<unknown[]> {
+    const hands: unknown[] = []
+    const fetch: Mesh['fetch'] = (_name, _donors, _expected, options) => {
+      hands.push(options?.like === undefined ? null : [...options.like])
+      return Promise.resolve(Uint8Array.of(0, 0, 128, 63, 0, 0, 0, 64))
+    }
+    const { executor, events } = executorOver({ fetch }, fragments)
+    for (const version of [3, 5]) {
+      executor.carryOut({ type: 'fetch-theta', version, digest: hash('0'.repeat(64)), donors: [bob] })
+      await events.next('theta-ready')
+    }
+    return hands
+  }
+
+  it('takes what it has in common with the one before from that, where it was sent in fragments', async () => {
+    assert.deepEqual(await atHand(2), [null, [0, 0, 128, 63, 0, 0, 0, 64]])
+    assert.deepEqual(await atHand(1), [null, null])
   })
 })
 

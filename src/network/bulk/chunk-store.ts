@@ -2,7 +2,7 @@
 // where it stopped. A file has no list of what is in it: what is there is found by the hashes of the chunks.
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { sha256 } from '../../platform/sha256.js'
+import { sha256, sha256Aside } from '../../platform/sha256.js'
 import { messageOf } from '../errors.js'
 import { type ChunkList, ChunkSet } from './chunk-list.js'
 
@@ -42,6 +42,16 @@ export class MemoryStore implements ChunkStore {
     for (let index = 0; index < this.list.count; index++) {
       if (!this.file.found.has(index)) continue
       this.bytes.set(await this.file.read(index), this.list.start(index))
+      this.found.add(index)
+    }
+  }
+
+  /** Takes in the chunks that other content has in common with this one. */
+  async adopt(like: Uint8Array): Promise<void> {
+    for (let index = 0; index < this.list.count; index++) {
+      const chunk = like.slice(this.list.start(index), this.list.end(index))
+      if (this.found.has(index) || (await sha256Aside(chunk)) !== this.list.hashes[index]) continue
+      this.bytes.set(chunk, this.list.start(index))
       this.found.add(index)
     }
   }

@@ -40,6 +40,7 @@ export class Fetcher {
       const file = isKept ? await FileStore.open(list, join(folder, list.name)) : null
       const store = new MemoryStore(list, file)
       await store.load()
+      if (options.like !== undefined) await store.adopt(options.like)
       const finish = async () => {
         bytes = store.bytes
         await file?.remove()
