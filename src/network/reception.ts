@@ -7,6 +7,7 @@ import { ForeignMessage, open, openOn } from '../wire/envelope.js'
 import { FRAME_CAP_BYTES, type GradientFrame, gradientFrameSchema } from '../wire/frames.js'
 import { messageSchema } from '../wire/schemas.js'
 import type { Gate } from './door/gate.js'
+import { innermost } from './errors.js'
 import { Assembler } from './gossip/assembler.js'
 import type { Opened } from './gossip/gossip.js'
 import type { Scores } from './scores.js'
@@ -167,11 +168,4 @@ function orFailed<Answer>(ask: () => Answer, otherwise: Answer): Answer {
     })
     return otherwise
   }
-}
-
-/** The message of the error that says most: libp2p wraps the causes of a failed dial in one another. */
-export function innermost(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0])
-  if (!(error instanceof Error)) return String(error)
-  return error.cause instanceof Error ? innermost(error.cause) : error.message
 }
