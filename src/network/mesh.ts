@@ -544,11 +544,12 @@ class Libp2pMesh implements Mesh {
   #topic(topic: Topic, swarm: string | null): string {
     const run = this.#entered()
     const name = topicName(run, topic, swarm)
-    this.#gossip.allow(name, (sender, author, bytes) =>
-      topic.kind === 'gradients'
-        ? this.#reception.gradientFrame(run, swarm, sender, author, bytes)
-        : this.#reception.gossipMessage(run, swarm, sender, author, bytes),
-    )
+    this.#gossip.allow(name, (sender, author, bytes) => {
+      const origin = { run, swarm, sender, author }
+      return topic.kind === 'gradients'
+        ? this.#reception.gradientFrame(bytes, origin)
+        : this.#reception.gossipMessage(bytes, origin)
+    })
     return name
   }
 

@@ -12,6 +12,15 @@ import { Assembler } from './gossip/assembler.js'
 import type { Opened } from './gossip/gossip.js'
 import type { Scores } from './scores.js'
 
+/** Where gossip comes from: whose topic it was on, who passed it on, and who made it. */
+export interface GossipOrigin {
+  readonly run: RunId
+  /** The cluster whose own swarm it is; null for the only one, or the one above the clusters. */
+  readonly swarm: string | null
+  readonly sender: PeerId
+  readonly author: PeerId
+}
+
 /** What came by gossip, and in which swarm. */
 export interface GossipFrame {
   readonly frame: GradientFrame
@@ -65,14 +74,8 @@ export class Reception {
   }
 
   /** Gossip of a gradients topic; null if it has to be dropped. */
-  gradientFrame(
-    run: RunId,
-    swarm: string | null,
-    sender: PeerId,
-    author: PeerId,
-    bytes: Uint8Array,
-  ): Opened | null {
-    return this.#opened(sender, author, () => {
+  gradientFrame(bytes: Uint8Array, origin: GossipOrigin): Opened | null {
+    return this.#opened(origin, ({ run, swarm }) => {
       const frame = open<GradientFrame>(bytes, run, gradientFrameSchema, FRAME_CAP_BYTES)
       const reached = frame.type === 'chunk' ? frame.reached : []
       return { frame: { frame, swarm } satisfies GossipFrame, reached }
@@ -80,14 +83,8 @@ export class Reception {
   }
 
   /** Gossip of any other topic; null if it has to be dropped. */
-  gossipMessage(
-    run: RunId,
-    swarm: string | null,
-    sender: PeerId,
-    author: PeerId,
-    bytes: Uint8Array,
-  ): Opened | null {
-    return this.#opened(sender, author, () => {
+  gossipMessage(bytes: Uint8Array, origin: GossipOrigin): Opened | null {
+    return this.#opened(origin, ({ run, swarm }) => {
       const frame: GossipFrame = { frame: open(bytes, run, messageSchema, CONTROL_CAP_BYTES), swarm }
       return { frame, reached: [] }
     })
@@ -128,11 +125,11 @@ export class Reception {
   }
 
   /** The sender is at fault whoever the author is: it passed on what it should have dropped. */
-  #opened(sender: PeerId, author: PeerId, read: () => Opened): Opened | null {
+  #opened(origin: GossipOrigin, read: (origin: GossipOrigin) => Opened): Opened | null {
     try {
-      return read()
+      return read(origin)
     } catch (error) {
-      this.offended(sender, `gossip of ${author}`, error)
+      this.offended(origin.sender, `gossip of ${origin.author}`, error)
       return null
     }
   }
