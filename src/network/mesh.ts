@@ -1,9 +1,8 @@
 // The mesh: the port's methods over one libp2p node and its protocols.
 import './polyfill.js'
-import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
 import type { Identify } from '@libp2p/identify'
 import type { Connection } from '@libp2p/interface'
-import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
+import { peerIdFromString } from '@libp2p/peer-id'
 import type { Libp2p } from 'libp2p'
 import { peerId as asPeerId, type Hash, type PeerId, type RunId } from '../core/ids.js'
 import type { Address, Channel, Manifest, Message, Topic } from '../core/messages.js'
@@ -94,16 +93,6 @@ const FLUSH_MS = 500
 const STOP_MS = 600
 
 const NO_CAPS: Caps = { uploadBytesPerSecond: null, downloadBytesPerSecond: null }
-
-/** A new identity, to be kept. */
-export async function generateIdentity(): Promise<Uint8Array> {
-  return privateKeyToProtobuf(await generateKeyPair('Ed25519'))
-}
-
-/** The peer that has this private key. */
-export function identityOf(privateKey: Uint8Array): PeerId {
-  return asPeerId(peerIdFromPrivateKey(privateKeyFromProtobuf(privateKey)).toString())
-}
 
 /**
  * Starts the network of one peer.

@@ -6,7 +6,7 @@ import { Links } from '../../src/network/flow/links.js'
 import { Meter } from '../../src/network/flow/meter.js'
 import { TrafficCount } from '../../src/network/flow/traffic.js'
 import { Gossip } from '../../src/network/gossip/gossip.js'
-import { generateIdentity } from '../../src/network/mesh.js'
+import { generateIdentity } from '../../src/network/identity.js'
 import { createNode, libp2pOptions, type NodeOptions } from '../../src/network/node.js'
 import { Scores } from '../../src/network/scores.js'
 
