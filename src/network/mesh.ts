@@ -36,6 +36,7 @@ import { STATUS_PROTOCOL, StatusDesk } from './direct/status.js'
 import { DOOR_PROTOCOL, Doorkeeper } from './door/doorkeeper.js'
 import { Gate } from './door/gate.js'
 import { Presence } from './door/presence.js'
+import { EnteredRun } from './entered-run.js'
 import { innermost, messageOf } from './errors.js'
 import { Budget, type Caps, SOUNDING_PROTOCOL } from './flow/budget.js'
 import { Links } from './flow/links.js'
@@ -119,6 +120,7 @@ export async function createProbingMesh(
 class Libp2pMesh implements Mesh {
   readonly #handlers: MeshHandlers
   readonly #nowMs = () => performance.now()
+  readonly #run = new EnteredRun()
   readonly #gate = new Gate(this.#nowMs)
   readonly #scores = new Scores(this.#nowMs)
   readonly #links: Links
@@ -141,18 +143,13 @@ class Libp2pMesh implements Mesh {
   #ways: Ways | null = null
   #rejoin!: Rejoin
   #node!: Libp2p
-  #run: RunId | null = null
   #closing: Promise<void> | null = null
 
   constructor(private readonly options: MeshOptions) {
     const handlers = surfacing(options.handlers)
     this.#handlers = handlers
-    this.#reception = new Reception(
-      handlers,
-      this.#gate,
-      this.#scores,
-      () => this.#run,
-      (peer, reason) => this.#drop(peer, reason),
+    this.#reception = new Reception(handlers, this.#gate, this.#scores, this.#run, (peer, reason) =>
+      this.#drop(peer, reason),
     )
     const reception = this.#reception
     this.#links = new Links(options.links, options.cluster)
@@ -169,7 +166,7 @@ class Libp2pMesh implements Mesh {
       meter,
       this.#budget,
       this.#scores,
-      () => this.#run,
+      () => this.#run.id,
       (author, frame) => reception.gossiped(author, frame as GossipFrame),
     )
     this.#greeter = new Greeter(
@@ -190,7 +187,7 @@ class Libp2pMesh implements Mesh {
       meter,
       budget: this.#budget,
       offers: this.#offers,
-      run: () => this.#run,
+      run: this.#run,
       addressesOf: (peer) => this.#rejoin.addressesOf(peer),
       taken: (content, by) => this.#fetcher.taken(content, by),
       malformed: malformed('bulk request'),
@@ -334,12 +331,7 @@ class Libp2pMesh implements Mesh {
   }
 
   enter(run: RunId, cluster: string): void {
-    if (this.#run !== null && this.#run !== run) {
-      throw new Error(
-        `The network already speaks for run ${this.#run}; another one needs a network of its own.`,
-      )
-    }
-    this.#run = run
+    this.#run.enter(run)
     this.#links.settle(cluster)
     this.#doorkeeper?.entered(this.#node.getConnections())
     this.#ways?.enter(run)
@@ -416,7 +408,9 @@ class Libp2pMesh implements Mesh {
   }
 
   send(peer: PeerId, message: Message, channel?: Channel): boolean {
-    return sealedFrames(this.#entered(), message, channel).every((frame) => this.#control.send(peer, frame))
+    return sealedFrames(this.#run.entered(), message, channel).every((frame) =>
+      this.#control.send(peer, frame),
+    )
   }
 
   subscribe(topic: Topic, swarm: string | null = null): void {
@@ -424,7 +418,7 @@ class Libp2pMesh implements Mesh {
   }
 
   publish(topic: Topic, message: Message, swarm: string | null = null): void {
-    for (const frame of sealedFrames(this.#entered(), message)) {
+    for (const frame of sealedFrames(this.#run.entered(), message)) {
       this.#gossip
         .publish(this.#topic(topic, swarm), frame, 'everyone')
         .catch((error) => this.#handlers.refused(null, `publishing ${message.type}`, innermost(error)))
@@ -437,7 +431,13 @@ class Libp2pMesh implements Mesh {
     payload: Uint8Array,
     swarm: string | null = null,
   ): Promise<void> {
-    return publishContribution(this.#gossip, this.#entered(), this.#topic(topic, swarm), manifest, payload)
+    return publishContribution(
+      this.#gossip,
+      this.#run.entered(),
+      this.#topic(topic, swarm),
+      manifest,
+      payload,
+    )
   }
 
   arriving(payload: Hash): boolean {
@@ -450,7 +450,7 @@ class Libp2pMesh implements Mesh {
     expected: Hash | null,
     options?: FetchOptions,
   ): Promise<Uint8Array> {
-    return this.#fetcher.fetch(this.#entered(), name, donors, expected ?? contentIn(name), options)
+    return this.#fetcher.fetch(this.#run.entered(), name, donors, expected ?? contentIn(name), options)
   }
 
   fetchFile(
@@ -461,7 +461,7 @@ class Libp2pMesh implements Mesh {
     options?: FetchOptions,
   ): Promise<void> {
     const content = expected ?? contentIn(name)
-    return this.#fetcher.fetchFile(this.#entered(), name, donors, content, path, options)
+    return this.#fetcher.fetchFile(this.#run.entered(), name, donors, content, path, options)
   }
 
   serve(source: BulkSource): void {
@@ -525,13 +525,8 @@ class Libp2pMesh implements Mesh {
     await within(STOP_MS, Promise.resolve(this.#node.stop()))
   }
 
-  #entered(): RunId {
-    if (this.#run === null) throw new Error('No run has been entered yet.')
-    return this.#run
-  }
-
   #topic(topic: Topic, swarm: string | null): string {
-    const run = this.#entered()
+    const run = this.#run.entered()
     const name = topicName(run, topic, swarm)
     this.#gossip.allow(name, (sender, author, bytes) => {
       const origin = { run, swarm, sender, author }

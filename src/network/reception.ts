@@ -7,6 +7,7 @@ import { ForeignMessage, open, openOn } from '../wire/envelope.js'
 import { FRAME_CAP_BYTES, type GradientFrame, gradientFrameSchema } from '../wire/frames.js'
 import { messageSchema } from '../wire/schemas.js'
 import type { Gate } from './door/gate.js'
+import type { EnteredRun } from './entered-run.js'
 import { innermost } from './errors.js'
 import { Assembler } from './gossip/assembler.js'
 import type { Opened } from './gossip/gossip.js'
@@ -34,7 +35,7 @@ export class Reception {
     private readonly handlers: MeshHandlers,
     private readonly gate: Gate,
     private readonly scores: Scores,
-    private readonly run: () => RunId | null,
+    private readonly run: EnteredRun,
     private readonly drop: (peer: PeerId, reason: string) => void,
   ) {
     this.#assembler = new Assembler(handlers.fits)
@@ -53,14 +54,14 @@ export class Reception {
 
   /** A control message's bytes. */
   received(from: PeerId, bytes: Uint8Array): void {
-    const run = this.run()
-    if (run === null) {
+    const { id } = this.run
+    if (id === null) {
       this.handlers.refused(from, 'control message', 'it came before this peer has entered a run')
       return
     }
     let opened: { readonly message: Message; readonly channel: Channel }
     try {
-      opened = openOn(bytes, run, messageSchema, CONTROL_CAP_BYTES)
+      opened = openOn(bytes, id, messageSchema, CONTROL_CAP_BYTES)
     } catch (error) {
       if (error instanceof ForeignMessage) {
         this.gate.setForeign(from, error.reason)
