@@ -1,6 +1,5 @@
 // The mesh: the port's methods over one libp2p node and its protocols.
 import './polyfill.js'
-import type { Identify } from '@libp2p/identify'
 import type { Connection } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { Libp2p } from 'libp2p'
@@ -28,6 +27,7 @@ import { sweepParts } from './bulk/chunk-store.js'
 import { BULK_PROTOCOL, BULK_STREAMS, Donor } from './bulk/donor.js'
 import { Fetcher } from './bulk/fetch.js'
 import { Offers } from './bulk/offers.js'
+import { Connections } from './connections.js'
 import { CONTROL_PROTOCOL, Control } from './direct/control.js'
 import { Greeter, HELLO_PROTOCOL } from './direct/hello.js'
 import { Introductions, PEERS_PROTOCOL } from './direct/introductions.js'
@@ -51,7 +51,7 @@ import { PathMeasures } from './reach/path-measures.js'
 import { NetworkProbe } from './reach/probe.js'
 import { Reach, type ReachOptions } from './reach/reach.js'
 import { peerOf, Rejoin } from './reach/rejoin.js'
-import { bestOf, pathsOf, Ways } from './reach/ways.js'
+import { pathsOf, Ways } from './reach/ways.js'
 import { type GossipFrame, Reception, surfacing } from './reception.js'
 import { Scores } from './scores.js'
 
@@ -123,6 +123,7 @@ class Libp2pMesh implements Mesh {
   readonly #run = new EnteredRun()
   readonly #gate = new Gate(this.#nowMs)
   readonly #scores = new Scores(this.#nowMs)
+  readonly #connections: Connections
   readonly #links: Links
   readonly #traffic: TrafficCount
   readonly #budget: Budget
@@ -148,16 +149,17 @@ class Libp2pMesh implements Mesh {
   constructor(private readonly options: MeshOptions) {
     const handlers = surfacing(options.handlers)
     this.#handlers = handlers
-    this.#reception = new Reception(handlers, this.#gate, this.#scores, this.#run, (peer, reason) =>
-      this.#drop(peer, reason),
-    )
+    this.#connections = new Connections(() => this.#node, options.log)
+    const connections = this.#connections
+    this.#reception = new Reception(handlers, this.#gate, this.#scores, this.#run, connections)
     const reception = this.#reception
+    const connectionTo = (peer: PeerId) => this.#presence.connectionTo(peer)
     this.#links = new Links(options.links, options.cluster)
     this.#traffic = new TrafficCount(
       (peer) => this.#links.crosses(peer),
       (peer, bytes) => this.#measures.passed(peer, bytes),
     )
-    this.#budget = new Budget(options.caps ?? NO_CAPS, (peer) => this.#connectionTo(peer))
+    this.#budget = new Budget(options.caps ?? NO_CAPS, connectionTo)
     const meter = new Meter(this.#traffic, this.#links, this.#budget, (peer) => this.#liveness.heard(peer))
     this.#budget.meterBy((stream, peer, purpose) => meter.attach(stream, peer, purpose))
     const malformed = (what: string) => (from: PeerId, error: unknown) =>
@@ -177,7 +179,7 @@ class Libp2pMesh implements Mesh {
     this.#statusDesk = new StatusDesk(meter)
     this.#control = new Control(
       meter,
-      (peer) => this.#connectionTo(peer),
+      connectionTo,
       (from, bytes) => reception.received(from, bytes),
       malformed('control message'),
     )
@@ -205,10 +207,10 @@ class Libp2pMesh implements Mesh {
     })
     this.#liveness = new Liveness(
       {
-        peers: () => this.peers(),
+        peers: () => this.#presence.peers(),
         beat: (peer) => void this.#control.send(peer, new Uint8Array(0)),
         gossips: (peer) => this.#gossip.reaches(peer),
-        drop: (peer, reason) => this.#drop(peer, reason),
+        drop: (peer, reason) => connections.drop(peer, reason),
       },
       this.#nowMs,
     )
@@ -222,7 +224,7 @@ class Libp2pMesh implements Mesh {
             meter,
             self: () => this.self,
             isRelay: (peer) => this.#isRelay(peer),
-            hangUp: (peer, reason) => this.#drop(peer, reason),
+            hangUp: (peer, reason) => connections.drop(peer, reason),
             admitted: (peer) => this.#presence.admitted(peer),
             refused: (from, reason) => handlers.refused(from, 'peer', reason),
             malformed: malformed('knock'),
@@ -230,9 +232,8 @@ class Libp2pMesh implements Mesh {
     this.#presence = new Presence({
       door: this.#doorkeeper,
       isRelay: (peer) => this.#isRelay(peer),
-      connections: (peer) => this.#connections(peer),
-      identify: (connection) => this.#identify(connection),
-      admitted: (peer, connections) => this.#admitted(peer, connections),
+      connections,
+      admitted: (peer, open) => this.#admitted(peer, open),
       came: (peer) => {
         this.#liveness.heard(peer)
         handlers.connected(peer)
@@ -272,10 +273,10 @@ class Libp2pMesh implements Mesh {
     this.#node = node
     this.#rejoin = new Rejoin({
       self: this.self,
-      isConnected: (peer) => this.#connections(peer).length > 0,
+      isConnected: (peer) => this.#connections.has(peer),
       welcomes: (peer) => this.#gate.welcomes(peer),
       isOwn: (address) => this.addresses().some((own) => withoutPeer(own) === withoutPeer(address)),
-      dial: (address, signal) => node.dial(address, { signal }),
+      dial: (address, signal) => this.#connections.dial(address, { signal }),
       attempted: (attempt) => this.#attempts.note(attempt),
     })
     if (reach !== null) this.#ways = this.#openWays(node, reach, log)
@@ -310,7 +311,7 @@ class Libp2pMesh implements Mesh {
   }
 
   probe(): Probe {
-    return new NetworkProbe(this.#node, (peer) => this.#connectionTo(peer))
+    return new NetworkProbe(this.#node, (peer) => this.#presence.connectionTo(peer))
   }
 
   get self(): PeerId {
@@ -322,8 +323,7 @@ class Libp2pMesh implements Mesh {
   }
 
   peers(): readonly PeerId[] {
-    const connected = this.#node.getPeers().map((peer) => asPeerId(peer.toString()))
-    return connected.filter((peer) => this.#presence.isHere(peer))
+    return this.#presence.peers()
   }
 
   place(peer: PeerId, cluster: string): void {
@@ -333,7 +333,7 @@ class Libp2pMesh implements Mesh {
   enter(run: RunId, cluster: string): void {
     this.#run.enter(run)
     this.#links.settle(cluster)
-    this.#doorkeeper?.entered(this.#node.getConnections())
+    this.#doorkeeper?.entered(this.#connections.all())
     this.#ways?.enter(run)
   }
 
@@ -344,7 +344,7 @@ class Libp2pMesh implements Mesh {
       return { peer, address, by: 'ticket', outcome, reason, ms: Math.round(this.#nowMs() - beganMs) }
     }
     try {
-      const connection = await this.#node.dial(target)
+      const connection = await this.#connections.dial(target)
       const peer = asPeerId(connection.remotePeer.toString())
       this.#rejoin.reached(peer, address)
       this.#attempts.note(attempt(peer, 'connected', ''))
@@ -371,7 +371,7 @@ class Libp2pMesh implements Mesh {
 
   async hello(peer: PeerId, hello: Hello): Promise<HelloAnswer> {
     if (this.#doorkeeper !== null) return this.#knock(this.#doorkeeper, peer)
-    const connection = this.#connectionTo(peer)
+    const connection = this.#presence.connectionTo(peer)
     if (connection === undefined) throw new Error(`Cannot say hello to ${peer}: it is not connected.`)
     const answer = await this.#greeter.greet(connection, hello)
     if (answer.accepted) {
@@ -380,14 +380,14 @@ class Libp2pMesh implements Mesh {
       this.#gate.setForeign(peer, answer.reason)
       // A relay may be of another run.
       if (this.#isRelay(peer)) return answer
-      void this.#node.hangUp(peerIdFromString(peer)).catch(() => {})
+      this.#connections.hangUp(peer)
     }
     return answer
   }
 
   /** What hello is to a run that is not open to everyone. */
   async #knock(keeper: Doorkeeper, peer: PeerId): Promise<HelloAnswer> {
-    const [connection] = this.#connections(peer)
+    const [connection] = this.#connections.to(peer)
     if (connection === undefined) throw new Error(`Cannot knock at ${peer}: it is not connected.`)
     const answered = await keeper.knock(connection)
     if ('refusal' in answered)
@@ -398,7 +398,7 @@ class Libp2pMesh implements Mesh {
   }
 
   async status(peer: PeerId): Promise<PeerStatus> {
-    const connection = this.#connectionTo(peer)
+    const connection = this.#presence.connectionTo(peer)
     if (connection === undefined) throw new Error(`Cannot ask ${peer}: it is not connected.`)
     return this.#statusDesk.ask(connection)
   }
@@ -473,7 +473,7 @@ class Libp2pMesh implements Mesh {
   }
 
   paths(): readonly PeerPath[] {
-    return pathsOf(this.peers(), (peer) => this.#connectionTo(peer), this.#measures)
+    return pathsOf(this.#presence, this.#measures)
   }
 
   relays(): readonly string[] {
@@ -489,7 +489,7 @@ class Libp2pMesh implements Mesh {
   }
 
   async askForPeers(peer: PeerId): Promise<void> {
-    const connection = this.#connectionTo(peer)
+    const connection = this.#presence.connectionTo(peer)
     if (connection === undefined) throw new Error(`Cannot ask ${peer}: it is not connected.`)
     for (const { peer: other, addresses } of await this.#introductions.ask(connection)) {
       this.#rejoin.call(other, addresses, 'exchange')
@@ -517,7 +517,7 @@ class Libp2pMesh implements Mesh {
     await within(FLUSH_MS, this.#control.flush())
     this.#links.close()
     // A stream that waits for a window would keep its connection, and gossipsub, from closing.
-    for (const connection of this.#node.getConnections()) {
+    for (const connection of this.#connections.all()) {
       for (const stream of connection.streams) {
         if (stream.protocol !== CONTROL_PROTOCOL) stream.abort(new Error('this peer is closing'))
       }
@@ -537,22 +537,8 @@ class Libp2pMesh implements Mesh {
     return name
   }
 
-  #drop(peer: PeerId, reason: string): void {
-    this.options.log(`dropping ${peer}: ${reason}`)
-    for (const connection of this.#node.getConnections(peerIdFromString(peer))) {
-      connection.abort(new Error(reason))
-    }
-  }
-
   #isRelay(peer: PeerId): boolean {
     return this.options.reach?.relays.some((relay) => peerOf(relay) === peer) === true
-  }
-
-  #identify(connection: Connection): void {
-    const { identify } = this.#node.services as { readonly identify: Identify }
-    identify
-      .identify(connection)
-      .catch((error) => this.options.log(`identifying ${connection.remotePeer}: ${messageOf(error)}`))
   }
 
   #admitted(peer: PeerId, connections: readonly Connection[]): void {
@@ -588,21 +574,12 @@ class Libp2pMesh implements Mesh {
     })
   }
 
-  /** To a peer that was let in. */
-  #connectionTo(peer: PeerId): Connection | undefined {
-    return this.#presence.isIn(peer) ? bestOf(this.#connections(peer)) : undefined
-  }
-
-  #connections(peer: PeerId): Connection[] {
-    return this.#node.getConnections(peerIdFromString(peer)).filter(({ status }) => status === 'open')
-  }
-
   async #connect(peer: PeerId, addresses: readonly string[]): Promise<Connection> {
-    const connection = this.#connectionTo(peer)
+    const connection = this.#presence.connectionTo(peer)
     if (connection !== undefined) return connection
     if (this.#gate.isBanned(peer)) throw new Error('it was cut off')
     const known = this.#rejoin.waysTo(peer, addresses)
-    const dialled = await this.#node.dial(known.length > 0 ? known : peerIdFromString(peer))
+    const dialled = await this.#connections.dial(known.length > 0 ? known : peerIdFromString(peer))
     if (this.#doorkeeper !== null && !(await this.#doorkeeper.admission(peer)))
       throw new Error('it does not let this peer in')
     return dialled

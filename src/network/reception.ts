@@ -6,6 +6,7 @@ import { CONTROL_CAP_BYTES } from '../wire/codec.js'
 import { ForeignMessage, open, openOn } from '../wire/envelope.js'
 import { FRAME_CAP_BYTES, type GradientFrame, gradientFrameSchema } from '../wire/frames.js'
 import { messageSchema } from '../wire/schemas.js'
+import type { Connections } from './connections.js'
 import type { Gate } from './door/gate.js'
 import type { EnteredRun } from './entered-run.js'
 import { innermost } from './errors.js'
@@ -36,7 +37,7 @@ export class Reception {
     private readonly gate: Gate,
     private readonly scores: Scores,
     private readonly run: EnteredRun,
-    private readonly drop: (peer: PeerId, reason: string) => void,
+    private readonly connections: Connections,
   ) {
     this.#assembler = new Assembler(handlers.fits)
     this.#assembler.on('complete', handlers.contribution)
@@ -122,7 +123,7 @@ export class Reception {
     if (!this.scores.offend(from)) return
     this.gate.ban(from)
     this.handlers.refused(from, 'peer', 'it sent too much that had to be dropped, and is cut off')
-    this.drop(from, 'it misbehaved')
+    this.connections.drop(from, 'it misbehaved')
   }
 
   /** The sender is at fault whoever the author is: it passed on what it should have dropped. */
