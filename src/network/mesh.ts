@@ -23,10 +23,9 @@ import type { PeerStatus } from '../ports/status.js'
 import type { LinkConfig } from '../swarmfile/schema.js'
 import { sealedFrames } from '../wire/fitting.js'
 import { addressFrom, checkRelay, incomplete, withoutPeer } from './address.js'
+import { Bulk } from './bulk/bulk.js'
 import { sweepParts } from './bulk/chunk-store.js'
-import { BULK_PROTOCOL, BULK_STREAMS, Donor } from './bulk/donor.js'
-import { Fetcher } from './bulk/fetch.js'
-import { Offers } from './bulk/offers.js'
+import { BULK_PROTOCOL, BULK_STREAMS } from './bulk/donor.js'
 import { Connections } from './connections.js'
 import { CONTROL_PROTOCOL, Control } from './direct/control.js'
 import { Greeter, HELLO_PROTOCOL } from './direct/hello.js'
@@ -38,10 +37,8 @@ import { Gate } from './door/gate.js'
 import { Presence } from './door/presence.js'
 import { EnteredRun } from './entered-run.js'
 import { innermost, messageOf } from './errors.js'
-import { Budget, type Caps, SOUNDING_PROTOCOL } from './flow/budget.js'
-import { Links } from './flow/links.js'
-import { Meter } from './flow/meter.js'
-import { TrafficCount } from './flow/traffic.js'
+import { type Caps, SOUNDING_PROTOCOL } from './flow/budget.js'
+import { Flow } from './flow/flow.js'
 import { Gossip } from './gossip/gossip.js'
 import { publishContribution } from './gossip/publishing.js'
 import { topicName } from './gossip/topics.js'
@@ -124,17 +121,13 @@ class Libp2pMesh implements Mesh {
   readonly #gate = new Gate(this.#nowMs)
   readonly #scores = new Scores(this.#nowMs)
   readonly #connections: Connections
-  readonly #links: Links
-  readonly #traffic: TrafficCount
-  readonly #budget: Budget
-  readonly #offers = new Offers()
+  readonly #flow: Flow
   readonly #reception: Reception
   readonly #gossip: Gossip
   readonly #greeter: Greeter
   readonly #statusDesk: StatusDesk
   readonly #control: Control
-  readonly #donor: Donor
-  readonly #fetcher: Fetcher
+  readonly #bulk: Bulk
   readonly #liveness: Liveness
   readonly #doorkeeper: Doorkeeper | null
   readonly #introductions: Introductions
@@ -154,19 +147,20 @@ class Libp2pMesh implements Mesh {
     this.#reception = new Reception(handlers, this.#gate, this.#scores, this.#run, connections)
     const reception = this.#reception
     const connectionTo = (peer: PeerId) => this.#presence.connectionTo(peer)
-    this.#links = new Links(options.links, options.cluster)
-    this.#traffic = new TrafficCount(
-      (peer) => this.#links.crosses(peer),
-      (peer, bytes) => this.#measures.passed(peer, bytes),
-    )
-    this.#budget = new Budget(options.caps ?? NO_CAPS, connectionTo)
-    const meter = new Meter(this.#traffic, this.#links, this.#budget, (peer) => this.#liveness.heard(peer))
-    this.#budget.meterBy((stream, peer, purpose) => meter.attach(stream, peer, purpose))
+    this.#flow = new Flow({
+      links: options.links,
+      cluster: options.cluster,
+      caps: options.caps ?? NO_CAPS,
+      connectionTo,
+      heard: (peer) => this.#liveness.heard(peer),
+      passed: (peer, bytes) => this.#measures.passed(peer, bytes),
+    })
+    const { meter, budget } = this.#flow
     const malformed = (what: string) => (from: PeerId, error: unknown) =>
       reception.offended(from, what, error)
     this.#gossip = new Gossip(
       meter,
-      this.#budget,
+      budget,
       this.#scores,
       () => this.#run.id,
       (author, frame) => reception.gossiped(author, frame as GossipFrame),
@@ -185,22 +179,15 @@ class Libp2pMesh implements Mesh {
     )
     this.#introductions = new Introductions(meter, (peer) => this.#gate.welcomes(peer))
     this.#attempts = new Attempts((attempt) => options.attempted?.(attempt))
-    this.#donor = new Donor({
-      meter,
-      budget: this.#budget,
-      offers: this.#offers,
-      run: this.#run,
-      addressesOf: (peer) => this.#rejoin.addressesOf(peer),
-      taken: (content, by) => this.#fetcher.taken(content, by),
-      malformed: malformed('bulk request'),
-    })
-    this.#fetcher = new Fetcher({
+    this.#bulk = new Bulk({
       self: () => this.self,
+      run: this.#run,
       meter,
-      budget: this.#budget,
-      offers: this.#offers,
+      budget,
       connect: (peer, addresses) => this.#connect(peer, addresses),
-      crosses: (peer) => this.#links.crosses(peer),
+      addressesOf: (peer) => this.#rejoin.addressesOf(peer),
+      crosses: (peer) => this.#flow.links.crosses(peer),
+      malformed: malformed('bulk request'),
       refused: (from, what, reason) => reception.offended(from, what, reason),
       transferring: handlers.transferring,
       folder: options.partial ?? null,
@@ -284,11 +271,11 @@ class Libp2pMesh implements Mesh {
     await node.handle(STATUS_PROTOCOL, this.#statusDesk.handle, FEW_STREAMS)
     await node.handle(PEERS_PROTOCOL, this.#introductions.handle, FEW_STREAMS)
     await node.handle(CONTROL_PROTOCOL, this.#control.handle, FEW_STREAMS)
-    await node.handle(BULK_PROTOCOL, this.#donor.handle, {
+    await node.handle(BULK_PROTOCOL, this.#bulk.donor.handle, {
       maxInboundStreams: 2 * BULK_STREAMS,
       runOnLimitedConnection: true,
     })
-    await node.handle(SOUNDING_PROTOCOL, this.#budget.handle, FEW_STREAMS)
+    await node.handle(SOUNDING_PROTOCOL, this.#flow.budget.handle, FEW_STREAMS)
     if (this.#doorkeeper !== null) await node.handle(DOOR_PROTOCOL, this.#doorkeeper.handle, FEW_STREAMS)
     node.addEventListener('peer:connect', ({ detail }) =>
       this.#presence.connected(asPeerId(detail.toString())),
@@ -327,12 +314,12 @@ class Libp2pMesh implements Mesh {
   }
 
   place(peer: PeerId, cluster: string): void {
-    this.#links.place(peer, cluster)
+    this.#flow.links.place(peer, cluster)
   }
 
   enter(run: RunId, cluster: string): void {
     this.#run.enter(run)
-    this.#links.settle(cluster)
+    this.#flow.links.settle(cluster)
     this.#doorkeeper?.entered(this.#connections.all())
     this.#ways?.enter(run)
   }
@@ -450,7 +437,7 @@ class Libp2pMesh implements Mesh {
     expected: Hash | null,
     options?: FetchOptions,
   ): Promise<Uint8Array> {
-    return this.#fetcher.fetch(this.#run.entered(), name, donors, expected ?? contentIn(name), options)
+    return this.#bulk.fetcher.fetch(this.#run.entered(), name, donors, expected, options)
   }
 
   fetchFile(
@@ -460,16 +447,15 @@ class Libp2pMesh implements Mesh {
     path: string,
     options?: FetchOptions,
   ): Promise<void> {
-    const content = expected ?? contentIn(name)
-    return this.#fetcher.fetchFile(this.#run.entered(), name, donors, content, path, options)
+    return this.#bulk.fetcher.fetchFile(this.#run.entered(), name, donors, expected, path, options)
   }
 
   serve(source: BulkSource): void {
-    this.#offers.serve(source)
+    this.#bulk.offers.serve(source)
   }
 
   traffic(): Traffic {
-    return this.#traffic.snapshot()
+    return this.#flow.traffic()
   }
 
   paths(): readonly PeerPath[] {
@@ -512,10 +498,10 @@ class Libp2pMesh implements Mesh {
     this.#ways?.close()
     this.#liveness.close()
     this.#reception.close()
-    this.#fetcher.close()
-    this.#budget.close()
+    this.#bulk.fetcher.close()
+    this.#flow.budget.close()
     await within(FLUSH_MS, this.#control.flush())
-    this.#links.close()
+    this.#flow.links.close()
     // A stream that waits for a window would keep its connection, and gossipsub, from closing.
     for (const connection of this.#connections.all()) {
       for (const stream of connection.streams) {
@@ -551,8 +537,7 @@ class Libp2pMesh implements Mesh {
 
   #disconnected(peer: PeerId): void {
     this.#control.forget(peer)
-    this.#links.forget(peer)
-    this.#budget.forget(peer)
+    this.#flow.forget(peer)
     this.#liveness.forget(peer)
     this.#measures.forget(peer)
     this.#ways?.forget(peer)
@@ -585,9 +570,6 @@ class Libp2pMesh implements Mesh {
     return dialled
   }
 }
-
-/** What a name says of the content itself. */
-const contentIn = (name: BulkName): Hash | null => (name.kind === 'payload' ? name.hash : null)
 
 /** Waits for something, but no longer than a time. */
 async function within(ms: number, done: Promise<unknown>): Promise<void> {
