@@ -28,11 +28,12 @@ import { sweepParts } from './bulk/chunk-store.js'
 import { BULK_PROTOCOL, BULK_STREAMS } from './bulk/donor.js'
 import { Connections } from './connections.js'
 import { CONTROL_PROTOCOL, Control } from './direct/control.js'
-import { Greeter, HELLO_PROTOCOL } from './direct/hello.js'
+import { HELLO_PROTOCOL } from './direct/hello.js'
 import { Introductions, PEERS_PROTOCOL } from './direct/introductions.js'
 import { Liveness } from './direct/liveness.js'
 import { STATUS_PROTOCOL, StatusDesk } from './direct/status.js'
 import { DOOR_PROTOCOL, Doorkeeper } from './door/doorkeeper.js'
+import { Entrance } from './door/entrance.js'
 import { Gate } from './door/gate.js'
 import { Presence } from './door/presence.js'
 import { EnteredRun } from './entered-run.js'
@@ -124,7 +125,6 @@ class Libp2pMesh implements Mesh {
   readonly #flow: Flow
   readonly #reception: Reception
   readonly #gossip: Gossip
-  readonly #greeter: Greeter
   readonly #statusDesk: StatusDesk
   readonly #control: Control
   readonly #bulk: Bulk
@@ -134,6 +134,7 @@ class Libp2pMesh implements Mesh {
   readonly #measures = new PathMeasures(this.#nowMs)
   readonly #attempts: Attempts
   readonly #presence: Presence
+  readonly #entrance: Entrance
   #ways: Ways | null = null
   #rejoin!: Rejoin
   #node!: Libp2p
@@ -164,11 +165,6 @@ class Libp2pMesh implements Mesh {
       this.#scores,
       () => this.#run.id,
       (author, frame) => reception.gossiped(author, frame as GossipFrame),
-    )
-    this.#greeter = new Greeter(
-      meter,
-      (from, hello) => this.#doorkeeper?.turnAway(from) ?? reception.answer(from, hello),
-      malformed('hello'),
     )
     this.#statusDesk = new StatusDesk(meter)
     this.#control = new Control(
@@ -227,6 +223,16 @@ class Libp2pMesh implements Mesh {
       },
       left: (peer) => handlers.disconnected(peer),
     })
+    this.#entrance = new Entrance({
+      doorkeeper: this.#doorkeeper,
+      gate: this.#gate,
+      meter,
+      connections,
+      presence: this.#presence,
+      handlers,
+      isRelay: (peer) => this.#isRelay(peer),
+      malformed: malformed('hello'),
+    })
   }
 
   async start(): Promise<void> {
@@ -267,7 +273,7 @@ class Libp2pMesh implements Mesh {
       attempted: (attempt) => this.#attempts.note(attempt),
     })
     if (reach !== null) this.#ways = this.#openWays(node, reach, log)
-    await node.handle(HELLO_PROTOCOL, this.#greeter.handle, FEW_STREAMS)
+    await node.handle(HELLO_PROTOCOL, this.#entrance.handle, FEW_STREAMS)
     await node.handle(STATUS_PROTOCOL, this.#statusDesk.handle, FEW_STREAMS)
     await node.handle(PEERS_PROTOCOL, this.#introductions.handle, FEW_STREAMS)
     await node.handle(CONTROL_PROTOCOL, this.#control.handle, FEW_STREAMS)
@@ -356,32 +362,8 @@ class Libp2pMesh implements Mesh {
     this.#doorkeeper?.reconsider()
   }
 
-  async hello(peer: PeerId, hello: Hello): Promise<HelloAnswer> {
-    if (this.#doorkeeper !== null) return this.#knock(this.#doorkeeper, peer)
-    const connection = this.#presence.connectionTo(peer)
-    if (connection === undefined) throw new Error(`Cannot say hello to ${peer}: it is not connected.`)
-    const answer = await this.#greeter.greet(connection, hello)
-    if (answer.accepted) {
-      this.#gate.setOurs(peer)
-    } else if (!answer.later) {
-      this.#gate.setForeign(peer, answer.reason)
-      // A relay may be of another run.
-      if (this.#isRelay(peer)) return answer
-      this.#connections.hangUp(peer)
-    }
-    return answer
-  }
-
-  /** What hello is to a run that is not open to everyone. */
-  async #knock(keeper: Doorkeeper, peer: PeerId): Promise<HelloAnswer> {
-    const [connection] = this.#connections.to(peer)
-    if (connection === undefined) throw new Error(`Cannot knock at ${peer}: it is not connected.`)
-    const answered = await keeper.knock(connection)
-    if ('refusal' in answered)
-      return { accepted: false, reason: answered.words, later: answered.refusal.kind === 'later' }
-    const { genesis, leader, leaderAddresses, cluster } = answered.admitted
-    const place = cluster === undefined ? {} : { cluster }
-    return { accepted: true, genesis, leader, leaderAddresses, ...place }
+  hello(peer: PeerId, hello: Hello): Promise<HelloAnswer> {
+    return this.#entrance.ask(peer, hello)
   }
 
   async status(peer: PeerId): Promise<PeerStatus> {

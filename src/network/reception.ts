@@ -1,7 +1,7 @@
 // What arrives, from the network's side: opened, checked, handed on, or dropped and held against the sender.
 import type { Hash, PeerId, RunId } from '../core/ids.js'
 import { type Channel, type Message, mainChannel } from '../core/messages.js'
-import type { Hello, HelloAnswer, MeshHandlers } from '../ports/mesh.js'
+import type { MeshHandlers } from '../ports/mesh.js'
 import { CONTROL_CAP_BYTES } from '../wire/codec.js'
 import { ForeignMessage, open, openOn } from '../wire/envelope.js'
 import { FRAME_CAP_BYTES, type GradientFrame, gradientFrameSchema } from '../wire/frames.js'
@@ -104,17 +104,6 @@ export class Reception {
       default:
         this.handlers.message(author, frame, swarm === null ? mainChannel : { ...mainChannel, swarm })
     }
-  }
-
-  answer(from: PeerId, hello: Hello): HelloAnswer {
-    const answer = this.handlers.hello(from, hello)
-    if (answer.accepted) {
-      this.gate.setOurs(from)
-    } else if (!answer.later) {
-      this.gate.setForeign(from, answer.reason)
-      this.handlers.refused(from, 'hello', answer.reason)
-    }
-    return answer
   }
 
   /** Counts what had to be dropped against whoever sent it, and cuts off who does it again and again. */
