@@ -41,8 +41,7 @@ import { innermost, messageOf } from './errors.js'
 import { type Caps, SOUNDING_PROTOCOL } from './flow/budget.js'
 import { Flow } from './flow/flow.js'
 import { Gossip } from './gossip/gossip.js'
-import { publishContribution } from './gossip/publishing.js'
-import { topicName } from './gossip/topics.js'
+import { RunTopics } from './gossip/run-topics.js'
 import { createNode, startNode } from './node.js'
 import { Attempts } from './reach/attempts.js'
 import { PathMeasures } from './reach/path-measures.js'
@@ -116,7 +115,6 @@ export async function createProbingMesh(
 }
 
 class Libp2pMesh implements Mesh {
-  readonly #handlers: MeshHandlers
   readonly #nowMs = () => performance.now()
   readonly #run = new EnteredRun()
   readonly #gate = new Gate(this.#nowMs)
@@ -125,6 +123,7 @@ class Libp2pMesh implements Mesh {
   readonly #flow: Flow
   readonly #reception: Reception
   readonly #gossip: Gossip
+  readonly #topics: RunTopics
   readonly #statusDesk: StatusDesk
   readonly #control: Control
   readonly #bulk: Bulk
@@ -142,7 +141,6 @@ class Libp2pMesh implements Mesh {
 
   constructor(private readonly options: MeshOptions) {
     const handlers = surfacing(options.handlers)
-    this.#handlers = handlers
     this.#connections = new Connections(() => this.#node, options.log)
     const connections = this.#connections
     this.#reception = new Reception(handlers, this.#gate, this.#scores, this.#run, connections)
@@ -166,6 +164,7 @@ class Libp2pMesh implements Mesh {
       () => this.#run.id,
       (author, frame) => reception.gossiped(author, frame as GossipFrame),
     )
+    this.#topics = new RunTopics(this.#run, this.#gossip, reception, handlers.refused)
     this.#statusDesk = new StatusDesk(meter)
     this.#control = new Control(
       meter,
@@ -383,15 +382,11 @@ class Libp2pMesh implements Mesh {
   }
 
   subscribe(topic: Topic, swarm: string | null = null): void {
-    this.#gossip.subscribe(this.#topic(topic, swarm))
+    this.#topics.subscribe(topic, swarm)
   }
 
   publish(topic: Topic, message: Message, swarm: string | null = null): void {
-    for (const frame of sealedFrames(this.#run.entered(), message)) {
-      this.#gossip
-        .publish(this.#topic(topic, swarm), frame, 'everyone')
-        .catch((error) => this.#handlers.refused(null, `publishing ${message.type}`, innermost(error)))
-    }
+    this.#topics.publish(topic, message, swarm)
   }
 
   publishContribution(
@@ -400,13 +395,7 @@ class Libp2pMesh implements Mesh {
     payload: Uint8Array,
     swarm: string | null = null,
   ): Promise<void> {
-    return publishContribution(
-      this.#gossip,
-      this.#run.entered(),
-      this.#topic(topic, swarm),
-      manifest,
-      payload,
-    )
+    return this.#topics.publishContribution(topic, manifest, payload, swarm)
   }
 
   arriving(payload: Hash): boolean {
@@ -491,18 +480,6 @@ class Libp2pMesh implements Mesh {
       }
     }
     await within(STOP_MS, Promise.resolve(this.#node.stop()))
-  }
-
-  #topic(topic: Topic, swarm: string | null): string {
-    const run = this.#run.entered()
-    const name = topicName(run, topic, swarm)
-    this.#gossip.allow(name, (sender, author, bytes) => {
-      const origin = { run, swarm, sender, author }
-      return topic.kind === 'gradients'
-        ? this.#reception.gradientFrame(bytes, origin)
-        : this.#reception.gossipMessage(bytes, origin)
-    })
-    return name
   }
 
   #isRelay(peer: PeerId): boolean {
