@@ -42,6 +42,7 @@ import { type Caps, SOUNDING_PROTOCOL } from './flow/budget.js'
 import { Flow } from './flow/flow.js'
 import { Gossip } from './gossip/gossip.js'
 import { RunTopics } from './gossip/run-topics.js'
+import { identityOf } from './identity.js'
 import { createNode, startNode } from './node.js'
 import { Attempts } from './reach/attempts.js'
 import { PathMeasures } from './reach/path-measures.js'
@@ -115,6 +116,7 @@ export async function createProbingMesh(
 }
 
 class Libp2pMesh implements Mesh {
+  readonly self: PeerId
   readonly #nowMs = () => performance.now()
   readonly #run = new EnteredRun()
   readonly #gate = new Gate(this.#nowMs)
@@ -132,15 +134,17 @@ class Libp2pMesh implements Mesh {
   readonly #introductions: Introductions
   readonly #measures = new PathMeasures(this.#nowMs)
   readonly #attempts: Attempts
+  readonly #rejoin: Rejoin
   readonly #presence: Presence
   readonly #entrance: Entrance
   #ways: Ways | null = null
-  #rejoin!: Rejoin
   #node!: Libp2p
   #closing: Promise<void> | null = null
 
   constructor(private readonly options: MeshOptions) {
     const handlers = surfacing(options.handlers)
+    this.self = identityOf(options.privateKey)
+    const { self } = this
     this.#connections = new Connections(() => this.#node, options.log)
     const connections = this.#connections
     this.#reception = new Reception(handlers, this.#gate, this.#scores, this.#run, connections)
@@ -174,8 +178,16 @@ class Libp2pMesh implements Mesh {
     )
     this.#introductions = new Introductions(meter, (peer) => this.#gate.welcomes(peer))
     this.#attempts = new Attempts((attempt) => options.attempted?.(attempt))
+    this.#rejoin = new Rejoin({
+      self,
+      isConnected: (peer) => connections.has(peer),
+      welcomes: (peer) => this.#gate.welcomes(peer),
+      isOwn: (address) => this.addresses().some((own) => withoutPeer(own) === withoutPeer(address)),
+      dial: (address, signal) => connections.dial(address, { signal }),
+      attempted: (attempt) => this.#attempts.note(attempt),
+    })
     this.#bulk = new Bulk({
-      self: () => this.self,
+      self,
       run: this.#run,
       meter,
       budget,
@@ -204,7 +216,7 @@ class Libp2pMesh implements Mesh {
             door,
             gate: this.#gate,
             meter,
-            self: () => this.self,
+            self,
             isRelay: (peer) => this.#isRelay(peer),
             hangUp: (peer, reason) => connections.drop(peer, reason),
             admitted: (peer) => this.#presence.admitted(peer),
@@ -263,14 +275,6 @@ class Libp2pMesh implements Mesh {
       found: (peer) => this.#rejoin.found(peer, 'mdns'),
     })
     this.#node = node
-    this.#rejoin = new Rejoin({
-      self: this.self,
-      isConnected: (peer) => this.#connections.has(peer),
-      welcomes: (peer) => this.#gate.welcomes(peer),
-      isOwn: (address) => this.addresses().some((own) => withoutPeer(own) === withoutPeer(address)),
-      dial: (address, signal) => this.#connections.dial(address, { signal }),
-      attempted: (attempt) => this.#attempts.note(attempt),
-    })
     if (reach !== null) this.#ways = this.#openWays(node, reach, log)
     await node.handle(HELLO_PROTOCOL, this.#entrance.handle, FEW_STREAMS)
     await node.handle(STATUS_PROTOCOL, this.#statusDesk.handle, FEW_STREAMS)
@@ -304,10 +308,6 @@ class Libp2pMesh implements Mesh {
 
   probe(): Probe {
     return new NetworkProbe(this.#node, (peer) => this.#presence.connectionTo(peer))
-  }
-
-  get self(): PeerId {
-    return asPeerId(this.#node.peerId.toString())
   }
 
   addresses(): readonly string[] {

@@ -37,7 +37,7 @@ const TICK_MS = 500
 const SETTLING = 16
 
 export interface DownloadParts {
-  readonly self: () => PeerId
+  readonly self: PeerId
   readonly meter: Meter
   readonly budget: Budget
   readonly offers: Offers
@@ -139,7 +139,7 @@ export class Download {
   }
 
   #consider(peer: PeerId, addresses: readonly string[]): void {
-    if (peer === this.parts.self() || this.#known.has(peer)) return
+    if (peer === this.parts.self || this.#known.has(peer)) return
     this.#known.add(peer)
     this.#addresses.set(peer, addresses)
     this.#waiting.push(peer)
@@ -255,7 +255,7 @@ export class Download {
       const kept = await this.keep(list)
       const release = () => void kept.close().catch(() => {})
       const holding = Holding.growing(list, kept.store, release)
-      const schedule = new Schedule(self(), copyOf(holding.held), Math.random)
+      const schedule = new Schedule(self, copyOf(holding.held), Math.random)
       const buffers = new ChunkBuffers(list.chunkBytes)
       const begun = { list, kept, holding, schedule, buffers, unshare: offers.share(holding) }
       this.#ready = begun
