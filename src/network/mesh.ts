@@ -1,11 +1,9 @@
 // The mesh: the port's methods over one libp2p node and its protocols.
 import './polyfill.js'
 import type { Connection } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
 import type { Libp2p } from 'libp2p'
 import { peerId as asPeerId, type Hash, type PeerId, type RunId } from '../core/ids.js'
 import type { Address, Channel, Manifest, Message, Topic } from '../core/messages.js'
-import { UserError } from '../core/user-error.js'
 import type { Door } from '../ports/door.js'
 import type {
   BulkName,
@@ -22,7 +20,7 @@ import type { Probe } from '../ports/probe.js'
 import type { PeerStatus } from '../ports/status.js'
 import type { LinkConfig } from '../swarmfile/schema.js'
 import { sealedFrames } from '../wire/fitting.js'
-import { addressFrom, checkRelay, incomplete, withoutPeer } from './address.js'
+import { addressFrom, checkRelay, withoutPeer } from './address.js'
 import { Bulk } from './bulk/bulk.js'
 import { sweepParts } from './bulk/chunk-store.js'
 import { BULK_PROTOCOL, BULK_STREAMS } from './bulk/donor.js'
@@ -37,7 +35,7 @@ import { Entrance } from './door/entrance.js'
 import { Gate } from './door/gate.js'
 import { Presence } from './door/presence.js'
 import { EnteredRun } from './entered-run.js'
-import { innermost, messageOf } from './errors.js'
+import { messageOf } from './errors.js'
 import { type Caps, SOUNDING_PROTOCOL } from './flow/budget.js'
 import { Flow } from './flow/flow.js'
 import { Gossip } from './gossip/gossip.js'
@@ -45,6 +43,7 @@ import { RunTopics } from './gossip/run-topics.js'
 import { identityOf } from './identity.js'
 import { createNode, startNode } from './node.js'
 import { Attempts } from './reach/attempts.js'
+import { Calls } from './reach/calls.js'
 import { PathMeasures } from './reach/path-measures.js'
 import { NetworkProbe } from './reach/probe.js'
 import { Reach, type ReachOptions } from './reach/reach.js'
@@ -135,6 +134,7 @@ class Libp2pMesh implements Mesh {
   readonly #measures = new PathMeasures(this.#nowMs)
   readonly #attempts: Attempts
   readonly #rejoin: Rejoin
+  readonly #calls: Calls
   readonly #presence: Presence
   readonly #entrance: Entrance
   #ways: Ways | null = null
@@ -191,7 +191,7 @@ class Libp2pMesh implements Mesh {
       run: this.#run,
       meter,
       budget,
-      connect: (peer, addresses) => this.#connect(peer, addresses),
+      connect: (peer, addresses) => this.#calls.to(peer, addresses),
       addressesOf: (peer) => this.#rejoin.addressesOf(peer),
       crosses: (peer) => this.#flow.links.crosses(peer),
       malformed: malformed('bulk request'),
@@ -233,6 +233,14 @@ class Libp2pMesh implements Mesh {
         handlers.connected(peer)
       },
       left: (peer) => handlers.disconnected(peer),
+    })
+    this.#calls = new Calls({
+      connections,
+      presence: this.#presence,
+      gate: this.#gate,
+      doorkeeper: this.#doorkeeper,
+      rejoin: this.#rejoin,
+      attempts: this.#attempts,
     })
     this.#entrance = new Entrance({
       doorkeeper: this.#doorkeeper,
@@ -329,28 +337,8 @@ class Libp2pMesh implements Mesh {
     this.#ways?.enter(run)
   }
 
-  async dial(address: string): Promise<PeerId> {
-    const target = addressFrom(address)
-    const beganMs = this.#nowMs()
-    const attempt = (peer: PeerId | null, outcome: Attempt['outcome'], reason: string): Attempt => {
-      return { peer, address, by: 'ticket', outcome, reason, ms: Math.round(this.#nowMs() - beganMs) }
-    }
-    try {
-      const connection = await this.#connections.dial(target)
-      const peer = asPeerId(connection.remotePeer.toString())
-      this.#rejoin.reached(peer, address)
-      this.#attempts.note(attempt(peer, 'connected', ''))
-      return peer
-    } catch (error) {
-      this.#attempts.note(attempt(null, 'failed', innermost(error)))
-      if (error instanceof Error && error.name === 'NoValidAddressesError') throw incomplete(address)
-      throw new UserError(
-        'network',
-        `cannot reach ${address}: ${innermost(error)}`,
-        'check that the peer is running, that the address is current, and that no firewall is in between',
-        { cause: error },
-      )
-    }
+  dial(address: string): Promise<PeerId> {
+    return this.#calls.at(address)
   }
 
   call(peer: PeerId, addresses: readonly string[], by: AddressSource = 'exchange'): void {
@@ -516,17 +504,6 @@ class Libp2pMesh implements Mesh {
         this.#gossip.move(connection).catch((error) => log(`gossip could not move: ${messageOf(error)}`))
       },
     })
-  }
-
-  async #connect(peer: PeerId, addresses: readonly string[]): Promise<Connection> {
-    const connection = this.#presence.connectionTo(peer)
-    if (connection !== undefined) return connection
-    if (this.#gate.isBanned(peer)) throw new Error('it was cut off')
-    const known = this.#rejoin.waysTo(peer, addresses)
-    const dialled = await this.#connections.dial(known.length > 0 ? known : peerIdFromString(peer))
-    if (this.#doorkeeper !== null && !(await this.#doorkeeper.admission(peer)))
-      throw new Error('it does not let this peer in')
-    return dialled
   }
 }
 
