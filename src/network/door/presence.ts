@@ -25,23 +25,15 @@ export class Presence {
 
   constructor(private readonly options: PresenceOptions) {}
 
-  isIn(peer: PeerId): boolean {
-    return this.options.door?.isInside(peer) ?? true
-  }
-
-  /** Let in, and no bystander. */
-  isHere(peer: PeerId): boolean {
-    return this.isIn(peer) && !this.#bystanders.has(peer)
-  }
-
-  /** All who are here. */
+  /** All who are here: let in, and no bystanders. */
   peers(): readonly PeerId[] {
-    return this.options.connections.peers().filter((peer) => this.isHere(peer))
+    const connected = this.options.connections.peers()
+    return connected.filter((peer) => this.#isIn(peer) && !this.#bystanders.has(peer))
   }
 
   /** The best connection to a peer that was let in. */
   connectionTo(peer: PeerId): Connection | undefined {
-    return this.isIn(peer) ? bestOf(this.options.connections.to(peer)) : undefined
+    return this.#isIn(peer) ? bestOf(this.options.connections.to(peer)) : undefined
   }
 
   /** A connection was opened, the first to its peer or one more. */
@@ -85,7 +77,7 @@ export class Presence {
   }
 
   disconnected(peer: PeerId): void {
-    const wasIn = this.isIn(peer)
+    const wasIn = this.#isIn(peer)
     this.options.door?.disconnected(peer)
     if (!this.#bystanders.delete(peer) && wasIn && !this.#isClosed) this.options.left(peer)
   }
@@ -93,5 +85,9 @@ export class Presence {
   /** Nobody comes or goes any more. */
   close(): void {
     this.#isClosed = true
+  }
+
+  #isIn(peer: PeerId): boolean {
+    return this.options.door?.isInside(peer) ?? true
   }
 }
