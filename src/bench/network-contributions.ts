@@ -1,7 +1,8 @@
 // Pseudo-gradients of 31 million parameters in 4 bits, from a worker to three replicas: by gossip, and by pull.
 import { assignmentId, runId } from '../core/ids.js'
 import type { Manifest } from '../core/messages.js'
-import { createMesh, generateIdentity } from '../network/mesh.js'
+import { generateIdentity } from '../network/identity.js'
+import { createMesh } from '../network/mesh.js'
 import { sha256 } from '../platform/sha256.js'
 import type { Mesh } from '../ports/mesh.js'
 import { manifestOf } from '../wire/chunks.js'

@@ -1,118 +1,22 @@
-// The mesh: the port's methods over one libp2p node and its protocols.
-import './polyfill.js'
-import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from '@libp2p/crypto/keys'
-import type { Identify } from '@libp2p/identify'
+// The mesh: the port's methods, each handed to the part of the network whose business it is.
 import type { Connection } from '@libp2p/interface'
-import { peerIdFromPrivateKey, peerIdFromString } from '@libp2p/peer-id'
-import type { Libp2p } from 'libp2p'
-import { peerId as asPeerId, type Hash, type PeerId, type RunId } from '../core/ids.js'
+import type { Hash, PeerId, RunId } from '../core/ids.js'
 import type { Address, Channel, Manifest, Message, Topic } from '../core/messages.js'
-import { UserError } from '../core/user-error.js'
-import type { Door } from '../ports/door.js'
-import type {
-  BulkName,
-  BulkSource,
-  FetchOptions,
-  Hello,
-  HelloAnswer,
-  Mesh,
-  MeshHandlers,
-  Traffic,
-} from '../ports/mesh.js'
+import type { BulkName, BulkSource, FetchOptions, Hello, HelloAnswer, Mesh, Traffic } from '../ports/mesh.js'
 import type { AddressSource, Attempt, PeerPath } from '../ports/paths.js'
 import type { Probe } from '../ports/probe.js'
 import type { PeerStatus } from '../ports/status.js'
-import type { LinkConfig } from '../swarmfile/schema.js'
 import { sealedFrames } from '../wire/fitting.js'
-import { addressFrom, checkRelay, incomplete, withoutPeer } from './address.js'
-import { sweepParts } from './bulk/chunk-store.js'
-import { BULK_PROTOCOL, BULK_STREAMS, Donor } from './bulk/donor.js'
-import { Fetcher } from './bulk/fetch.js'
-import { Offers } from './bulk/offers.js'
-import { CONTROL_PROTOCOL, Control } from './direct/control.js'
-import { Greeter, HELLO_PROTOCOL } from './direct/hello.js'
-import { Introductions, PEERS_PROTOCOL } from './direct/introductions.js'
-import { Liveness } from './direct/liveness.js'
-import { STATUS_PROTOCOL, StatusDesk } from './direct/status.js'
-import { DOOR_PROTOCOL, Doorkeeper } from './door/doorkeeper.js'
-import { Gate } from './door/gate.js'
-import { Presence } from './door/presence.js'
-import { messageOf } from './errors.js'
-import { Budget, type Caps, SOUNDING_PROTOCOL } from './flow/budget.js'
-import { Links } from './flow/links.js'
-import { Meter } from './flow/meter.js'
-import { TrafficCount } from './flow/traffic.js'
-import { Gossip } from './gossip/gossip.js'
-import { publishContribution } from './gossip/publishing.js'
-import { topicName } from './gossip/topics.js'
-import { createNode, startNode } from './node.js'
-import { Attempts } from './reach/attempts.js'
-import { PathMeasures } from './reach/path-measures.js'
-import { NetworkProbe } from './reach/probe.js'
-import { Reach, type ReachOptions } from './reach/reach.js'
-import { peerOf, Rejoin } from './reach/rejoin.js'
-import { bestOf, pathsOf, Ways } from './reach/ways.js'
-import { type GossipFrame, innermost, Reception, surfacing } from './reception.js'
-import { Scores } from './scores.js'
-
-export interface MeshOptions {
-  /** This peer's identity, from `generateIdentity`; a restarted peer needs the same one. */
-  readonly privateKey: Uint8Array
-  /** Multiaddrs to listen on; port 0 takes any free one. */
-  readonly listen: readonly string[]
-  /** Multiaddrs that others are told; those listened on unless given. */
-  readonly announce?: readonly string[] | null
-  /** Multiaddrs to call on until they answer. */
-  readonly bootstrap?: readonly string[]
-  /** Finds peers on the local network. */
-  readonly mdns: boolean
-  readonly handlers: MeshHandlers
-  /** Key of a private network: with another, or none, nobody gets a word through. */
-  readonly psk?: Uint8Array | null
-  /** Who may come in; whoever reaches this peer, where there is none. */
-  readonly door?: Door | null
-  /** Links to emulate between clusters. */
-  readonly links: readonly LinkConfig[]
-  /** This peer's own cluster, as far as it is known before a run is entered. */
-  readonly cluster: string
-  /** Caps on all bytes of this peer; none unless given. */
-  readonly caps?: Caps
-  /** Folder for large content while it comes, so that a peer that was killed goes on with it; null for none. */
-  readonly partial?: string | null
-  /** Ways to and from other networks; on its own network alone unless given. */
-  readonly reach?: ReachOptions | null
-  /** Called for every call at an address. */
-  readonly attempted?: (attempt: Attempt) => void
-  readonly log: (message: string) => void
-}
-
-/** Short exchanges; also over relays that limit what they carry. */
-const FEW_STREAMS = { maxInboundStreams: 8, runOnLimitedConnection: true } as const
-/** How long queued control messages may take to leave when a peer closes. */
-const FLUSH_MS = 500
-/** How long libp2p may take to stop; what is left then dies with the process. */
-const STOP_MS = 600
-
-const NO_CAPS: Caps = { uploadBytesPerSecond: null, downloadBytesPerSecond: null }
-
-/** A new identity, to be kept. */
-export async function generateIdentity(): Promise<Uint8Array> {
-  return privateKeyToProtobuf(await generateKeyPair('Ed25519'))
-}
-
-/** The peer that has this private key. */
-export function identityOf(privateKey: Uint8Array): PeerId {
-  return asPeerId(peerIdFromPrivateKey(privateKeyFromProtobuf(privateKey)).toString())
-}
+import type { MeshOptions } from './mesh-options.js'
+import { Network } from './network.js'
+import { pathsOf } from './reach/ways.js'
 
 /**
  * Starts the network of one peer.
  * @throws UserError when an address cannot be listened on
  */
 export async function createMesh(options: MeshOptions): Promise<Mesh> {
-  const mesh = new Libp2pMesh(options)
-  await mesh.start()
-  return mesh
+  return new Libp2pMesh(await startNetwork(options))
 }
 
 /**
@@ -122,324 +26,74 @@ export async function createMesh(options: MeshOptions): Promise<Mesh> {
 export async function createProbingMesh(
   options: MeshOptions,
 ): Promise<{ readonly mesh: Mesh; readonly probe: Probe }> {
-  const mesh = new Libp2pMesh(options)
-  await mesh.start()
-  return { mesh, probe: mesh.probe() }
+  const network = await startNetwork(options)
+  return { mesh: new Libp2pMesh(network), probe: network.probe() }
+}
+
+async function startNetwork(options: MeshOptions): Promise<Network> {
+  const network = new Network(options)
+  await network.start()
+  return network
 }
 
 class Libp2pMesh implements Mesh {
-  readonly #handlers: MeshHandlers
-  readonly #nowMs = () => performance.now()
-  readonly #gate = new Gate(this.#nowMs)
-  readonly #scores = new Scores(this.#nowMs)
-  readonly #links: Links
-  readonly #traffic: TrafficCount
-  readonly #budget: Budget
-  readonly #offers = new Offers()
-  readonly #reception: Reception
-  readonly #gossip: Gossip
-  readonly #greeter: Greeter
-  readonly #statusDesk: StatusDesk
-  readonly #control: Control
-  readonly #donor: Donor
-  readonly #fetcher: Fetcher
-  readonly #liveness: Liveness
-  readonly #doorkeeper: Doorkeeper | null
-  readonly #introductions: Introductions
-  readonly #measures = new PathMeasures(this.#nowMs)
-  readonly #attempts: Attempts
-  readonly #presence: Presence
-  #ways: Ways | null = null
-  #rejoin!: Rejoin
-  #node!: Libp2p
-  #run: RunId | null = null
-  #closing: Promise<void> | null = null
-
-  constructor(private readonly options: MeshOptions) {
-    const handlers = surfacing(options.handlers)
-    this.#handlers = handlers
-    this.#reception = new Reception(
-      handlers,
-      this.#gate,
-      this.#scores,
-      () => this.#run,
-      (peer, reason) => this.#drop(peer, reason),
-    )
-    const reception = this.#reception
-    this.#links = new Links(options.links, options.cluster)
-    this.#traffic = new TrafficCount(
-      (peer) => this.#links.crosses(peer),
-      (peer, bytes) => this.#measures.passed(peer, bytes),
-    )
-    this.#budget = new Budget(options.caps ?? NO_CAPS, (peer) => this.#connectionTo(peer))
-    const meter = new Meter(this.#traffic, this.#links, this.#budget, (peer) => this.#liveness.heard(peer))
-    this.#budget.meterBy((stream, peer, purpose) => meter.attach(stream, peer, purpose))
-    const malformed = (what: string) => (from: PeerId, error: unknown) =>
-      reception.offended(from, what, error)
-    this.#gossip = new Gossip(
-      meter,
-      this.#budget,
-      this.#scores,
-      () => this.#run,
-      (author, frame) => reception.gossiped(author, frame as GossipFrame),
-    )
-    this.#greeter = new Greeter(
-      meter,
-      (from, hello) => this.#doorkeeper?.turnAway(from) ?? reception.answer(from, hello),
-      malformed('hello'),
-    )
-    this.#statusDesk = new StatusDesk(meter)
-    this.#control = new Control(
-      meter,
-      (peer) => this.#connectionTo(peer),
-      (from, bytes) => reception.received(from, bytes),
-      malformed('control message'),
-    )
-    this.#introductions = new Introductions(meter, (peer) => this.#gate.welcomes(peer))
-    this.#attempts = new Attempts((attempt) => options.attempted?.(attempt))
-    this.#donor = new Donor({
-      meter,
-      budget: this.#budget,
-      offers: this.#offers,
-      run: () => this.#run,
-      addressesOf: (peer) => this.#rejoin.addressesOf(peer),
-      taken: (content, by) => this.#fetcher.taken(content, by),
-      malformed: malformed('bulk request'),
-    })
-    this.#fetcher = new Fetcher({
-      self: () => this.self,
-      meter,
-      budget: this.#budget,
-      offers: this.#offers,
-      connect: (peer, addresses) => this.#connect(peer, addresses),
-      crosses: (peer) => this.#links.crosses(peer),
-      refused: (from, what, reason) => reception.offended(from, what, reason),
-      transferring: handlers.transferring,
-      folder: options.partial ?? null,
-    })
-    this.#liveness = new Liveness(
-      {
-        peers: () => this.peers(),
-        beat: (peer) => void this.#control.send(peer, new Uint8Array(0)),
-        gossips: (peer) => this.#gossip.reaches(peer),
-        drop: (peer, reason) => this.#drop(peer, reason),
-      },
-      this.#nowMs,
-    )
-    const { door = null } = options
-    this.#doorkeeper =
-      door === null
-        ? null
-        : new Doorkeeper({
-            door,
-            gate: this.#gate,
-            meter,
-            self: () => this.self,
-            isRelay: (peer) => this.#isRelay(peer),
-            hangUp: (peer, reason) => this.#drop(peer, reason),
-            admitted: (peer) => this.#presence.admitted(peer),
-            refused: (from, reason) => handlers.refused(from, 'peer', reason),
-            malformed: malformed('knock'),
-          })
-    this.#presence = new Presence({
-      door: this.#doorkeeper,
-      isRelay: (peer) => this.#isRelay(peer),
-      connections: (peer) => this.#connections(peer),
-      identify: (connection) => this.#identify(connection),
-      admitted: (peer, connections) => this.#admitted(peer, connections),
-      came: (peer) => {
-        this.#liveness.heard(peer)
-        handlers.connected(peer)
-      },
-      left: (peer) => handlers.disconnected(peer),
-    })
-  }
-
-  async start(): Promise<void> {
-    const {
-      privateKey,
-      listen,
-      mdns,
-      bootstrap = [],
-      announce = null,
-      psk = null,
-      partial = null,
-      log,
-    } = this.options
-    const relays = this.options.reach?.relays ?? []
-    for (const address of bootstrap) addressFrom(address)
-    for (const address of relays) checkRelay(address)
-    const reach =
-      this.options.reach == null ? null : await Reach.prepare(this.options.reach, listen, () => this.relays())
-    const node = await createNode({
-      privateKey,
-      listen,
-      announce,
-      mdns,
-      gate: this.#gate,
-      psk,
-      gossip: this.#gossip,
-      doorkeeper: this.#doorkeeper,
-      reach,
-      found: (peer) => this.#rejoin.found(peer, 'mdns'),
-    })
-    this.#node = node
-    this.#rejoin = new Rejoin({
-      self: this.self,
-      isConnected: (peer) => this.#connections(peer).length > 0,
-      welcomes: (peer) => this.#gate.welcomes(peer),
-      isOwn: (address) => this.addresses().some((own) => withoutPeer(own) === withoutPeer(address)),
-      dial: (address, signal) => node.dial(address, { signal }),
-      attempted: (attempt) => this.#attempts.note(attempt),
-    })
-    if (reach !== null) this.#ways = this.#openWays(node, reach, log)
-    await node.handle(HELLO_PROTOCOL, this.#greeter.handle, FEW_STREAMS)
-    await node.handle(STATUS_PROTOCOL, this.#statusDesk.handle, FEW_STREAMS)
-    await node.handle(PEERS_PROTOCOL, this.#introductions.handle, FEW_STREAMS)
-    await node.handle(CONTROL_PROTOCOL, this.#control.handle, FEW_STREAMS)
-    await node.handle(BULK_PROTOCOL, this.#donor.handle, {
-      maxInboundStreams: 2 * BULK_STREAMS,
-      runOnLimitedConnection: true,
-    })
-    await node.handle(SOUNDING_PROTOCOL, this.#budget.handle, FEW_STREAMS)
-    if (this.#doorkeeper !== null) await node.handle(DOOR_PROTOCOL, this.#doorkeeper.handle, FEW_STREAMS)
-    node.addEventListener('peer:connect', ({ detail }) =>
-      this.#presence.connected(asPeerId(detail.toString())),
-    )
-    node.addEventListener('peer:disconnect', ({ detail }) => this.#disconnected(asPeerId(detail.toString())))
-    node.addEventListener('connection:open', ({ detail }) => {
-      this.#presence.opened(detail)
-      this.#ways?.opened(detail)
-    })
-    node.addEventListener('peer:identify', ({ detail: { peerId, listenAddrs, protocols } }) => {
-      const peer = asPeerId(peerId.toString())
-      this.#rejoin.learn(peer, listenAddrs.map(String))
-      this.#presence.identified(peer, protocols)
-    })
-    if (partial !== null) await sweepParts(partial, log)
-    await startNode(node, listen)
-    await this.#ways?.start()
-    this.#liveness.start()
-    for (const address of bootstrap) this.#rejoin.remember(address)
-  }
-
-  probe(): Probe {
-    return new NetworkProbe(this.#node, (peer) => this.#connectionTo(peer))
-  }
+  constructor(private readonly network: Network) {}
 
   get self(): PeerId {
-    return asPeerId(this.#node.peerId.toString())
+    return this.network.self
   }
 
   addresses(): readonly string[] {
-    return this.#node.getMultiaddrs().map(String)
+    return this.network.addresses()
   }
 
   peers(): readonly PeerId[] {
-    const connected = this.#node.getPeers().map((peer) => asPeerId(peer.toString()))
-    return connected.filter((peer) => this.#presence.isHere(peer))
+    return this.network.neighbours.presence.peers()
   }
 
   place(peer: PeerId, cluster: string): void {
-    this.#links.place(peer, cluster)
+    this.network.flow.links.place(peer, cluster)
   }
 
   enter(run: RunId, cluster: string): void {
-    if (this.#run !== null && this.#run !== run) {
-      throw new Error(
-        `The network already speaks for run ${this.#run}; another one needs a network of its own.`,
-      )
-    }
-    this.#run = run
-    this.#links.settle(cluster)
-    this.#doorkeeper?.entered(this.#node.getConnections())
-    this.#ways?.enter(run)
+    this.network.enter(run, cluster)
   }
 
-  async dial(address: string): Promise<PeerId> {
-    const target = addressFrom(address)
-    const beganMs = this.#nowMs()
-    const attempt = (peer: PeerId | null, outcome: Attempt['outcome'], reason: string): Attempt => {
-      return { peer, address, by: 'ticket', outcome, reason, ms: Math.round(this.#nowMs() - beganMs) }
-    }
-    try {
-      const connection = await this.#node.dial(target)
-      const peer = asPeerId(connection.remotePeer.toString())
-      this.#rejoin.reached(peer, address)
-      this.#attempts.note(attempt(peer, 'connected', ''))
-      return peer
-    } catch (error) {
-      this.#attempts.note(attempt(null, 'failed', innermost(error)))
-      if (error instanceof Error && error.name === 'NoValidAddressesError') throw incomplete(address)
-      throw new UserError(
-        'network',
-        `cannot reach ${address}: ${innermost(error)}`,
-        'check that the peer is running, that the address is current, and that no firewall is in between',
-        { cause: error },
-      )
-    }
+  dial(address: string): Promise<PeerId> {
+    return this.network.neighbours.calls.at(address)
   }
 
   call(peer: PeerId, addresses: readonly string[], by: AddressSource = 'exchange'): void {
-    this.#rejoin.call(peer, addresses, by)
+    this.network.neighbours.rejoin.call(peer, addresses, by)
   }
 
   reconsider(): void {
-    this.#doorkeeper?.reconsider()
+    this.network.neighbours.doorkeeper?.reconsider()
   }
 
-  async hello(peer: PeerId, hello: Hello): Promise<HelloAnswer> {
-    if (this.#doorkeeper !== null) return this.#knock(this.#doorkeeper, peer)
-    const connection = this.#connectionTo(peer)
-    if (connection === undefined) throw new Error(`Cannot say hello to ${peer}: it is not connected.`)
-    const answer = await this.#greeter.greet(connection, hello)
-    if (answer.accepted) {
-      this.#gate.setOurs(peer)
-    } else if (!answer.later) {
-      this.#gate.setForeign(peer, answer.reason)
-      // A relay may be of another run.
-      if (this.#isRelay(peer)) return answer
-      void this.#node.hangUp(peerIdFromString(peer)).catch(() => {})
-    }
-    return answer
-  }
-
-  /** What hello is to a run that is not open to everyone. */
-  async #knock(keeper: Doorkeeper, peer: PeerId): Promise<HelloAnswer> {
-    const [connection] = this.#connections(peer)
-    if (connection === undefined) throw new Error(`Cannot knock at ${peer}: it is not connected.`)
-    const answered = await keeper.knock(connection)
-    if ('refusal' in answered)
-      return { accepted: false, reason: answered.words, later: answered.refusal.kind === 'later' }
-    const { genesis, leader, leaderAddresses, cluster } = answered.admitted
-    const place = cluster === undefined ? {} : { cluster }
-    return { accepted: true, genesis, leader, leaderAddresses, ...place }
+  hello(peer: PeerId, hello: Hello): Promise<HelloAnswer> {
+    return this.network.neighbours.entrance.ask(peer, hello)
   }
 
   async status(peer: PeerId): Promise<PeerStatus> {
-    const connection = this.#connectionTo(peer)
-    if (connection === undefined) throw new Error(`Cannot ask ${peer}: it is not connected.`)
-    return this.#statusDesk.ask(connection)
+    return this.network.statusDesk.ask(this.#connectionTo(peer))
   }
 
   tellStatus(source: () => PeerStatus): void {
-    this.#statusDesk.tell(source)
+    this.network.statusDesk.tell(source)
   }
 
   send(peer: PeerId, message: Message, channel?: Channel): boolean {
-    return sealedFrames(this.#entered(), message, channel).every((frame) => this.#control.send(peer, frame))
+    const { run, control } = this.network
+    return sealedFrames(run.entered(), message, channel).every((frame) => control.send(peer, frame))
   }
 
   subscribe(topic: Topic, swarm: string | null = null): void {
-    this.#gossip.subscribe(this.#topic(topic, swarm))
+    this.network.topics.subscribe(topic, swarm)
   }
 
   publish(topic: Topic, message: Message, swarm: string | null = null): void {
-    for (const frame of sealedFrames(this.#entered(), message)) {
-      this.#gossip
-        .publish(this.#topic(topic, swarm), frame, 'everyone')
-        .catch((error) => this.#handlers.refused(null, `publishing ${message.type}`, innermost(error)))
-    }
+    this.network.topics.publish(topic, message, swarm)
   }
 
   publishContribution(
@@ -448,11 +102,11 @@ class Libp2pMesh implements Mesh {
     payload: Uint8Array,
     swarm: string | null = null,
   ): Promise<void> {
-    return publishContribution(this.#gossip, this.#entered(), this.#topic(topic, swarm), manifest, payload)
+    return this.network.topics.publishContribution(topic, manifest, payload, swarm)
   }
 
   arriving(payload: Hash): boolean {
-    return this.#reception.arriving(payload)
+    return this.network.reception.arriving(payload)
   }
 
   fetch(
@@ -461,7 +115,8 @@ class Libp2pMesh implements Mesh {
     expected: Hash | null,
     options?: FetchOptions,
   ): Promise<Uint8Array> {
-    return this.#fetcher.fetch(this.#entered(), name, donors, expected ?? contentIn(name), options)
+    const { run, bulk } = this.network
+    return bulk.fetcher.fetch(run.entered(), name, donors, expected, options)
   }
 
   fetchFile(
@@ -471,168 +126,51 @@ class Libp2pMesh implements Mesh {
     path: string,
     options?: FetchOptions,
   ): Promise<void> {
-    const content = expected ?? contentIn(name)
-    return this.#fetcher.fetchFile(this.#entered(), name, donors, content, path, options)
+    const { run, bulk } = this.network
+    return bulk.fetcher.fetchFile(run.entered(), name, donors, expected, path, options)
   }
 
   serve(source: BulkSource): void {
-    this.#offers.serve(source)
+    this.network.bulk.offers.serve(source)
   }
 
   traffic(): Traffic {
-    return this.#traffic.snapshot()
+    return this.network.flow.traffic()
   }
 
   paths(): readonly PeerPath[] {
-    return pathsOf(this.peers(), (peer) => this.#connectionTo(peer), this.#measures)
+    const { neighbours, measures } = this.network
+    return pathsOf(neighbours.presence, measures)
   }
 
   relays(): readonly string[] {
-    return this.#ways?.relays() ?? []
+    return this.network.ways?.relays() ?? []
   }
 
   attempts(): readonly Attempt[] {
-    return this.#attempts.list()
+    return this.network.neighbours.attempts.list()
   }
 
   seek(run: RunId): void {
-    this.#ways?.seek(run)
+    this.network.ways?.seek(run)
   }
 
   async askForPeers(peer: PeerId): Promise<void> {
-    const connection = this.#connectionTo(peer)
-    if (connection === undefined) throw new Error(`Cannot ask ${peer}: it is not connected.`)
-    for (const { peer: other, addresses } of await this.#introductions.ask(connection)) {
-      this.#rejoin.call(other, addresses, 'exchange')
-    }
+    const introduced = await this.network.introductions.ask(this.#connectionTo(peer))
+    for (const { peer: other, addresses } of introduced) this.call(other, addresses, 'exchange')
   }
 
   tellPeers(source: () => readonly Address[]): void {
-    this.#introductions.tell(source)
+    this.network.introductions.tell(source)
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close()
-    return this.#closing
+    return this.network.close()
   }
 
-  async #close(): Promise<void> {
-    this.#presence.close()
-    this.#rejoin.close()
-    this.#doorkeeper?.close()
-    this.#ways?.close()
-    this.#liveness.close()
-    this.#reception.close()
-    this.#fetcher.close()
-    this.#budget.close()
-    await within(FLUSH_MS, this.#control.flush())
-    this.#links.close()
-    // A stream that waits for a window would keep its connection, and gossipsub, from closing.
-    for (const connection of this.#node.getConnections()) {
-      for (const stream of connection.streams) {
-        if (stream.protocol !== CONTROL_PROTOCOL) stream.abort(new Error('this peer is closing'))
-      }
-    }
-    await within(STOP_MS, Promise.resolve(this.#node.stop()))
+  #connectionTo(peer: PeerId): Connection {
+    const connection = this.network.neighbours.presence.connectionTo(peer)
+    if (connection === undefined) throw new Error(`Cannot ask ${peer}: it is not connected.`)
+    return connection
   }
-
-  #entered(): RunId {
-    if (this.#run === null) throw new Error('No run has been entered yet.')
-    return this.#run
-  }
-
-  #topic(topic: Topic, swarm: string | null): string {
-    const run = this.#entered()
-    const name = topicName(run, topic, swarm)
-    this.#gossip.allow(name, (sender, author, bytes) =>
-      topic.kind === 'gradients'
-        ? this.#reception.gradientFrame(run, swarm, sender, author, bytes)
-        : this.#reception.gossipMessage(run, swarm, sender, author, bytes),
-    )
-    return name
-  }
-
-  #drop(peer: PeerId, reason: string): void {
-    this.options.log(`dropping ${peer}: ${reason}`)
-    for (const connection of this.#node.getConnections(peerIdFromString(peer))) {
-      connection.abort(new Error(reason))
-    }
-  }
-
-  #isRelay(peer: PeerId): boolean {
-    return this.options.reach?.relays.some((relay) => peerOf(relay) === peer) === true
-  }
-
-  #identify(connection: Connection): void {
-    const { identify } = this.#node.services as { readonly identify: Identify }
-    identify
-      .identify(connection)
-      .catch((error) => this.options.log(`identifying ${connection.remotePeer}: ${messageOf(error)}`))
-  }
-
-  #admitted(peer: PeerId, connections: readonly Connection[]): void {
-    this.#liveness.heard(peer)
-    for (const { direction, remoteAddr } of connections) {
-      if (direction === 'outbound') this.#rejoin.reached(peer, remoteAddr.toString())
-    }
-    this.#rejoin.connected(peer)
-  }
-
-  #disconnected(peer: PeerId): void {
-    this.#control.forget(peer)
-    this.#links.forget(peer)
-    this.#budget.forget(peer)
-    this.#liveness.forget(peer)
-    this.#measures.forget(peer)
-    this.#ways?.forget(peer)
-    if (this.#closing === null) this.#rejoin.disconnected(peer)
-    this.#presence.disconnected(peer)
-  }
-
-  #openWays(node: Libp2p, reach: Reach, log: (message: string) => void): Ways {
-    return new Ways({
-      node,
-      reach,
-      log,
-      attempts: this.#attempts,
-      found: (peer, by) => this.#rejoin.found(peer, by),
-      moved: (connection) => {
-        this.#control.move(asPeerId(connection.remotePeer.toString()))
-        this.#gossip.move(connection).catch((error) => log(`gossip could not move: ${messageOf(error)}`))
-      },
-    })
-  }
-
-  /** To a peer that was let in. */
-  #connectionTo(peer: PeerId): Connection | undefined {
-    return this.#presence.isIn(peer) ? bestOf(this.#connections(peer)) : undefined
-  }
-
-  #connections(peer: PeerId): Connection[] {
-    return this.#node.getConnections(peerIdFromString(peer)).filter(({ status }) => status === 'open')
-  }
-
-  async #connect(peer: PeerId, addresses: readonly string[]): Promise<Connection> {
-    const connection = this.#connectionTo(peer)
-    if (connection !== undefined) return connection
-    if (this.#gate.isBanned(peer)) throw new Error('it was cut off')
-    const known = this.#rejoin.waysTo(peer, addresses)
-    const dialled = await this.#node.dial(known.length > 0 ? known : peerIdFromString(peer))
-    if (this.#doorkeeper !== null && !(await this.#doorkeeper.admission(peer)))
-      throw new Error('it does not let this peer in')
-    return dialled
-  }
-}
-
-/** What a name says of the content itself. */
-const contentIn = (name: BulkName): Hash | null => (name.kind === 'payload' ? name.hash : null)
-
-/** Waits for something, but no longer than a time. */
-async function within(ms: number, done: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, ms)
-  })
-  await Promise.race([done.catch(() => {}), timeout])
-  clearTimeout(timer)
 }

@@ -1,15 +1,27 @@
 // What arrives, from the network's side: opened, checked, handed on, or dropped and held against the sender.
 import type { Hash, PeerId, RunId } from '../core/ids.js'
 import { type Channel, type Message, mainChannel } from '../core/messages.js'
-import type { Hello, HelloAnswer, MeshHandlers } from '../ports/mesh.js'
+import type { MeshHandlers } from '../ports/mesh.js'
 import { CONTROL_CAP_BYTES } from '../wire/codec.js'
 import { ForeignMessage, open, openOn } from '../wire/envelope.js'
 import { FRAME_CAP_BYTES, type GradientFrame, gradientFrameSchema } from '../wire/frames.js'
 import { messageSchema } from '../wire/schemas.js'
+import type { Connections } from './connections.js'
 import type { Gate } from './door/gate.js'
+import type { EnteredRun } from './entered-run.js'
+import { innermost } from './errors.js'
 import { Assembler } from './gossip/assembler.js'
 import type { Opened } from './gossip/gossip.js'
 import type { Scores } from './scores.js'
+
+/** Where gossip comes from: whose topic it was on, who passed it on, and who made it. */
+export interface GossipOrigin {
+  readonly run: RunId
+  /** The cluster whose own swarm it is; null for the only one, or the one above the clusters. */
+  readonly swarm: string | null
+  readonly sender: PeerId
+  readonly author: PeerId
+}
 
 /** What came by gossip, and in which swarm. */
 export interface GossipFrame {
@@ -24,8 +36,8 @@ export class Reception {
     private readonly handlers: MeshHandlers,
     private readonly gate: Gate,
     private readonly scores: Scores,
-    private readonly run: () => RunId | null,
-    private readonly drop: (peer: PeerId, reason: string) => void,
+    private readonly run: EnteredRun,
+    private readonly connections: Connections,
   ) {
     this.#assembler = new Assembler(handlers.fits)
     this.#assembler.on('complete', handlers.contribution)
@@ -43,14 +55,14 @@ export class Reception {
 
   /** A control message's bytes. */
   received(from: PeerId, bytes: Uint8Array): void {
-    const run = this.run()
-    if (run === null) {
+    const { id } = this.run
+    if (id === null) {
       this.handlers.refused(from, 'control message', 'it came before this peer has entered a run')
       return
     }
     let opened: { readonly message: Message; readonly channel: Channel }
     try {
-      opened = openOn(bytes, run, messageSchema, CONTROL_CAP_BYTES)
+      opened = openOn(bytes, id, messageSchema, CONTROL_CAP_BYTES)
     } catch (error) {
       if (error instanceof ForeignMessage) {
         this.gate.setForeign(from, error.reason)
@@ -64,14 +76,8 @@ export class Reception {
   }
 
   /** Gossip of a gradients topic; null if it has to be dropped. */
-  gradientFrame(
-    run: RunId,
-    swarm: string | null,
-    sender: PeerId,
-    author: PeerId,
-    bytes: Uint8Array,
-  ): Opened | null {
-    return this.#opened(sender, author, () => {
+  gradientFrame(bytes: Uint8Array, origin: GossipOrigin): Opened | null {
+    return this.#opened(origin, ({ run, swarm }) => {
       const frame = open<GradientFrame>(bytes, run, gradientFrameSchema, FRAME_CAP_BYTES)
       const reached = frame.type === 'chunk' ? frame.reached : []
       return { frame: { frame, swarm } satisfies GossipFrame, reached }
@@ -79,14 +85,8 @@ export class Reception {
   }
 
   /** Gossip of any other topic; null if it has to be dropped. */
-  gossipMessage(
-    run: RunId,
-    swarm: string | null,
-    sender: PeerId,
-    author: PeerId,
-    bytes: Uint8Array,
-  ): Opened | null {
-    return this.#opened(sender, author, () => {
+  gossipMessage(bytes: Uint8Array, origin: GossipOrigin): Opened | null {
+    return this.#opened(origin, ({ run, swarm }) => {
       const frame: GossipFrame = { frame: open(bytes, run, messageSchema, CONTROL_CAP_BYTES), swarm }
       return { frame, reached: [] }
     })
@@ -106,32 +106,21 @@ export class Reception {
     }
   }
 
-  answer(from: PeerId, hello: Hello): HelloAnswer {
-    const answer = this.handlers.hello(from, hello)
-    if (answer.accepted) {
-      this.gate.setOurs(from)
-    } else if (!answer.later) {
-      this.gate.setForeign(from, answer.reason)
-      this.handlers.refused(from, 'hello', answer.reason)
-    }
-    return answer
-  }
-
   /** Counts what had to be dropped against whoever sent it, and cuts off who does it again and again. */
   offended(from: PeerId, what: string, error: unknown): void {
     this.handlers.refused(from, what, innermost(error))
     if (!this.scores.offend(from)) return
     this.gate.ban(from)
     this.handlers.refused(from, 'peer', 'it sent too much that had to be dropped, and is cut off')
-    this.drop(from, 'it misbehaved')
+    this.connections.drop(from, 'it misbehaved')
   }
 
   /** The sender is at fault whoever the author is: it passed on what it should have dropped. */
-  #opened(sender: PeerId, author: PeerId, read: () => Opened): Opened | null {
+  #opened(origin: GossipOrigin, read: (origin: GossipOrigin) => Opened): Opened | null {
     try {
-      return read()
+      return read(origin)
     } catch (error) {
-      this.offended(sender, `gossip of ${author}`, error)
+      this.offended(origin.sender, `gossip of ${origin.author}`, error)
       return null
     }
   }
@@ -167,11 +156,4 @@ function orFailed<Answer>(ask: () => Answer, otherwise: Answer): Answer {
     })
     return otherwise
   }
-}
-
-/** The message of the error that says most: libp2p wraps the causes of a failed dial in one another. */
-export function innermost(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return innermost(error.errors[0])
-  if (!(error instanceof Error)) return String(error)
-  return error.cause instanceof Error ? innermost(error.cause) : error.message
 }

@@ -1,6 +1,6 @@
 // In which cluster a peer was when it ran last: in a hierarchical run, what its disk keeps is of that one's swarm.
 import { readFileSync } from 'node:fs'
-import { identityOf } from '../network/mesh.js'
+import { identityOf } from '../network/identity.js'
 import { peerStatusSchema } from '../wire/status.js'
 import type { Identity } from './own-identity.js'
 import type { PeerDisk } from './peer-disk.js'

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import type { PeerId } from '../core/ids.js'
 import { UserError } from '../core/user-error.js'
-import { generateIdentity, identityOf } from '../network/mesh.js'
+import { generateIdentity, identityOf } from '../network/identity.js'
 import { sha256 } from '../platform/sha256.js'
 import { loadOrCreateKey } from '../store/identity.js'
 import { loadSnapshot } from '../store/snapshot.js'

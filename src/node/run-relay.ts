@@ -1,6 +1,6 @@
 // A relay alone from start to end: the same identity each time, so that the addresses given out stay good.
 import { join } from 'node:path'
-import { generateIdentity } from '../network/mesh.js'
+import { generateIdentity } from '../network/identity.js'
 import type { CertificateFiles } from '../network/reach/certificate.js'
 import { MAX_RESERVATIONS } from '../network/reach/relay.js'
 import { createRelayNode, type RelayCount } from '../network/reach/relay-node.js'

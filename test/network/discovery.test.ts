@@ -1,7 +1,7 @@
 // How peers find each other, stay together, and what a busy port or a wrong address says.
 import assert from 'node:assert/strict'
 import { UserError } from '../../src/core/user-error.js'
-import { generateIdentity } from '../../src/network/mesh.js'
+import { generateIdentity } from '../../src/network/identity.js'
 import { multicastWorks } from './multicast.js'
 import { join, numbered, startPeer } from './peers.js'
 import { closeAll } from './raw.js'

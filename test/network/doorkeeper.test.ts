@@ -15,7 +15,7 @@ function keeping(relay: PeerId | null = null) {
     door: { isIn: true } as Door,
     gate: new Gate(() => 0),
     meter: {} as never,
-    self: () => peerId('me'),
+    self: peerId('me'),
     isRelay: (peer) => peer === relay,
     hangUp: (peer) => hungUp.push(peer),
     admitted: () => assert.fail('somebody was let in'),

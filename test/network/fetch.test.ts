@@ -17,6 +17,19 @@ import { closeAll, framed, startRaw } from './raw.js'
 const name = { kind: 'theta', version: 3 } as const
 const slowly = [{ between: ['here', 'there'] as [string, string], bytesPerSecond: 8e6, latencyMs: 0 }]
 
+/** Somebody who takes content of two: of a liar, who announces so many bytes and no hash of them, and of who holds it. */
+async function withLiar(content: Uint8Array, announced: number) {
+  const [taker, liar, honest] = await Promise.all([startPeer(), startRaw(), startPeer()])
+  await liar.dial(taker)
+  await join(taker, honest)
+  honest.mesh.serve(() => content)
+  await liar.handle(BULK_PROTOCOL, async (stream) => {
+    const chunks = new Uint8Array(32 * chunkCountOf(announced))
+    stream.send(framed(encode({ found: true, bytes: announced, chunks, held: null, fellows: [] })))
+  })
+  return { taker, liar, donors: [liar.id, honest.mesh.self] }
+}
+
 describe('A fetch', () => {
   afterEach(closeAll)
 
@@ -68,16 +81,9 @@ describe('A fetch', () => {
   })
 
   it('names a donor whose list of chunks is of other content, and takes the bytes from the next', async () => {
-    const [taker, liar, honest] = await Promise.all([startPeer(), startRaw(), startPeer()])
-    await liar.dial(taker)
-    await join(taker, honest)
     const bytes = payloadOf(1_000_000)
-    honest.mesh.serve(() => bytes)
-    await liar.handle(BULK_PROTOCOL, async (stream) => {
-      const chunks = new Uint8Array(32 * 4)
-      stream.send(framed(encode({ found: true, bytes: bytes.byteLength, chunks, held: null, fellows: [] })))
-    })
-    const fetched = await taker.mesh.fetch(name, [liar.id, honest.mesh.self], contentName(bytes))
+    const { taker, liar, donors } = await withLiar(bytes, bytes.byteLength)
+    const fetched = await taker.mesh.fetch(name, donors, contentName(bytes))
     assert.equal(contentName(fetched), contentName(bytes))
     const refused = await taker.heard('refused')
     assert.deepEqual([refused.from, refused.thing], [liar.id, 'theta of version 3'])
@@ -85,22 +91,14 @@ describe('A fetch', () => {
   })
 
   it('sets nothing aside for a donor that says of 2 GB where there can be 1 MB, and takes the bytes from the next', async () => {
-    const [taker, liar, honest] = await Promise.all([startPeer(), startRaw(), startPeer()])
-    await liar.dial(taker)
-    await join(taker, honest)
     const bytes = payloadOf(1_000_000)
-    honest.mesh.serve(() => bytes)
-    await liar.handle(BULK_PROTOCOL, async (stream) => {
-      const chunks = new Uint8Array(32 * chunkCountOf(2e9))
-      stream.send(framed(encode({ found: true, bytes: 2e9, chunks, held: null, fellows: [] })))
-    })
+    const { taker, liar, donors } = await withLiar(bytes, 2e9)
     let most = 0
     const before = process.memoryUsage().arrayBuffers
     const watch = setInterval(() => {
       most = Math.max(most, process.memoryUsage().arrayBuffers - before)
     }, 1)
-    const options = { atMost: bytes.byteLength }
-    const fetched = await taker.mesh.fetch(name, [liar.id, honest.mesh.self], null, options)
+    const fetched = await taker.mesh.fetch(name, donors, null, { atMost: bytes.byteLength })
     clearInterval(watch)
     assert.equal(contentName(fetched), contentName(bytes))
     const refused = await taker.heard('refused')

@@ -1,25 +1,23 @@
 // What libp2p and gossipsub are told: each setting here avoids a trap that only a long or large run would show.
 import assert from 'node:assert/strict'
 import { Gate } from '../../src/network/door/gate.js'
-import { Budget } from '../../src/network/flow/budget.js'
-import { Links } from '../../src/network/flow/links.js'
-import { Meter } from '../../src/network/flow/meter.js'
-import { TrafficCount } from '../../src/network/flow/traffic.js'
+import { Flow } from '../../src/network/flow/flow.js'
 import { Gossip } from '../../src/network/gossip/gossip.js'
-import { generateIdentity } from '../../src/network/mesh.js'
+import { generateIdentity } from '../../src/network/identity.js'
 import { createNode, libp2pOptions, type NodeOptions } from '../../src/network/node.js'
 import { Scores } from '../../src/network/scores.js'
 
 const now = () => 0
 
 async function nodeOptions(): Promise<NodeOptions> {
-  const links = new Links([], 'here')
-  const budget = new Budget({ uploadBytesPerSecond: null, downloadBytesPerSecond: null }, () => undefined)
-  const traffic = new TrafficCount(
-    () => false,
-    () => {},
-  )
-  const meter = new Meter(traffic, links, budget, () => {})
+  const { meter, budget } = new Flow({
+    links: [],
+    cluster: 'here',
+    caps: { uploadBytesPerSecond: null, downloadBytesPerSecond: null },
+    connectionTo: () => undefined,
+    heard: () => {},
+    passed: () => {},
+  })
   return {
     privateKey: await generateIdentity(),
     listen: [],

@@ -1,7 +1,7 @@
 // Asking a peer how things stand, by the ways that lead to it.
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import { generateIdentity } from '../../src/network/mesh.js'
+import { generateIdentity } from '../../src/network/identity.js'
 import { createRelayNode, type RelayNode } from '../../src/network/reach/relay-node.js'
 import { askStatus } from '../../src/node/ask-status.js'
 import type { PeerStatus } from '../../src/ports/status.js'

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import type { PeerId } from '../../src/core/ids.js'
 import { keyPairOfIdentity } from '../../src/network/door/signatures.js'
-import { generateIdentity } from '../../src/network/mesh.js'
+import { generateIdentity } from '../../src/network/identity.js'
 import { Membership } from '../../src/node/membership.js'
 import { sha256 } from '../../src/platform/sha256.js'
 import { type Genesis, runIdOf } from '../../src/swarmfile/genesis.js'

@@ -5,7 +5,7 @@
 import type { Connection, Stream } from '@libp2p/interface'
 import * as lengthPrefixed from 'it-length-prefixed'
 import { Uint8ArrayList } from 'uint8arraylist'
-import { type Hash, type PeerId, peerId, type RunId } from '../../core/ids.js'
+import { type Hash, type PeerId, peerId } from '../../core/ids.js'
 import { CONTROL_CAP_BYTES, decode, encode, MalformedMessage } from '../../wire/codec.js'
 import {
   type BulkAnswer,
@@ -14,6 +14,7 @@ import {
   bulkWantsSchema,
   MAX_FELLOWS,
 } from '../../wire/frames.js'
+import type { EnteredRun } from '../entered-run.js'
 import { asError } from '../errors.js'
 import type { Budget } from '../flow/budget.js'
 import type { Meter } from '../flow/meter.js'
@@ -38,7 +39,7 @@ export interface DonorParts {
   readonly meter: Meter
   readonly budget: Budget
   readonly offers: Offers
-  readonly run: () => RunId | null
+  readonly run: EnteredRun
   /** Where a peer can be reached, for those who take the same. */
   readonly addressesOf: (peer: PeerId) => readonly string[]
   /** Somebody takes this content from here, and soon has some of it. */
@@ -77,8 +78,8 @@ export class Donor {
   ): Promise<void> {
     const { run, offers, taken } = this.parts
     const answer = (what: BulkAnswer) => sink(stream)([lengthPrefixed.encode.single(encode(what))])
-    if (request.run !== run()) {
-      const reason = `run ${request.run} is not ours (${run() ?? 'none entered yet'})`
+    if (request.run !== run.id) {
+      const reason = `run ${request.run} is not ours (${run.id ?? 'none entered yet'})`
       return answer({ found: false, reason, later: false })
     }
     const release = this.#admit(from)

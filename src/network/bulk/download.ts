@@ -6,7 +6,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Connection } from '@libp2p/interface'
 import type { Hash, PeerId, RunId } from '../../core/ids.js'
-import { sha256Aside } from '../../platform/sha256.js'
 import type { BulkName, FetchOptions } from '../../ports/mesh.js'
 import type { BulkAnswer } from '../../wire/frames.js'
 import { asError, messageOf } from '../errors.js'
@@ -16,6 +15,7 @@ import { ChunkBuffers } from './chunk-buffers.js'
 import { ChunkList, ChunkSet } from './chunk-list.js'
 import type { ChunkStore } from './chunk-store.js'
 import { Holding } from './holding.js'
+import { Intake } from './intake.js'
 import type { Offers } from './offers.js'
 import { Schedule } from './schedule.js'
 import { Liar, Taking } from './taking.js'
@@ -33,11 +33,9 @@ const BUSY = { pauseMs: 1_000, times: 60 } as const
 /** When nothing came for so long, fellows' shares are asked for here; and after so long all is given up. */
 const SILENCE_MS = { shares: 10_000, most: 45_000 } as const
 const TICK_MS = 500
-/** Chunks that are verified and written at a time; each is held in memory. */
-const SETTLING = 16
 
 export interface DownloadParts {
-  readonly self: () => PeerId
+  readonly self: PeerId
   readonly meter: Meter
   readonly budget: Budget
   readonly offers: Offers
@@ -57,8 +55,6 @@ export interface Kept {
   close(): Promise<void>
 }
 
-type Memory = Uint8Array<ArrayBuffer>
-
 interface Subject {
   readonly run: RunId
   readonly name: BulkName
@@ -74,6 +70,7 @@ interface Begun {
   readonly holding: Holding
   readonly schedule: Schedule
   readonly buffers: ChunkBuffers
+  readonly intake: Intake
   readonly unshare: () => void
 }
 
@@ -87,8 +84,6 @@ export class Download {
   #active = 0
   #begun: Promise<Begun> | null = null
   #ready: Begun | null = null
-  #settling = 0
-  #room: (() => void)[] = []
   #heardMs = performance.now()
   #isOver = false
   #finish: () => void = () => {}
@@ -124,7 +119,7 @@ export class Download {
       for (const taking of this.#takings.values()) taking.end()
       this.#ready?.unshare()
       this.#ready?.holding.end()
-      for (const go of this.#room.splice(0)) go()
+      this.#ready?.intake.end()
     }
   }
 
@@ -139,7 +134,7 @@ export class Download {
   }
 
   #consider(peer: PeerId, addresses: readonly string[]): void {
-    if (peer === this.parts.self() || this.#known.has(peer)) return
+    if (peer === this.parts.self || this.#known.has(peer)) return
     this.#known.add(peer)
     this.#addresses.set(peer, addresses)
     this.#waiting.push(peer)
@@ -214,8 +209,8 @@ export class Download {
         list: begun.list,
         buffers: begun.buffers,
         next: () => this.#next(donor, taking, begun),
-        arrived: (index, chunk) => this.#arrived(donor, index, chunk, begun),
-        room: () => this.#roomForMore(),
+        arrived: (index, chunk) => begun.intake.take(index, chunk, () => this.#arrived(donor, index, begun)),
+        room: () => begun.intake.room(),
         news: (held) => {
           for (const index of held) begun.schedule.gained(donor, index)
         },
@@ -255,13 +250,19 @@ export class Download {
       const kept = await this.keep(list)
       const release = () => void kept.close().catch(() => {})
       const holding = Holding.growing(list, kept.store, release)
-      const schedule = new Schedule(self(), copyOf(holding.held), Math.random)
+      const schedule = new Schedule(self, copyOf(holding.held), Math.random)
       const buffers = new ChunkBuffers(list.chunkBytes)
-      const begun = { list, kept, holding, schedule, buffers, unshare: offers.share(holding) }
+      const intake = new Intake({
+        holding,
+        store: kept.store,
+        buffers,
+        gained: () => this.#progressed(),
+        failed: (error) => this.fail(error),
+      })
+      const begun = { list, kept, holding, schedule, buffers, intake, unshare: offers.share(holding) }
       this.#ready = begun
       this.#heardMs = performance.now()
-      this.#tell()
-      if (holding.held.isFull) this.#finish()
+      this.#progressed()
       return begun
     } catch (error) {
       // The disk, not the donor: no other one would do better.
@@ -277,8 +278,8 @@ export class Download {
     schedule.join(donor, held, !this.parts.crosses(donor))
   }
 
-  #next(donor: PeerId, taking: Taking, { list, schedule }: Begun): number | null {
-    if (this.#isOver || this.#settling >= SETTLING) return null
+  #next(donor: PeerId, taking: Taking, { list, schedule, intake }: Begun): number | null {
+    if (this.#isOver || intake.isFull) return null
     for (const [peer, other] of this.#takings) {
       const rate = other.rate(list.chunkBytes)
       schedule.measured(peer, rate === null ? null : rate / list.chunkBytes)
@@ -288,55 +289,23 @@ export class Download {
     return index
   }
 
-  /** Verifies and keeps a chunk, while the next ones come. @throws Liar if it is not the chunk */
-  async #arrived(donor: PeerId, index: number, chunk: Memory, begun: Begun): Promise<void> {
-    const { list, schedule, holding, buffers } = begun
-    this.#settling++
-    try {
-      const digest = await sha256Aside(chunk)
-      if (digest !== list.hashes[index]) {
-        const reason = `its SHA-256 is ${digest.slice(0, 12)}..., not ${list.hashes[index].slice(0, 12)}...`
-        throw new Liar(`chunk ${index}: ${reason}`)
-      }
-      this.#heardMs = performance.now()
-      for (const other of schedule.arrived(index)) {
-        if (other !== donor) this.#takings.get(other)?.drop(index, list.size(index))
-      }
-      if (!holding.held.has(index) && !this.#isOver) await this.#write(index, chunk, begun)
-    } finally {
-      buffers.giveBack(chunk)
-      this.#settling--
-      for (const go of this.#room.splice(0)) go()
+  /** The chunk itself: nobody else need bring it. */
+  #arrived(donor: PeerId, index: number, { list, schedule }: Begun): void {
+    this.#heardMs = performance.now()
+    for (const other of schedule.arrived(index)) {
+      if (other !== donor) this.#takings.get(other)?.drop(index, list.size(index))
     }
   }
 
-  /** Resolves when another chunk may come. */
-  async #roomForMore(): Promise<void> {
-    while (this.#settling >= SETTLING && !this.#isOver) {
-      await new Promise<void>((resolve) => this.#room.push(resolve))
-    }
-  }
-
-  async #write(index: number, chunk: Memory, { holding, kept }: Begun): Promise<void> {
-    try {
-      await kept.store.write(index, chunk)
-    } catch (error) {
-      // The disk, not the donor.
-      return this.fail(asError(error))
-    }
-    if (holding.held.has(index)) return
-    holding.gain(index)
-    this.#tell()
-    if (holding.held.isFull) this.#finish()
-  }
-
-  #tell(): void {
+  /** Says how far it is, and ends when all is here. */
+  #progressed(): void {
     const { list, holding } = this.#ready as Begun
     const last = list.count - 1
     // The last chunk may be shorter.
     const short = holding.held.has(last) ? list.chunkBytes - list.size(last) : 0
     const bytes = holding.held.size * list.chunkBytes - short
     this.options.progress?.({ bytes, total: list.bytes, donors: this.#takings.size })
+    if (holding.held.isFull) this.#finish()
   }
 
   /** What nobody brings is asked of others; a download that nobody brings anything to ends. */

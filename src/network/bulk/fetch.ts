@@ -107,7 +107,7 @@ export class Fetcher {
     if (donors.length === 0) throw cannotFetch(what, 'no donors were given')
     const { crosses } = this.parts
     const nearFirst = [...donors].sort((a, b) => Number(crosses(a)) - Number(crosses(b)))
-    const subject = { run, name, what, expected, donors: nearFirst }
+    const subject = { run, name, what, expected: expected ?? contentIn(name), donors: nearFirst }
     const download = new Download(this.parts, subject, keep, this.#watched(what, options))
     this.#downloads.add(download)
     try {
@@ -132,6 +132,9 @@ function cannotFetch(what: string, why: string, cause?: unknown): UserError {
     { cause },
   )
 }
+
+/** What a name says of the content itself. */
+const contentIn = (name: BulkName): Hash | null => (name.kind === 'payload' ? name.hash : null)
 
 /** A bulk name in words. */
 function describe(name: BulkName): string {

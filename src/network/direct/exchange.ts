@@ -3,8 +3,10 @@ import type { Connection, Stream } from '@libp2p/interface'
 import * as lengthPrefixed from 'it-length-prefixed'
 import { pipe } from 'it-pipe'
 import type { z } from 'zod'
+import { peerId } from '../../core/ids.js'
 import { CONTROL_CAP_BYTES, decode, encode } from '../../wire/codec.js'
 import { asError } from '../errors.js'
+import type { Meter } from '../flow/meter.js'
 import { sink, source } from '../flow/streams.js'
 
 /** A peer that has not answered by then is overloaded or gone; a heartbeat's worth of slow links fits. */
@@ -20,11 +22,11 @@ export async function ask<Answer>(
   protocol: string,
   question: unknown,
   schema: z.ZodType<Answer>,
-  opened: (stream: Stream) => void,
+  meter: Meter,
 ): Promise<Answer> {
   const signal = AbortSignal.timeout(ANSWER_MS)
   const stream = await connection.newStream(protocol, { signal, runOnLimitedConnection: true })
-  opened(stream)
+  meter.attach(stream, peerId(connection.remotePeer.toString()), 'control')
   const abort = () => stream.abort(new Error(`no answer within ${ANSWER_MS / 1000} s`))
   signal.addEventListener('abort', abort)
   try {

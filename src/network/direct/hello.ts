@@ -18,10 +18,7 @@ export class Greeter {
 
   /** Says hello over a connection. Rejects if no answer comes, or one that is malformed. */
   greet(connection: Connection, hello: Hello): Promise<HelloAnswer> {
-    const to = peerId(connection.remotePeer.toString())
-    return ask(connection, HELLO_PROTOCOL, hello, helloAnswerSchema, (stream) =>
-      this.meter.attach(stream, to, 'control'),
-    )
+    return ask(connection, HELLO_PROTOCOL, hello, helloAnswerSchema, this.meter)
   }
 
   /** Answers a hello. */

@@ -32,10 +32,7 @@ export class Introductions {
 
   /** Asks over a connection. Rejects if no answer comes, or one that is malformed. */
   ask(connection: Connection): Promise<readonly Address[]> {
-    const to = peerId(connection.remotePeer.toString())
-    return ask(connection, PEERS_PROTOCOL, undefined, peersSchema, (stream) =>
-      this.meter.attach(stream, to, 'control'),
-    )
+    return ask(connection, PEERS_PROTOCOL, undefined, peersSchema, this.meter)
   }
 
   readonly handle = async (stream: Stream, connection: Connection): Promise<void> => {

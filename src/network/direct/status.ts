@@ -20,10 +20,7 @@ export class StatusDesk {
 
   /** Asks over a connection. Rejects if no answer comes, or one that is malformed. */
   ask(connection: Connection): Promise<PeerStatus> {
-    const to = peerId(connection.remotePeer.toString())
-    return ask(connection, STATUS_PROTOCOL, undefined, peerStatusSchema, (stream) =>
-      this.meter.attach(stream, to, 'control'),
-    )
+    return ask(connection, STATUS_PROTOCOL, undefined, peerStatusSchema, this.meter)
   }
 
   /** Answers whoever asks; a peer that is in no run yet ends the stream without a word. */

@@ -54,7 +54,7 @@ export interface DoorkeeperParts {
   readonly door: Door
   readonly gate: Gate
   readonly meter: Meter
-  readonly self: () => PeerId
+  readonly self: PeerId
   /** One that this peer was told to be reached through. */
   readonly isRelay: (peer: PeerId) => boolean
   readonly hangUp: (peer: PeerId, reason: string) => void
@@ -158,10 +158,10 @@ export class Doorkeeper {
     const abort = () => stream.abort(new Error(`no answer within ${PATIENCE_MS / 1000} s`))
     signal.addEventListener('abort', abort)
     try {
-      await talk.say({ sign: door.sign(self(), to) })
+      await talk.say({ sign: door.sign(self, to) })
       const first = await talk.hear(knockAnswerSchema)
       if ('refusal' in first) return this.#turnedAway(to, first.refusal)
-      const theirs = door.sign(to, self())
+      const theirs = door.sign(to, self)
       const credential = door.show(to)
       // Whoever does not know the run is shown nothing.
       if (theirs === null || credential === null || !sameBytes(first.sign, theirs))
@@ -213,8 +213,8 @@ export class Doorkeeper {
   async #hearOut(from: PeerId, talk: Talk): Promise<Judgement> {
     const { door, self } = this.parts
     const { sign } = await talk.hear(knockSchema)
-    const expected = door.sign(from, self())
-    const own = door.sign(self(), from)
+    const expected = door.sign(from, self)
+    const own = door.sign(self, from)
     if (expected === null || own === null) return { refusal: { kind: 'later' } }
     if (sign === null) return { refusal: { kind: 'refused' } }
     if (!sameBytes(sign, expected)) return ELSEWHERE

@@ -1,7 +1,9 @@
 // Who is here: connected, let in, and more than a relay. Coming and going are told from here to the rest of the network.
 import type { Connection } from '@libp2p/interface'
 import { type PeerId, peerId } from '../../core/ids.js'
+import type { Connections } from '../connections.js'
 import { HELLO_PROTOCOL } from '../direct/hello.js'
+import { bestOf } from '../reach/paths.js'
 import type { Doorkeeper } from './doorkeeper.js'
 
 export interface PresenceOptions {
@@ -9,10 +11,7 @@ export interface PresenceOptions {
   readonly door: Doorkeeper | null
   /** Whether a peer was named as a relay. */
   readonly isRelay: (peer: PeerId) => boolean
-  /** Those that are open. */
-  readonly connections: (peer: PeerId) => readonly Connection[]
-  /** Tells addresses and protocols over a connection, and hears those of the other end; gossip begins with that. */
-  readonly identify: (connection: Connection) => void
+  readonly connections: Connections
   /** Somebody was let in, be it a relay. */
   readonly admitted: (peer: PeerId, connections: readonly Connection[]) => void
   readonly came: (peer: PeerId) => void
@@ -26,22 +25,24 @@ export class Presence {
 
   constructor(private readonly options: PresenceOptions) {}
 
-  isIn(peer: PeerId): boolean {
-    return this.options.door?.isInside(peer) ?? true
+  /** All who are here: let in, and no bystanders. */
+  peers(): readonly PeerId[] {
+    const connected = this.options.connections.peers()
+    return connected.filter((peer) => this.#isIn(peer) && !this.#bystanders.has(peer))
   }
 
-  /** Let in, and no bystander. */
-  isHere(peer: PeerId): boolean {
-    return this.isIn(peer) && !this.#bystanders.has(peer)
+  /** The best connection to a peer that was let in. */
+  connectionTo(peer: PeerId): Connection | undefined {
+    return this.#isIn(peer) ? bestOf(this.options.connections.to(peer)) : undefined
   }
 
   /** A connection was opened, the first to its peer or one more. */
   opened(connection: Connection): void {
-    const { door, isRelay, identify } = this.options
+    const { door, isRelay, connections } = this.options
     if (door === null) return
     const peer = peerId(connection.remotePeer.toString())
     if (!isRelay(peer)) door.opened(connection)
-    if (isRelay(peer) || door.isInside(peer)) identify(connection)
+    if (isRelay(peer) || door.isInside(peer)) connections.identify(connection)
   }
 
   connected(peer: PeerId): void {
@@ -52,10 +53,10 @@ export class Presence {
 
   /** It is connected, and let in. */
   admitted(peer: PeerId): void {
-    const { door, connections, identify, admitted, isRelay, came } = this.options
-    const open = connections(peer)
+    const { door, connections, admitted, isRelay, came } = this.options
+    const open = connections.to(peer)
     // Where there is no door, libp2p has done so.
-    if (door !== null) open.forEach(identify)
+    if (door !== null) for (const connection of open) connections.identify(connection)
     admitted(peer, open)
     if (isRelay(peer)) this.#bystanders.add(peer)
     else came(peer)
@@ -76,7 +77,7 @@ export class Presence {
   }
 
   disconnected(peer: PeerId): void {
-    const wasIn = this.isIn(peer)
+    const wasIn = this.#isIn(peer)
     this.options.door?.disconnected(peer)
     if (!this.#bystanders.delete(peer) && wasIn && !this.#isClosed) this.options.left(peer)
   }
@@ -84,5 +85,9 @@ export class Presence {
   /** Nobody comes or goes any more. */
   close(): void {
     this.#isClosed = true
+  }
+
+  #isIn(peer: PeerId): boolean {
+    return this.options.door?.isInside(peer) ?? true
   }
 }

@@ -1,6 +1,7 @@
 // What an address says of the way to a peer, and in which order addresses are worth a call.
 import { BlockList, isIP } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import type { Connection } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import type { PathKind } from '../../ports/paths.js'
 import type { MemberReach } from '../../ports/status.js'
@@ -51,6 +52,15 @@ function parsed(address: string): Multiaddr[] {
 
 /** Whether one path is to be preferred to another. */
 export const isBetter = (one: PathKind, other: PathKind): boolean => preference[one] < preference[other]
+
+/** The best of several connections to a peer. */
+export function bestOf(connections: readonly Connection[]): Connection | undefined {
+  return connections.reduce<Connection | undefined>(
+    (best, one) =>
+      best === undefined || isBetter(pathKind(one.remoteAddr), pathKind(best.remoteAddr)) ? one : best,
+    undefined,
+  )
+}
 
 export const isRelayed = (address: Multiaddr): boolean => pathKind(address) === 'relayed'
 

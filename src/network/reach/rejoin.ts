@@ -3,7 +3,7 @@ import type { PeerInfo } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type PeerId, peerId } from '../../core/ids.js'
 import type { AddressSource, Attempt } from '../../ports/paths.js'
-import { innermost } from '../reception.js'
+import { innermost } from '../errors.js'
 import { callOrder } from './paths.js'
 
 /**

@@ -4,12 +4,13 @@ import type { Connection, PeerInfo } from '@libp2p/interface'
 import type { Libp2p } from 'libp2p'
 import { type PeerId, peerId, type RunId } from '../../core/ids.js'
 import type { AddressSource, PeerPath } from '../../ports/paths.js'
+import type { Presence } from '../door/presence.js'
 import { messageOf } from '../errors.js'
 import type { Attempts } from './attempts.js'
 import { type Certificate, CertificateWatch } from './certificate.js'
 import { RunInTable } from './dht.js'
 import type { PathMeasures } from './path-measures.js'
-import { isBetter, isRelayed, pathKind, portOf } from './paths.js'
+import { isRelayed, pathKind, portOf } from './paths.js'
 import type { Reach } from './reach.js'
 import { Reservations } from './reservations.js'
 import { type StunResponder, startStun } from './stun.js'
@@ -135,24 +136,10 @@ export class Ways {
   }
 }
 
-/** The best of several connections to a peer. */
-export function bestOf(connections: readonly Connection[]): Connection | undefined {
-  const open = connections.filter(({ status }) => status === 'open')
-  return open.reduce<Connection | undefined>(
-    (best, one) =>
-      best === undefined || isBetter(pathKind(one.remoteAddr), pathKind(best.remoteAddr)) ? one : best,
-    undefined,
-  )
-}
-
-/** The path to each of these peers. */
-export function pathsOf(
-  peers: readonly PeerId[],
-  connectionTo: (peer: PeerId) => Connection | undefined,
-  measures: PathMeasures,
-): readonly PeerPath[] {
-  return peers.flatMap((peer) => {
-    const connection = connectionTo(peer)
+/** The path to each of those who are here. */
+export function pathsOf(here: Presence, measures: PathMeasures): readonly PeerPath[] {
+  return here.peers().flatMap((peer) => {
+    const connection = here.connectionTo(peer)
     if (connection === undefined) return []
     const { remoteAddr, rtt } = connection
     return {

@@ -2,7 +2,8 @@
 // in, and measures the path.
 import type { PeerId, RunId } from '../../core/ids.js'
 import { keyPairOfIdentity } from '../../network/door/signatures.js'
-import { createProbingMesh, generateIdentity } from '../../network/mesh.js'
+import { generateIdentity } from '../../network/identity.js'
+import { createProbingMesh } from '../../network/mesh.js'
 import { askResponders, respondersAt } from '../../network/reach/stun-ask.js'
 import { sha256 } from '../../platform/sha256.js'
 import type { HelloAnswer, Mesh, MeshHandlers } from '../../ports/mesh.js'

@@ -2,7 +2,8 @@
 // it hears. Started as `node mesh-process.js OPTIONS-IN-JSON`.
 import { createInterface } from 'node:readline'
 import { type PeerId, peerId, runId } from '../../../src/core/ids.js'
-import { createMesh, generateIdentity } from '../../../src/network/mesh.js'
+import { generateIdentity } from '../../../src/network/identity.js'
+import { createMesh } from '../../../src/network/mesh.js'
 import type { ReachOptions } from '../../../src/network/reach/reach.js'
 import { contentName } from '../../../src/platform/content-name.js'
 import type { BulkName, Mesh } from '../../../src/ports/mesh.js'

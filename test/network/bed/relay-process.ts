@@ -1,5 +1,5 @@
 // A relay alone in a process of its own, for the test bed. Started as `node relay-process.js BYTES-PER-SECOND`.
-import { generateIdentity } from '../../../src/network/mesh.js'
+import { generateIdentity } from '../../../src/network/identity.js'
 import { createRelayNode } from '../../../src/network/reach/relay-node.js'
 
 const tell = (what: object) => process.stdout.write(`${JSON.stringify(what)}\n`)
