@@ -8,7 +8,7 @@ import { contentName } from '../platform/content-name.js'
 import { sha256 } from '../platform/sha256.js'
 import { bytesUnder } from '../store/safetensors.js'
 import { checkLength } from '../tensor/blocks.js'
-import type { Codec, CodecName } from '../tensor/codec.js'
+import { type Codec, type CodecName, codecNamed } from '../tensor/codec.js'
 import { type Fragment, fragmentAt, lengthOf } from '../tensor/fragments.js'
 import { firstNonFinite, norm } from '../tensor/vector.js'
 import { cutOf } from '../wire/chunks.js'
@@ -186,7 +186,8 @@ export class OuterSteps {
     if (hierarchy === undefined) throw new Error('there is no swarm above')
     if (above.length !== vectors.length)
       throw new Error(`it has ${above.length} values, theta ${vectors.length}`)
-    const reported = sent === null ? null : this.#codec(sent.codec).decode(sent.bytes, vectors.length)
+    const reported =
+      sent === null ? null : codecNamed(this.codecs, sent.codec).decode(sent.bytes, vectors.length)
     const rule = afresh ? { ...hierarchy, carry: false } : hierarchy
     const next = merge(this.#reckoned(), above, reported, rule)
     checkFinite(next, version)
@@ -210,7 +211,7 @@ export class OuterSteps {
     const moved = unreported(this.#reckoned())
     const bad = firstNonFinite(moved)
     if (bad >= 0) throw new Error(`what the cluster moved is ${moved[bad]} at parameter ${bad}`)
-    const codec = this.#codec(name)
+    const codec = codecNamed(this.codecs, name)
     const payload = codec.encode(moved)
     return { payload, cut: cutOf(payload, sha256), norm: norm(codec.decode(payload, moved.length)) }
   }
@@ -247,7 +248,7 @@ export class OuterSteps {
   }
 
   #decode(vectors: OuterVectors, { codec: name, bytes }: CodedPayload, fragment: Fragment): void {
-    const codec = this.#codec(name)
+    const codec = codecNamed(this.codecs, name)
     const length = lengthOf(fragment)
     checkLength(name, bytes, length, codec.encodedBytes(length))
     for (let from = 0; from < length; from += sliceValues) {
@@ -255,12 +256,6 @@ export class OuterSteps {
       const slice = bytes.subarray(codec.encodedBytes(from), codec.encodedBytes(to))
       vectors.write(inboxPlace, codec.decode(slice, to - from), fragment.start + from)
     }
-  }
-
-  #codec(name: CodecName): Codec {
-    const codec = this.codecs.get(name)
-    if (codec === undefined) throw new Error(`${name} is not a codec of this run`)
-    return codec
   }
 
   #installed(): Held {

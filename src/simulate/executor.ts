@@ -1,13 +1,13 @@
 // Carries out what the core decides, in virtual time: disk, outer step, transfers and training of every peer.
 import type { CodecName } from '../core/codec-names.js'
 import { type Assignment, payloadsOf, type Verdict } from '../core/entries.js'
-import type { Effect, NewEvent } from '../core/events.js'
+import type { Effect, EffectOf, NewEvent } from '../core/events.js'
 import type { AssignmentId, Hash, PeerId } from '../core/ids.js'
 import type { Farewell, Manifest, Message, Topic } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
 import { unreported } from '../outer/merge.js'
 import { type Snapshot, VersionBroken } from '../outer/snapshot.js'
-import type { Codec } from '../tensor/codec.js'
+import { type Codec, codecNamed } from '../tensor/codec.js'
 import { checkContribution } from '../tensor/contribution.js'
 import { positionAfter, takeAway, withoutRound } from '../tensor/error-feedback.js'
 import { type Fragment, fragmentAt, lengthOf } from '../tensor/fragments.js'
@@ -68,8 +68,6 @@ interface RoundUnderWay {
   readonly drift: Float32Array | null
   readonly takenIn: readonly AssignmentId[]
 }
-
-type Of<Type extends Effect['type']> = Extract<Effect, { type: Type }>
 
 /** An outer step and a validation of the toy, a request that fails: short against a round. */
 const outerStepMs = 1
@@ -170,14 +168,18 @@ export class VirtualExecutor {
     )
   }
 
-  #setTimer(peer: SimulatedPeer, { timers }: Memory, { name, afterMs, spreadMs }: Of<'set-timer'>): void {
+  #setTimer(
+    peer: SimulatedPeer,
+    { timers }: Memory,
+    { name, afterMs, spreadMs }: EffectOf<'set-timer'>,
+  ): void {
     timers.get(name)?.()
     const drawn = spreadMs === undefined ? 0 : spreadMs * this.parts.roll()
     const rate = peer.device.clockRate ?? 1
     timers.set(name, this.#later(peer, (afterMs + drawn) / rate, { type: 'timer', name }))
   }
 
-  #persist(peer: SimulatedPeer, { hard, entries, thenSend }: Of<'persist'>): void {
+  #persist(peer: SimulatedPeer, { hard, entries, thenSend }: EffectOf<'persist'>): void {
     const last = entries.at(-1)
     const done = this.#then(peer, () => {
       for (const { to, message } of thenSend) this.#send(peer, to, message)
@@ -207,7 +209,7 @@ export class VirtualExecutor {
     }
   }
 
-  #publishContribution(from: SimulatedPeer, { topic, manifest }: Of<'publish-contribution'>): void {
+  #publishContribution(from: SimulatedPeer, { topic, manifest }: EffectOf<'publish-contribution'>): void {
     const { network, clock } = this.parts
     const gradient = from.disk.records.get(manifest.assignment)?.gradient
     if (gradient === undefined)
@@ -220,7 +222,7 @@ export class VirtualExecutor {
     this.#later(from, 0, { type: 'contribution-published', assignment: manifest.assignment })
   }
 
-  #pull(peer: SimulatedPeer, { from, manifest }: Of<'pull-contribution'>): void {
+  #pull(peer: SimulatedPeer, { from, manifest }: EffectOf<'pull-contribution'>): void {
     const { network, clock } = this.parts
     const donor = from === peer.id ? peer : network.reachable(peer, from)
     const record = donor?.disk.records.get(manifest.assignment)
@@ -250,7 +252,7 @@ export class VirtualExecutor {
       )
   }
 
-  #holdPayload(peer: SimulatedPeer, { payload, donors }: Of<'hold-payload'>): void {
+  #holdPayload(peer: SimulatedPeer, { payload, donors }: EffectOf<'hold-payload'>): void {
     const { network, clock } = this.parts
     const donor = donors
       .map((id) => network.reachable(peer, id))
@@ -266,7 +268,11 @@ export class VirtualExecutor {
     })
   }
 
-  #saveSnapshot(peer: SimulatedPeer, { snapshots }: Memory, { version, ledger }: Of<'save-snapshot'>): void {
+  #saveSnapshot(
+    peer: SimulatedPeer,
+    { snapshots }: Memory,
+    { version, ledger }: EffectOf<'save-snapshot'>,
+  ): void {
     const snapshot = snapshots.get(version)
     if (snapshot === undefined)
       throw new Error(`${peer.name} saves version ${version}, which it does not hold.`)
@@ -278,7 +284,7 @@ export class VirtualExecutor {
   #applyOuter(
     peer: SimulatedPeer,
     memory: Memory,
-    { entry, ledger, version, donors }: Of<'apply-outer'>,
+    { entry, ledger, version, donors }: EffectOf<'apply-outer'>,
   ): void {
     const { network, outerSteps, clock } = this.parts
     const { snapshots, installs } = memory
@@ -322,7 +328,7 @@ export class VirtualExecutor {
   #fetchSnapshot(
     peer: SimulatedPeer,
     memory: Memory,
-    { version, stateDigest, least, donors }: Of<'fetch-snapshot'>,
+    { version, stateDigest, least, donors }: EffectOf<'fetch-snapshot'>,
   ): void {
     const { network, clock } = this.parts
     const donor = donors.map((id) => network.reachable(peer, id)).find((other) => other?.held(version))
@@ -354,7 +360,7 @@ export class VirtualExecutor {
   #fetchTheta(
     peer: SimulatedPeer,
     { snapshots }: Memory,
-    { version, digest, donors }: Of<'fetch-theta'>,
+    { version, digest, donors }: EffectOf<'fetch-theta'>,
   ): void {
     const { network, clock } = this.parts
     const donor = donors
@@ -373,7 +379,7 @@ export class VirtualExecutor {
     clock.after(network.fetchMs(donor, peer, snapshot.outer.theta.byteLength), here)
   }
 
-  #train(peer: SimulatedPeer, memory: Memory, train: Of<'train'>): void {
+  #train(peer: SimulatedPeer, memory: Memory, train: EffectOf<'train'>): void {
     const { assignment, base: version, without } = train
     const base = memory.snapshots.get(version)
     if (base === undefined) {
@@ -426,7 +432,7 @@ export class VirtualExecutor {
   }
 
   /** What the cluster has moved by now, durable here before it is told. */
-  #makeReport(peer: SimulatedPeer, { state, snapshots }: Memory, effect: Of<'make-report'>): void {
+  #makeReport(peer: SimulatedPeer, { state, snapshots }: Memory, effect: EffectOf<'make-report'>): void {
     const { round, codec, speed, loss } = effect
     const held = snapshots.get(state.replica?.applied ?? -1)
     if (held === undefined) {
@@ -435,10 +441,16 @@ export class VirtualExecutor {
       return
     }
     // What coding loses stays unreported.
-    const { manifest, gradient } = contributionOf(round, unreported(held.outer), null, this.#codec(codec), {
-      speed,
-      loss,
-    })
+    const { manifest, gradient } = contributionOf(
+      round,
+      unreported(held.outer),
+      null,
+      codecNamed(this.parts.allCodecs, codec),
+      {
+        speed,
+        loss,
+      },
+    )
     const { payload } = manifest
     const made = this.#then(peer, () => {
       this.parts.handle(peer, { type: 'payload-held', payload })
@@ -481,7 +493,7 @@ export class VirtualExecutor {
       this.#later(peer, 0, { type: 'training-failed', assignment: id, reason })
       return
     }
-    const codec = this.#codec(round.codec)
+    const codec = codecNamed(this.parts.allCodecs, round.codec)
     const measured = { speed: 1 / secondsPerStep, loss }
     const { fragments } = this.parts
     const sound = contributionOf(round.assignment, g, memory.residual, codec, measured, fragments)
@@ -516,13 +528,7 @@ export class VirtualExecutor {
     peer.disk.settleRecord(id, memory.residual)
   }
 
-  #codec(name: CodecName): Codec {
-    const codec = this.parts.allCodecs.get(name)
-    if (codec === undefined) throw new Error(`${name} is not a codec of this run.`)
-    return codec
-  }
-
-  #validate(peer: SimulatedPeer, { version }: Of<'validate'>): void {
+  #validate(peer: SimulatedPeer, { version }: EffectOf<'validate'>): void {
     const held = peer.held(version)
     if (held === undefined)
       throw new Error(`${peer.name} validates version ${version}, which it does not hold.`)

@@ -1,6 +1,6 @@
 // A run as text: one line per event, its effects below it, in words that a reader of the protocol can follow.
 import type { Assignment, Entry, OuterBody } from '../core/entries.js'
-import type { Effect, PeerEvent } from '../core/events.js'
+import type { Effect, EffectOf, PeerEvent } from '../core/events.js'
 import type { PeerId } from '../core/ids.js'
 import type { Message, Topic } from '../core/messages.js'
 import type { TraceLine } from './swarm.js'
@@ -228,7 +228,7 @@ class Words {
     }
   }
 
-  private persist({ hard, entries, thenSend }: Extract<Effect, { type: 'persist' }>): string {
+  private persist({ hard, entries, thenSend }: EffectOf<'persist'>): string {
     const parts: string[] = []
     if (hard !== null) {
       const vote = hard.vote === null ? 'no vote' : `the vote for ${this.nameOf(hard.vote)}`
@@ -340,7 +340,7 @@ class Words {
     return `${id}: ${steps} steps from ${position} on shard ${shard}, from version ${base}`
   }
 
-  private report({ report }: Extract<Effect, { type: 'report' }>): string {
+  private report({ report }: EffectOf<'report'>): string {
     switch (report.type) {
       case 'refused':
         return `refuse ${report.what}${report.from === null ? '' : ` from ${report.from}`}: ${report.reason}`

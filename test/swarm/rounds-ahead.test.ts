@@ -1,6 +1,6 @@
 // Rounds given in advance: workers go on while nobody leads, and nothing that they did is lost or done twice.
 import assert from 'node:assert/strict'
-import type { Effect } from '../../src/core/events.js'
+import type { EffectOf } from '../../src/core/events.js'
 import { peerId } from '../../src/core/ids.js'
 import { applyEntry, emptyLedger } from '../../src/core/ledger.js'
 import type { SimulatedSwarm, TraceLine } from '../../src/simulate/swarm.js'
@@ -10,7 +10,7 @@ const changes = { stop: { versions: 120 } }
 /** Long enough for three voters. */
 const settledMs = 15_000
 
-const trainings = (lines: readonly TraceLine[], peer: string): Extract<Effect, { type: 'train' }>[] =>
+const trainings = (lines: readonly TraceLine[], peer: string): EffectOf<'train'>[] =>
   lines
     .filter((line) => line.peer === peer)
     .flatMap(({ effects }) => effects.filter((effect) => effect.type === 'train'))
