@@ -2,11 +2,11 @@
 // the faults stop, the run must finish.
 import { Counter, type Coverage } from './coverage.js'
 import { Dice } from './dice.js'
-import type { Sabotage } from './executor.js'
 import { faultKinds, inject, isMereWorker, type Weather } from './faults.js'
 import { lie } from './lies.js'
 import type { SimulatedPeer } from './peer.js'
 import { BrokenPromise } from './promises.js'
+import type { Sabotage } from './rounds.js'
 import { purposes, type Scenario, scenarioOf } from './scenario.js'
 import { SimulatedSwarm, type TraceLine } from './swarm.js'
 
