@@ -91,7 +91,7 @@ export class Rounds {
     { assignment, outcome }: EffectOf<'forget-contribution'>,
   ): void {
     const { promises, above } = this.parts
-    if (outcome !== null) promises.forgotten(assignment, outcome)
+    if (outcome !== null) promises.work.forgotten(assignment, outcome)
     above?.settled(peer, assignment, outcome)
     this.#settle(peer, memory, assignment, outcome === 'apply')
   }

@@ -21,7 +21,7 @@ function coversAll(swarm: SimulatedSwarm): void {
     Array.from({ length }, () => 1_000),
     peerId('id-alice'),
   )
-  swarm.promises.everyIntervalIsCovered(swarm.promises.committed.reduce(applyEntry, empty))
+  swarm.promises.work.everyIntervalIsCovered(swarm.promises.committed.reduce(applyEntry, empty))
 }
 
 /** Leaves alice alone, without a majority, for a while. */

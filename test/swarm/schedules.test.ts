@@ -65,7 +65,7 @@ function replay({ seed, replicas, loss, duplication, jitterMs, grace, faults }: 
   const swarm = simulate({ devices, network, seed, changes }).startAll()
   const start = emptyLedger([1, 1, 1, 1], peerId('id-alice'))
   const checked = () =>
-    swarm.promises.everyIntervalIsCovered(swarm.promises.committed.reduce(applyEntry, start))
+    swarm.promises.work.everyIntervalIsCovered(swarm.promises.committed.reduce(applyEntry, start))
   const runFor = (ms: number) => {
     swarm.run(swarm.clock.now + ms)
     checked()
