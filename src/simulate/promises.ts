@@ -1,7 +1,9 @@
 // The design's promises, checked after every event of a simulation. A broken one stops it at once.
+
+import { applyEntry } from '../core/apply-entry.js'
 import { changesTheta, type Entry, isVerdict, type OuterEntry, payloadsOf } from '../core/entries.js'
 import type { Hash, Index, PeerId, Version } from '../core/ids.js'
-import { applyEntry, type Configuration, type LedgerState } from '../core/ledger.js'
+import type { Configuration, LedgerState } from '../core/ledger.js'
 import { entryAt, lastPoint, termAt } from '../core/log.js'
 import type { Message } from '../core/messages.js'
 import type { PeerState, Replica } from '../core/state.js'

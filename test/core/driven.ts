@@ -1,8 +1,10 @@
 // One peer driven by hand: events in, effects out; what the disk and the outer optimizer do is answered at once.
+
+import { applyEntry } from '../../src/core/apply-entry.js'
 import type { Assignment, Entry, EntryBody } from '../../src/core/entries.js'
 import type { Effect, EffectOf, HardState, NewEvent, Outgoing } from '../../src/core/events.js'
 import { type AssignmentId, type Hash, hash, type PeerId, peerId } from '../../src/core/ids.js'
-import { applyEntry, emptyLedger, type LedgerState } from '../../src/core/ledger.js'
+import { emptyLedger, type LedgerState } from '../../src/core/ledger.js'
 import type { Join, Manifest, Message, Pulse } from '../../src/core/messages.js'
 import { createPeer, step } from '../../src/core/peer.js'
 import type { HeldState, Lead, PeerSetup, PeerState, Replica } from '../../src/core/state.js'

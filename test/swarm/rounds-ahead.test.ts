@@ -1,8 +1,9 @@
 // Rounds given in advance: workers go on while nobody leads, and nothing that they did is lost or done twice.
 import assert from 'node:assert/strict'
+import { applyEntry } from '../../src/core/apply-entry.js'
 import type { EffectOf } from '../../src/core/events.js'
 import { peerId } from '../../src/core/ids.js'
-import { applyEntry, emptyLedger } from '../../src/core/ledger.js'
+import { emptyLedger } from '../../src/core/ledger.js'
 import type { SimulatedSwarm, TraceLine } from '../../src/simulate/swarm.js'
 import { record, simulate } from './swarms.js'
 

@@ -2,8 +2,9 @@
 // A failure prints the seed and the schedule: put them into `replay` below to see it again.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { applyEntry } from '../../src/core/apply-entry.js'
 import { peerId } from '../../src/core/ids.js'
-import { applyEntry, emptyLedger } from '../../src/core/ledger.js'
+import { emptyLedger } from '../../src/core/ledger.js'
 import { quietNetwork } from '../../src/simulate/network.js'
 import type { SimulatedSwarm } from '../../src/simulate/swarm.js'
 import { outcomes, simulate } from './swarms.js'
