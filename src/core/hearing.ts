@@ -9,11 +9,12 @@ import { advance, onLeave, onPulse } from './leader.js'
 import { leaveIfFree } from './leaving.js'
 import { fromLeader, onEntries, onEntriesAppended, onHeartbeat, onRedirect, onWelcome } from './member.js'
 import type { LeaderMessage, MemberMessage, Message } from './messages.js'
+import { isUnsettled, publish } from './offering.js'
 import { onAppended } from './replication.js'
 import { onShutOut } from './shutting-out.js'
 import { change, emit, type Turn } from './state.js'
 import { onRemoteValidation } from './validator.js'
-import { isUnsettled, onSettled, publish } from './worker.js'
+import { onSettled } from './worker.js'
 
 export function onMessage(turn: Turn, from: PeerId, message: Message): void {
   switch (message.type) {

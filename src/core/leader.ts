@@ -14,6 +14,7 @@ import type { AssignmentId, PeerId, Version } from './ids.js'
 import { type LedgerState, openAssignmentsOf, presentMembers } from './ledger.js'
 import { entriesFrom } from './log.js'
 import type { Heartbeat, Pulse, Topic } from './messages.js'
+import { offerSoon } from './offering.js'
 import { goOnAbove } from './parent.js'
 import { promoteIfDue } from './promoting.js'
 import { holdsLease, propose } from './proposals.js'
@@ -42,7 +43,7 @@ import {
 } from './state.js'
 import { stopIfDue } from './stop.js'
 import { stepDown } from './terms.js'
-import { offerSoon, workerOnEntry } from './worker.js'
+import { workerOnEntry } from './worker.js'
 
 /** Begins to lead. Its first entry is a no-op: what earlier terms left is committed together with it. */
 export function lead(turn: Turn, { askedAt, granted }: Campaign, reason: string): void {

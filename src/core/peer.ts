@@ -19,6 +19,7 @@ import {
   replicaTopics,
   watchLeader,
 } from './member.js'
+import { hold, letGoOfApplied, offerSoon, onPublished, onReofferDue } from './offering.js'
 import { goOnAbove, onParentFinished, onParentRound, onReportFailed, onReportMade } from './parent.js'
 import { keysOf } from './records.js'
 import { onOuterApplied, onOuterFailed, onSnapshotSaved, pump, replicaOf } from './replica.js'
@@ -35,19 +36,7 @@ import {
 } from './state.js'
 import { stopIfDue } from './stop.js'
 import { onValidated, onValidationFailed, tellMeasured, validateIfDue } from './validator.js'
-import {
-  beginIfHeld,
-  hold,
-  letGoOfApplied,
-  offerSoon,
-  onPublished,
-  onReofferDue,
-  onStepped,
-  onThetaFailed,
-  onThetaReady,
-  onTrained,
-  onTrainingFailed,
-} from './worker.js'
+import { beginIfHeld, onStepped, onThetaFailed, onThetaReady, onTrained, onTrainingFailed } from './worker.js'
 
 export function createPeer(setup: PeerSetup): PeerState {
   const { held } = setup
