@@ -6,10 +6,10 @@ import { doubtMs } from './deadlines.js'
 import type { Hash, PeerId, Version } from './ids.js'
 import type { DigestOf, Pulse, VersionReady } from './messages.js'
 import { nameOf, propose } from './proposals.js'
+import { pulse } from './pulse.js'
 import { announcedOf, rememberAnnounced, startAfresh } from './replica.js'
 import { changeLead, type Inquiry, refuse, send, type Turn, toLeader } from './state.js'
 import { stepDown } from './terms.js'
-import { pulse } from './worker.js'
 
 /** The state that this replica made of a version, as far as it remembers. */
 export function madeHere({ state }: Turn, version: Version): Hash | null {

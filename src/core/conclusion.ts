@@ -17,6 +17,7 @@ import {
   report,
   type Turn,
 } from './state.js'
+import { stopIfDue } from './stop.js'
 import { isValidator, latestLoss, validateIfDue } from './validator.js'
 import { stopWork } from './worker.js'
 
@@ -39,6 +40,13 @@ export function concludeIfReady(turn: Turn): void {
   const awaited = presentMembers(state.lead.head).filter(({ id }) => state.lead?.farewells[id] === undefined)
   // Its account is the last thing a validator sends: the final loss is in by then, or will not come.
   if (awaited.length === 0) conclude(turn)
+}
+
+/** The run may stop at this loss; the next validation, and the end, may have waited for it. */
+export function afterValidation(turn: Turn): void {
+  stopIfDue(turn)
+  validateIfDue(turn)
+  concludeIfReady(turn)
 }
 
 /** Members gone without a word are not waited for any longer. */

@@ -186,11 +186,12 @@ export type EntryBody =
   | MergeEntry
   | FinishEntry
 export type Entry = EntryBody & { readonly index: Index; readonly term: Term }
+export type EntryOf<Kind extends Entry['kind']> = Extract<Entry, { kind: Kind }>
 /** Of which an outer step is taken: they change theta. */
 export type OuterBody = ApplyEntry | (MergeEntry & { readonly payload: Hash })
 export type OuterEntry = OuterBody & { readonly index: Index; readonly term: Term }
 /** Entries that end an assignment: the first one committed counts. */
-export type Verdict = Extract<Entry, { kind: 'apply' | 'refuse' | 'expire' }>
+export type Verdict = EntryOf<'apply' | 'refuse' | 'expire'>
 
 export const isVerdict = (entry: Entry): entry is Verdict =>
   entry.kind === 'apply' || entry.kind === 'refuse' || entry.kind === 'expire'

@@ -227,3 +227,5 @@ export type Effect =
       readonly outcome: 'finished' | 'failed' | 'stopped' | 'turned-away'
       readonly reason: string
     }
+
+export type EffectOf<Type extends Effect['type']> = Extract<Effect, { type: Type }>

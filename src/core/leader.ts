@@ -1,6 +1,7 @@
 // The leader: keeps its lease, carries entries to the replicas, acts on those that are committed, and knows who is there.
 import { heard, remind, sendFinish, welcome } from './admission.js'
 import { compareHeld, goOnAsking } from './agreement.js'
+import { applyEntry } from './apply-entry.js'
 import { orderArrived } from './arrivals.js'
 import { assignAhead, assignIfDue, enlist, expireOverdue, wakeRested } from './assigning.js'
 import { beginFinish } from './conclusion.js'
@@ -10,9 +11,10 @@ import type { Entry } from './entries.js'
 import { reportEntry } from './entry-reports.js'
 import { letGo } from './evicting.js'
 import type { AssignmentId, PeerId, Version } from './ids.js'
-import { applyEntry, type LedgerState, openAssignmentsOf, presentMembers } from './ledger.js'
+import { type LedgerState, openAssignmentsOf, presentMembers } from './ledger.js'
 import { entriesFrom } from './log.js'
 import type { Heartbeat, Pulse, Topic } from './messages.js'
+import { offerSoon } from './offering.js'
 import { goOnAbove } from './parent.js'
 import { promoteIfDue } from './promoting.js'
 import { holdsLease, propose } from './proposals.js'
@@ -41,7 +43,7 @@ import {
 } from './state.js'
 import { stopIfDue } from './stop.js'
 import { stepDown } from './terms.js'
-import { offerSoon, workerOnEntry } from './worker.js'
+import { workerOnEntry } from './worker.js'
 
 /** Begins to lead. Its first entry is a no-op: what earlier terms left is committed together with it. */
 export function lead(turn: Turn, { askedAt, granted }: Campaign, reason: string): void {

@@ -21,13 +21,15 @@ import type {
   Topic,
   Welcome,
 } from './messages.js'
+import { offerSoon } from './offering.js'
 import { nameOf } from './proposals.js'
+import { assignmentsOf, pulse } from './pulse.js'
 import { keysOf } from './records.js'
 import { abandonReplica, fetchSnapshot, installSnapshot, logEnd, pump } from './replica.js'
 import { change, emit, type PeerState, refuse, report, send, type Turn, toLeader } from './state.js'
 import { awaitLeader, beginTerm, mayLead, persistTerm } from './terms.js'
 import { tellMeasured, validateIfDue } from './validator.js'
-import { assignmentsOf, getBase, offerSoon, pulse, rejoinIfLetGo, workerOnEntry } from './worker.js'
+import { getBase, rejoinIfLetGo, workerOnEntry } from './worker.js'
 
 /** Times between signs of the leader that are remembered. */
 const gapsKept = 16

@@ -1,36 +1,29 @@
 // One peer as a pure function: step(state, event) -> [state, effects].
 import { getToKnowAll } from './acquaintance.js'
-import { onJoin } from './admission.js'
-import { compareOwn, onDigestOf, onHeal, onVersionAnnounced, onWantDigest } from './agreement.js'
-import { onContribution, onGiveUp, onOffer, onPullFailed } from './arrivals.js'
+import { compareOwn } from './agreement.js'
+import { onContribution, onOffer, onPullFailed } from './arrivals.js'
 import { onGatherOver, onGraceOver } from './assigning.js'
-import { concludeIfReady, onFarewell, onFarewellTimeout, onVersionBroken } from './conclusion.js'
-import { askSoon, onAskVote, onElectionDue, onNewerTerm, onTakeOver, onVote } from './election.js'
+import { afterValidation, concludeIfReady, onFarewellTimeout, onVersionBroken } from './conclusion.js'
+import { askSoon, onElectionDue } from './election.js'
 import type { Effect, HardState, Outgoing, PeerEvent, TimerName } from './events.js'
 import { onPayloadFailed, onPayloadHeld } from './following.js'
+import { onMessage } from './hearing.js'
 import type { PeerId } from './ids.js'
-import { advance, announceVersion, onHeartbeatTimer, onLeave, onPulse, spread } from './leader.js'
-import { leave, leaveIfFree, onStopRequested } from './leaving.js'
+import { advance, announceVersion, onHeartbeatTimer, spread } from './leader.js'
+import { leave, onStopRequested } from './leaving.js'
 import {
   askToJoin,
-  fromLeader,
-  onEntries,
-  onEntriesAppended,
-  onHeartbeat,
   onMoved,
-  onRedirect,
   onSnapshotFailed,
   onSnapshotInstalled,
-  onWelcome,
   replicaTopics,
   watchLeader,
 } from './member.js'
-import type { LeaderMessage, MemberMessage, Message } from './messages.js'
+import { hold, letGoOfApplied, offerSoon, onPublished, onReofferDue } from './offering.js'
 import { goOnAbove, onParentFinished, onParentRound, onReportFailed, onReportMade } from './parent.js'
 import { keysOf } from './records.js'
 import { onOuterApplied, onOuterFailed, onSnapshotSaved, pump, replicaOf } from './replica.js'
-import { noteDurable, onAppended } from './replication.js'
-import { onShutOut } from './shutting-out.js'
+import { noteDurable } from './replication.js'
 import {
   change,
   changeWorker,
@@ -42,29 +35,8 @@ import {
   toLeader,
 } from './state.js'
 import { stopIfDue } from './stop.js'
-import {
-  onRemoteValidation,
-  onValidated,
-  onValidationFailed,
-  tellMeasured,
-  validateIfDue,
-} from './validator.js'
-import {
-  beginIfHeld,
-  hold,
-  isUnsettled,
-  letGoOfApplied,
-  offerSoon,
-  onPublished,
-  onReofferDue,
-  onSettled,
-  onStepped,
-  onThetaFailed,
-  onThetaReady,
-  onTrained,
-  onTrainingFailed,
-  publish,
-} from './worker.js'
+import { onValidated, onValidationFailed, tellMeasured, validateIfDue } from './validator.js'
+import { beginIfHeld, onStepped, onThetaFailed, onThetaReady, onTrained, onTrainingFailed } from './worker.js'
 
 export function createPeer(setup: PeerSetup): PeerState {
   const { held } = setup
@@ -290,105 +262,4 @@ function onTimer(turn: Turn, name: TimerName): void {
     default:
       return name satisfies never
   }
-}
-
-function onMessage(turn: Turn, from: PeerId, message: Message): void {
-  switch (message.type) {
-    case 'heartbeat':
-    case 'welcome':
-    case 'turned-away':
-    case 'append':
-    case 'take-over':
-    case 'entries':
-    case 'settled':
-    case 'version':
-    case 'want-digest':
-    case 'heal':
-      if (fromLeader(turn, from, message)) onLeaderMessage(turn, from, message)
-      return
-    case 'ask-vote':
-      return onAskVote(turn, from, message)
-    case 'vote':
-      return onVote(turn, from, message)
-    case 'redirect':
-      return onRedirect(turn, from, message)
-    default:
-      return onMemberMessage(turn, from, message)
-  }
-}
-
-function onLeaderMessage(turn: Turn, from: PeerId, message: LeaderMessage): void {
-  switch (message.type) {
-    case 'heartbeat':
-      onHeartbeat(turn, from, message)
-      break
-    case 'welcome':
-      onWelcome(turn, message)
-      return publishRestored(turn)
-    case 'turned-away':
-      change(turn, { ended: true })
-      return emit(turn, { type: 'end', outcome: 'turned-away', reason: message.reason })
-    case 'append':
-      onEntriesAppended(turn, from, message)
-      break
-    case 'take-over':
-      return onTakeOver(turn, from)
-    case 'entries':
-      return onEntries(turn, message)
-    case 'settled':
-      return onSettled(turn, message)
-    case 'version':
-      return onVersionAnnounced(turn, message)
-    case 'want-digest':
-      return onWantDigest(turn, from, message.version)
-    case 'heal':
-      return onHeal(turn, message.version, message.stateDigest)
-    default:
-      return message satisfies never
-  }
-  leaveIfFree(turn)
-}
-
-function onMemberMessage(turn: Turn, from: PeerId, message: MemberMessage): void {
-  switch (message.type) {
-    case 'join':
-      return onJoin(turn, from, message)
-    case 'pulse':
-      return onPulse(turn, from, message)
-    case 'appended':
-      if (message.epoch !== turn.state.epoch) return
-      if (message.term > turn.state.term) return onNewerTerm(turn, from, message.term)
-      if (message.term === turn.state.term && onAppended(turn, from, message)) advance(turn)
-      return
-    case 'digest-of':
-      return onDigestOf(turn, from, message)
-    case 'offer':
-      return onOffer(turn, from, message.manifest)
-    case 'give-up':
-      return onGiveUp(turn, from, message.assignment, message.reason)
-    case 'validated':
-      onRemoteValidation(turn, from, message)
-      return afterValidation(turn)
-    case 'leave':
-      return onLeave(turn, from, message.reason)
-    case 'shut-out':
-      return onShutOut(turn, from, message)
-    case 'farewell':
-      return onFarewell(turn, from, message)
-    default:
-      return message satisfies never
-  }
-}
-
-/** Contributions that survived a restart go out as soon as a leader has the worker back. */
-function publishRestored(turn: Turn): void {
-  const { restored } = turn.state
-  change(turn, { restored: [] })
-  for (const manifest of restored) if (isUnsettled(turn.state, manifest.assignment)) publish(turn, manifest)
-}
-
-function afterValidation(turn: Turn): void {
-  stopIfDue(turn)
-  validateIfDue(turn)
-  concludeIfReady(turn)
 }

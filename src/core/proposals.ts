@@ -1,9 +1,10 @@
 // How a leader adds to the ledger, and how it tells a single peer what stands there.
+
+import { applyEntry } from './apply-entry.js'
 import { majorityHas } from './configuration.js'
 import { leaseMs } from './deadlines.js'
 import type { Entry, EntryBody } from './entries.js'
 import type { PeerId } from './ids.js'
-import { applyEntry } from './ledger.js'
 import { configurationOf, lastPoint, withEntries } from './log.js'
 import { change, changeLead, changeReplica, emit, send, type Turn } from './state.js'
 

@@ -1,9 +1,10 @@
 // A replica takes committed entries in order and the outer step of every `apply`, one at a time.
 import { admitted, getToKnow, getToKnowAll } from './acquaintance.js'
+import { applyEntry } from './apply-entry.js'
 import { donorsOf } from './donors.js'
 import { changesTheta, type Entry, isVerdict, payloadsOf } from './entries.js'
 import type { Hash, Version } from './ids.js'
-import { applyEntry, type LedgerState } from './ledger.js'
+import type { LedgerState } from './ledger.js'
 import { compacted, configurationOf, entriesFrom, lastPoint, termAt } from './log.js'
 import type { LogPoint } from './messages.js'
 import { filterKeys } from './records.js'

@@ -1,26 +1,14 @@
 // A worker's rounds: take an assignment, get its base version, train, offer, wait for the verdict; and where the
 // run allows it, go on meanwhile with a round given in advance.
 import { codecFor, measureTransfer } from './compressing.js'
-import { reofferMs } from './deadlines.js'
 import { donorsOf } from './donors.js'
 import type { Assignment, Entry, Verdict } from './entries.js'
 import { type AssignmentId, indexOf, type Version } from './ids.js'
 import type { LedgerState } from './ledger.js'
-import type { Manifest, Pulse, Settled } from './messages.js'
-import {
-  change,
-  changeWorker,
-  emit,
-  type PeerState,
-  type Pending,
-  refuse,
-  report,
-  type Turn,
-  toLeader,
-} from './state.js'
-
-/** Assignments remembered as done with, so that a late copy of their entry is not taken up again. */
-const overKept = 64
+import type { Manifest, Settled } from './messages.js'
+import { forget, hold, letGoOfApplied, offerSoon, overWith, publish, unsettled } from './offering.js'
+import { assignmentsOf } from './pulse.js'
+import { change, changeWorker, emit, refuse, report, type Turn, toLeader } from './state.js'
 
 /** Takes from a ledger entry what concerns this worker; the same entry may come by several ways. */
 export function workerOnEntry(turn: Turn, entry: Entry): void {
@@ -181,55 +169,6 @@ export function onTrained(turn: Turn, manifest: Manifest): void {
   beginNext(turn)
 }
 
-/**
- * Contributions whose verdicts are awaited from here on.
- *
- * @param publishedAt null if they were published before a restart
- */
-export function hold(turn: Turn, manifests: readonly Manifest[], publishedAt: number | null): void {
-  const { worker } = turn.state
-  const more = manifests.map((manifest): Pending => ({ manifest, version: null, publishedAt }))
-  const speed = manifests.at(-1)?.speed ?? worker.speed
-  const over = [...worker.over, ...manifests.map(({ assignment }) => assignment)].slice(-overKept)
-  changeWorker(turn, { pending: [...worker.pending, ...more], over, speed, offers: 0 })
-}
-
-export function publish(turn: Turn, manifest: Manifest): void {
-  const { cluster } = turn.state.setup.self
-  emit(turn, { type: 'publish-contribution', topic: { kind: 'gradients', cluster }, manifest })
-}
-
-/** Contributions that nobody has judged yet. */
-const unsettled = ({ worker }: PeerState): readonly Pending[] =>
-  worker.pending.filter(({ version }) => version === null)
-
-export const isUnsettled = (state: PeerState, id: AssignmentId): boolean =>
-  unsettled(state).some(({ manifest }) => manifest.assignment === id)
-
-/** From here on a verdict may be expected: while chunks still leave, an offer would have them sent twice. */
-export function onPublished(turn: Turn, id: AssignmentId): void {
-  const { worker } = turn.state
-  if (worker.offers > 0 || !isUnsettled(turn.state, id)) return
-  emit(turn, { type: 'set-timer', name: 'reoffer', afterMs: reofferMs(0) })
-}
-
-/** The leader is another one, or within reach again: what is offered need not wait for its next turn. */
-export function offerSoon(turn: Turn): void {
-  if (unsettled(turn.state).length === 0) return
-  changeWorker(turn, { offers: 0 })
-  emit(turn, { type: 'set-timer', name: 'reoffer', afterMs: 0 })
-}
-
-/** No verdict yet: gossip may have lost chunks, or the leader may be another one. */
-export function onReofferDue(turn: Turn): void {
-  const waiting = unsettled(turn.state)
-  if (waiting.length === 0) return
-  const offers = turn.state.worker.offers + 1
-  changeWorker(turn, { offers })
-  for (const { manifest } of waiting) toLeader(turn, { type: 'offer', manifest })
-  emit(turn, { type: 'set-timer', name: 'reoffer', afterMs: reofferMs(offers) })
-}
-
 /** A round that failed here (a loss that is not finite, an engine error) is never sent. */
 export function onTrainingFailed(turn: Turn, id: AssignmentId, reason: string): void {
   const { now } = turn.state.worker
@@ -239,7 +178,7 @@ export function onTrainingFailed(turn: Turn, id: AssignmentId, reason: string): 
 }
 
 function giveUp(turn: Turn, assignment: AssignmentId, reason: string): void {
-  const over = [...turn.state.worker.over, assignment].slice(-overKept)
+  const over = overWith(turn.state, assignment)
   changeWorker(turn, { now: { phase: 'idle' }, gaveUp: { assignment, reason }, over })
   toLeader(turn, { type: 'give-up', assignment, reason })
   beginNext(turn)
@@ -255,7 +194,7 @@ function onVerdict(
   const { now, ahead, pending, over } = turn.state.worker
   if (ahead.some((assignment) => assignment.id === id))
     changeWorker(turn, { ahead: ahead.filter((assignment) => assignment.id !== id) })
-  changeWorker(turn, { over: over.includes(id) ? over : [...over, id].slice(-overKept) })
+  changeWorker(turn, { over: over.includes(id) ? over : overWith(turn.state, id) })
   if (now.phase !== 'idle' && now.assignment.id === id) {
     if (now.phase === 'training') emit(turn, { type: 'abort-training' })
     changeWorker(turn, { now: { phase: 'idle' } })
@@ -273,29 +212,6 @@ function onVerdict(
   if (unsettled(turn.state).length > 0) return
   emit(turn, { type: 'cancel-timer', name: 'reoffer' })
   beginNext(turn)
-}
-
-/**
- * What a version has in it need not be kept. Until then a round that continues needs it; where none does, the
- * verdict is enough.
- *
- * @param held the version that this peer starts its rounds from; null if it holds none of its own
- */
-export function letGoOfApplied(turn: Turn, held: Version | null): void {
-  const { pending, ahead, now } = turn.state.worker
-  const goesOn = ahead.length > 0 || now.phase === 'fetching'
-  for (const { manifest, version } of pending)
-    if (version !== null && (!goesOn || (held !== null && version <= held)))
-      forget(turn, manifest.assignment, 'apply')
-}
-
-/** @param outcome null if the leader knows it no more */
-function forget(turn: Turn, assignment: AssignmentId, outcome: Verdict['kind'] | null): void {
-  const { pending } = turn.state.worker
-  const one = pending.find(({ manifest }) => manifest.assignment === assignment)
-  if (one === undefined) return
-  changeWorker(turn, { pending: pending.filter((other) => other !== one) })
-  emit(turn, { type: 'forget-contribution', assignment, outcome })
 }
 
 /** How a round ended whose entry the leader has no longer. */
@@ -334,37 +250,4 @@ export function stopWork(turn: Turn): void {
   dropRound(turn)
   if (turn.state.worker.pending.length > 0) emit(turn, { type: 'cancel-timer', name: 'reoffer' })
   changeWorker(turn, { pending: [] })
-}
-
-/** Every assignment that this worker knows to be its own and open. */
-export function assignmentsOf(state: PeerState): readonly AssignmentId[] {
-  const { now, ahead } = state.worker
-  return [
-    ...unsettled(state).map(({ manifest }) => manifest.assignment),
-    ...(now.phase === 'idle' ? [] : [now.assignment.id]),
-    ...ahead.map(({ id }) => id),
-  ]
-}
-
-export function phaseOf(state: PeerState): Pulse['phase'] {
-  const { phase } = state.worker.now
-  return phase === 'idle' && unsettled(state).length > 0 ? 'offering' : phase
-}
-
-/** What a worker answers to a heartbeat, which was sent at `beat` of the leader's clock. */
-export function pulse(state: PeerState, beat: number): Pulse {
-  const { replica, worker, epoch, term } = state
-  const index = replica?.waiting?.entries.at(-1)?.index ?? replica?.matched ?? 0
-  const sound = replica !== null && replica.healing === null
-  return {
-    type: 'pulse',
-    epoch,
-    term,
-    beat,
-    index,
-    held: sound ? { version: replica.applied, stateDigest: replica.stateDigest } : null,
-    phase: phaseOf(state),
-    assignments: assignmentsOf(state),
-    step: worker.now.phase === 'training' ? worker.now.step : 0,
-  }
 }

@@ -1,7 +1,7 @@
 // A cluster as a worker of the swarm above, beside the peer that leads the cluster: its rounds are carried out by the
 // whole cluster, and what it sends is what the cluster's ledger says.
 import type { Verdict } from '../core/entries.js'
-import type { NewEvent } from '../core/events.js'
+import type { EffectOf, NewEvent } from '../core/events.js'
 import type { AssignmentId, PeerId, Version } from '../core/ids.js'
 import type { Farewell, Manifest, Message } from '../core/messages.js'
 import { reportOfRound } from '../core/representative.js'
@@ -26,8 +26,6 @@ export interface ClusterVoiceParts {
   readonly send: (to: PeerId, message: Message) => void
   readonly warn: (message: string) => void
 }
-
-type Of<Type extends OutwardEffect['type']> = Extract<OutwardEffect, { type: Type }>
 
 const now = () => performance.now()
 
@@ -112,7 +110,7 @@ export class ClusterVoice {
   }
 
   /** Made durable here, for the entry that takes it in names it. */
-  async #fetchTheta({ version, digest, donors }: Of<'fetch-theta'>): Promise<void> {
+  async #fetchTheta({ version, digest, donors }: EffectOf<'fetch-theta'>): Promise<void> {
     const { mesh, theta, cluster, setup } = this.parts
     try {
       const contributions = cluster.contributions()
@@ -128,7 +126,7 @@ export class ClusterVoice {
     }
   }
 
-  #takeUp({ assignment }: Of<'train'>): void {
+  #takeUp({ assignment }: EffectOf<'train'>): void {
     const { id, base, baseDigest: digest, steps } = assignment
     const round = { id, base, steps }
     const { cluster } = this.parts
@@ -138,7 +136,7 @@ export class ClusterVoice {
   }
 
   /** Offered to the leader, who pulls it, and the other holders from it: few, and far apart. */
-  #offer({ manifest }: Of<'publish-contribution'>): void {
+  #offer({ manifest }: EffectOf<'publish-contribution'>): void {
     const { leader } = this.#driver.state
     if (leader !== null) this.parts.send(leader, { type: 'offer', manifest })
     queueMicrotask(() => this.dispatch({ type: 'contribution-published', assignment: manifest.assignment }))

@@ -1,10 +1,10 @@
 // Drives one peer in real time: events in, the core's step, effects out, one event after the other.
-import type { Effect, NewEvent, TimerName } from '../core/events.js'
+import type { Effect, EffectOf, NewEvent, TimerName } from '../core/events.js'
 import { createPeer, step } from '../core/peer.js'
 import type { PeerSetup, PeerState } from '../core/state.js'
 
 export type Dispatch = (event: NewEvent) => void
-export type Ending = Extract<Effect, { type: 'end' }>
+export type Ending = EffectOf<'end'>
 /** Effects that reach beyond the driver. */
 export type OutwardEffect = Exclude<Effect, { type: 'set-timer' | 'cancel-timer' | 'end' }>
 

@@ -1,4 +1,5 @@
 // Carries out what the core decides: every outward effect, by the adapter whose business it is.
+import type { EffectOf } from '../core/events.js'
 import type { PeerId, Version } from '../core/ids.js'
 import type { Message } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
@@ -16,8 +17,6 @@ import type { ReplicaDuties } from './replica-duties.js'
 import type { Rounds } from './rounds.js'
 import { copiedBytes } from './slices.js'
 import type { SwarmMesh } from './swarm-mesh.js'
-
-type Effect<Type extends OutwardEffect['type']> = Extract<OutwardEffect, { type: Type }>
 
 /** What is done with a worker's rounds. */
 export type Work = Pick<Rounds, 'train' | 'abort' | 'payload' | 'held' | 'forget'>
@@ -135,7 +134,7 @@ export class Executor {
     }
   }
 
-  #fetchTheta({ version, digest, donors }: Effect<'fetch-theta'>): void {
+  #fetchTheta({ version, digest, donors }: EffectOf<'fetch-theta'>): void {
     const { mesh, states, dispatch, parameters, fragments } = this.parts
     if (states.theta(version) !== undefined) return dispatch({ type: 'theta-ready', version })
     const atMost = vectorBytes({ parameters })
@@ -152,14 +151,14 @@ export class Executor {
       .catch((error) => dispatch({ type: 'theta-failed', version, reason: reasonOf(error) }))
   }
 
-  #pull({ from, manifest }: Effect<'pull-contribution'>): void {
+  #pull({ from, manifest }: EffectOf<'pull-contribution'>): void {
     const { contributions, rounds } = this.parts
     const own = rounds.payload(manifest)
     if (own !== null) void contributions.arrived(from, manifest, own)
     else contributions.pull(from, manifest)
   }
 
-  #train({ assignment, base, without, codec }: Effect<'train'>): void {
+  #train({ assignment, base, without, codec }: EffectOf<'train'>): void {
     const { states, rounds, dispatch } = this.parts
     const theta = states.theta(base)
     if (theta !== undefined) return rounds.train({ ...assignment, base }, theta, without, codec)
@@ -167,7 +166,7 @@ export class Executor {
     dispatch({ type: 'training-failed', assignment: assignment.id, reason })
   }
 
-  #publishContribution({ topic, manifest }: Effect<'publish-contribution'>): void {
+  #publishContribution({ topic, manifest }: EffectOf<'publish-contribution'>): void {
     const { mesh, contributions, rounds, report, dispatch } = this.parts
     const payload = rounds.payload(manifest)
     if (payload === null) return
@@ -185,7 +184,7 @@ export class Executor {
       .finally(() => dispatch({ type: 'contribution-published', assignment: manifest.assignment }))
   }
 
-  #validate({ version }: Effect<'validate'>): void {
+  #validate({ version }: EffectOf<'validate'>): void {
     const { states, evaluator, validationBatches, dispatch } = this.parts
     const theta = states.theta(version)
     const evaluate = async () => {
@@ -197,7 +196,7 @@ export class Executor {
     evaluate().catch((error) => dispatch({ type: 'validation-failed', version, reason: reasonOf(error) }))
   }
 
-  #checkpoint({ version, loss }: Effect<'checkpoint'>): void {
+  #checkpoint({ version, loss }: EffectOf<'checkpoint'>): void {
     const { states, checkpoint, report } = this.parts
     const theta = states.theta(version)
     if (theta === undefined)

@@ -1,17 +1,28 @@
-// The outer state as its thread holds it: takes steps on it, digests it, and keeps the slots of recent versions.
+// The steps of the outer thread on the state that it holds: outer steps, merges, and what is reported of them.
 import type { Hash, Version } from '../core/ids.js'
 import { fragmentCount, type WholeState, withPhase } from '../outer/fragments.js'
 import { merge, mergedSlot, unreported } from '../outer/merge.js'
 import { type OuterOptimizer, type OuterStep, outerOptimizer } from '../outer/optimizer.js'
-import { checkFinite, digestsOf, type OuterRules, type StateDigests } from '../outer/snapshot.js'
+import { checkFinite, type OuterRules } from '../outer/snapshot.js'
 import { contentName } from '../platform/content-name.js'
 import { sha256 } from '../platform/sha256.js'
 import { bytesUnder } from '../store/safetensors.js'
 import { checkLength } from '../tensor/blocks.js'
-import type { Codec, CodecName } from '../tensor/codec.js'
+import { type Codec, type CodecName, codecNamed } from '../tensor/codec.js'
 import { type Fragment, fragmentAt, lengthOf } from '../tensor/fragments.js'
 import { firstNonFinite, norm } from '../tensor/vector.js'
 import { cutOf } from '../wire/chunks.js'
+import {
+  digestsIn,
+  fixedPlaces,
+  HeldStates,
+  inboxPlace,
+  type Slots,
+  type State,
+  type Vector,
+  writtenPlaces,
+  zerosPlace,
+} from './held-states.js'
 import {
   type Calls,
   type CodedPayload,
@@ -22,45 +33,13 @@ import {
   type OwnVector,
   statesKept,
 } from './outer-calls.js'
-import { OuterVectors, type Place } from './outer-vectors.js'
+import { OuterVectors } from './outer-vectors.js'
 import { sliceValues } from './slices.js'
-
-/** Where the pseudo-gradient comes in, and zeros that are never written. */
-const inboxPlace: Place = 0
-const zerosPlace: Place = 1
-const fixedPlaces = [inboxPlace, zerosPlace]
-/** A step writes theta and at most two slots: one by its kernel, one where a fragment of it becomes zeros. */
-const writtenPlaces = 3
-
-/** A vector that does not change, and its digest once it was asked for. */
-interface Vector {
-  readonly place: Place
-  digest: Hash | null
-}
-
-interface Slots {
-  readonly phases: readonly number[]
-  readonly vectors: Readonly<Record<string, Vector>>
-}
-
-interface State {
-  readonly version: Version
-  readonly theta: Vector
-  readonly slots: Slots
-}
-
-interface Held {
-  readonly vectors: OuterVectors
-  readonly zeros: Vector
-  readonly newest: State
-}
 
 export class OuterSteps {
   readonly #optimizer: OuterOptimizer
   readonly #slotNames: readonly string[]
-  #held: Held | null = null
-  /** Of recent versions, oldest first, by their state digest: a version may come again in another history. */
-  readonly #slots = new Map<Hash, Slots>()
+  #held: HeldStates | null = null
   /** Memory for the thetas of later versions: memory that is new costs more than the step. */
   #spare: OwnVector[] = []
 
@@ -103,19 +82,18 @@ export class OuterSteps {
       { place: fixedPlaces.length + 1 + i, digest: digestOf(values) },
     ])
     const unset = this.#slotNames.map((name): [string, Vector] => [name, zeros])
-    const newest: State = {
+    const state: State = {
       version,
       theta: { place: fixedPlaces.length, digest: digestOf(theta) },
       slots: { phases, vectors: Object.fromEntries([...unset, ...placed]) },
     }
-    const digests = digestsIn(vectors, newest)
+    const digests = digestsIn(vectors, state)
     if (expected !== null && digests.stateDigest !== expected)
       throw new Error(`its digest is ${digests.stateDigest}, not ${expected}`)
 
-    vectors.write(newest.theta.place, theta)
-    for (const [name, values] of given) vectors.write(newest.slots.vectors[name].place, values)
-    this.#slots.clear()
-    this.#hold({ vectors, zeros, newest }, digests)
+    vectors.write(state.theta.place, theta)
+    for (const [name, values] of given) vectors.write(state.slots.vectors[name].place, values)
+    this.#held = new HeldStates(vectors, zeros, state, digests)
     return { theta, phases, ...digests }
   }
 
@@ -134,7 +112,8 @@ export class OuterSteps {
     spare,
   }: Calls['apply']['takes']): MadeVersion {
     if (spare !== null) this.#spare.push(spare)
-    const { vectors, zeros, newest } = this.#installed()
+    const held = this.#installed()
+    const { vectors, zeros, newest } = held
     if (newest.version !== version - 1) throw notHeld(version - 1)
     const digest = coded === null ? vectors.digest(inboxPlace) : contentName(coded.bytes)
     if (digest !== payload) throw new Error(`the payload does not match its hash ${payload}`)
@@ -143,7 +122,7 @@ export class OuterSteps {
     if (coded !== null) this.#decode(vectors, coded, fragment)
 
     const step = this.#optimizer.step(phases[index], weight, this.rules.outer)
-    const [theta, written, cleared] = this.#free(newest).map((place): Vector => ({ place, digest: null }))
+    const [theta, written, cleared] = held.free()
     const { momentum, buffer } = { momentum: zeros, buffer: zeros, ...newest.slots.vectors }
     const isWhole = phases.length === 1
     if (!isWhole) {
@@ -167,10 +146,10 @@ export class OuterSteps {
       newSlot: written.place,
     }
     const finite = vectors.take(step, places, fragment)
-    if (!finite) checkFinite(copyOf(vectors, next), version)
+    if (!finite) checkFinite(held.copyOf(next), version)
     const values = vectors.read(theta.place, this.#spare.pop() ?? new Float32Array(vectors.length))
     const digests = digestsIn(vectors, next)
-    this.#hold({ vectors, zeros, newest: next }, digests)
+    held.take(next, digests)
     return { theta: values, phases: slots.phases, ...digests }
   }
 
@@ -180,24 +159,26 @@ export class OuterSteps {
    * @throws as `apply`
    */
   merge({ version, above, sent, afresh }: Calls['merge']['takes']): MadeVersion {
-    const { vectors, zeros, newest } = this.#installed()
+    const held = this.#installed()
+    const { vectors, newest } = held
     const { hierarchy } = this.rules
     if (newest.version !== version - 1) throw notHeld(version - 1)
     if (hierarchy === undefined) throw new Error('there is no swarm above')
     if (above.length !== vectors.length)
       throw new Error(`it has ${above.length} values, theta ${vectors.length}`)
-    const reported = sent === null ? null : this.#codec(sent.codec).decode(sent.bytes, vectors.length)
+    const reported =
+      sent === null ? null : codecNamed(this.codecs, sent.codec).decode(sent.bytes, vectors.length)
     const rule = afresh ? { ...hierarchy, carry: false } : hierarchy
     const next = merge(this.#reckoned(), above, reported, rule)
     checkFinite(next, version)
-    const [theta, merged] = this.#free(newest).map((place): Vector => ({ place, digest: null }))
+    const [theta, merged] = held.free()
     vectors.write(theta.place, next.theta)
     vectors.write(merged.place, next.slots[mergedSlot])
     const { phases, vectors: others } = newest.slots
     const made: State = { version, theta, slots: { phases, vectors: { ...others, [mergedSlot]: merged } } }
     const digests = digestsIn(vectors, made)
-    this.#hold({ vectors, zeros, newest: made }, digests)
-    return { theta: copyAt(vectors, theta.place), phases, ...digests }
+    held.take(made, digests)
+    return { theta: held.copyAt(theta.place), phases, ...digests }
   }
 
   /**
@@ -210,21 +191,21 @@ export class OuterSteps {
     const moved = unreported(this.#reckoned())
     const bad = firstNonFinite(moved)
     if (bad >= 0) throw new Error(`what the cluster moved is ${moved[bad]} at parameter ${bad}`)
-    const codec = this.#codec(name)
+    const codec = codecNamed(this.codecs, name)
     const payload = codec.encode(moved)
     return { payload, cut: cutOf(payload, sha256), norm: norm(codec.decode(payload, moved.length)) }
   }
 
   /** Copies of theta and of where the cluster counts from. */
   #reckoned(): WholeState {
-    const { vectors, newest } = this.#installed()
-    const { phases, vectors: slots } = newest.slots
-    const merged = slots[mergedSlot]
+    const held = this.#installed()
+    const { theta, slots } = held.newest
+    const merged = slots.vectors[mergedSlot]
     if (merged === undefined) throw new Error('there is no swarm above')
     return {
-      theta: copyAt(vectors, newest.theta.place),
-      slots: { [mergedSlot]: copyAt(vectors, merged.place) },
-      phases,
+      theta: held.copyAt(theta.place),
+      slots: { [mergedSlot]: held.copyAt(merged.place) },
+      phases: slots.phases,
     }
   }
 
@@ -235,8 +216,7 @@ export class OuterSteps {
 
   /** Copies of a state's slots; null where they are not kept any more. */
   slotsOf(stateDigest: Hash): OwnState['slots'] | null {
-    const slots = this.#slots.get(stateDigest)
-    return slots === undefined ? null : slotCopies(this.#installed().vectors, slots)
+    return this.#held?.slotsOf(stateDigest) ?? null
   }
 
   /** Makes memory ready for the next step, where there is time for it. */
@@ -247,7 +227,7 @@ export class OuterSteps {
   }
 
   #decode(vectors: OuterVectors, { codec: name, bytes }: CodedPayload, fragment: Fragment): void {
-    const codec = this.#codec(name)
+    const codec = codecNamed(this.codecs, name)
     const length = lengthOf(fragment)
     checkLength(name, bytes, length, codec.encodedBytes(length))
     for (let from = 0; from < length; from += sliceValues) {
@@ -257,18 +237,12 @@ export class OuterSteps {
     }
   }
 
-  #codec(name: CodecName): Codec {
-    const codec = this.codecs.get(name)
-    if (codec === undefined) throw new Error(`${name} is not a codec of this run`)
-    return codec
-  }
-
-  #installed(): Held {
+  #installed(): HeldStates {
     if (this.#held === null) throw new Error('no outer state is installed')
     return this.#held
   }
 
-  #open(length: number): Omit<Held, 'newest'> {
+  #open(length: number): Pick<HeldStates, 'vectors' | 'zeros'> {
     // Of the states kept the oldest may have all its slots for itself, every later one has those that it wrote.
     const slotsWritten = fragmentCount(this.rules) === 1 ? 1 : 2
     const slots = this.#slotNames.length + (statesKept - 1) * slotsWritten
@@ -287,25 +261,6 @@ export class OuterSteps {
       if (length !== theta.length)
         throw new Error(`the slot ${name} has ${length} values, theta ${theta.length}`)
     }
-  }
-
-  #hold(held: Held, { stateDigest }: StateDigests): void {
-    this.#held = held
-    this.#slots.set(stateDigest, held.newest.slots)
-    for (const old of this.#slots.keys()) {
-      if (this.#slots.size <= statesKept) break
-      this.#slots.delete(old)
-    }
-  }
-
-  /** Places for what a step writes: the first that nothing kept is in. */
-  #free(newest: State): Place[] {
-    const used = new Set([...fixedPlaces, newest.theta.place])
-    for (const { vectors } of this.#slots.values())
-      for (const { place } of Object.values(vectors)) used.add(place)
-    const free: Place[] = []
-    for (let place = 0; free.length < writtenPlaces; place++) if (!used.has(place)) free.push(place)
-    return free
   }
 }
 
@@ -331,27 +286,6 @@ function slotsAfter(
     case 'milestone':
       return { phases: at(0), vectors: { ...vectors, momentum: written, buffer: cleared } }
   }
-}
-
-const copyOf = (vectors: OuterVectors, { theta, slots }: State): OwnState => ({
-  theta: copyAt(vectors, theta.place),
-  slots: slotCopies(vectors, slots),
-  phases: slots.phases,
-})
-
-const slotCopies = (vectors: OuterVectors, slots: Slots): OwnState['slots'] =>
-  Object.fromEntries(Object.entries(slots.vectors).map(([name, { place }]) => [name, copyAt(vectors, place)]))
-
-const copyAt = (vectors: OuterVectors, place: Place) => vectors.read(place, new Float32Array(vectors.length))
-
-/** Digests of vectors that did not change since are not computed again. */
-function digestsIn(vectors: OuterVectors, { version, theta, slots }: State): StateDigests {
-  const digest = (vector: Vector): Hash => {
-    vector.digest ??= vectors.digest(vector.place)
-    return vector.digest
-  }
-  const ofSlots = Object.entries(slots.vectors).map(([name, vector]) => [name, digest(vector)] as const)
-  return digestsOf(version, slots.phases, digest(theta), Object.fromEntries(ofSlots), sha256)
 }
 
 /** As digestVector of src/tensor/digest.ts, without the copy: fp32 travels as it lies in memory. */

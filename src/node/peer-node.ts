@@ -5,30 +5,22 @@ import type { HeldState, PeerState } from '../core/state.js'
 import { UserError } from '../core/user-error.js'
 import { openTrainer } from '../engine/thread-trainer.js'
 import { layoutOf } from '../model/parameters.js'
-import type { Mesh } from '../ports/mesh.js'
 import type { Trainer } from '../ports/trainer.js'
 import { saveCheckpoint } from '../store/checkpoints.js'
 import type { WorkerRecord } from '../store/worker-record.js'
-import { shardsOf, upperRun } from '../swarmfile/hierarchy.js'
-import { Above, type Opened } from './above.js'
-import { openAbove } from './above-disk.js'
+import { Above } from './above.js'
 import { Account } from './account.js'
 import { Acquaintances } from './acquaintances.js'
-import type { Driver, Ending, OutwardEffect } from './driver.js'
+import type { Ending, OutwardEffect } from './driver.js'
 import { Evaluation } from './evaluation.js'
 import { CorpusCopy } from './fetched-corpus.js'
 import { type KnownLeader, keepGenesis } from './founding.js'
 import type { Inbox } from './inbox.js'
 import type { Membership } from './membership.js'
-import type { PeerOptions, PeerOutcome } from './options.js'
-import { OuterStates } from './outer-states.js'
+import type { PeerOutcome } from './options.js'
 import { OwnAddresses } from './own-addresses.js'
-import type { Identity } from './own-identity.js'
-import type { PeerDisk } from './peer-disk.js'
-import type { Reporter } from './reporter.js'
-import { beginReplica, restoreReplica } from './restore.js'
+import { OwnStates, type OwnStatesParts } from './own-states.js'
 import { Rounds } from './rounds.js'
-import type { Entered } from './run-entry.js'
 import {
   clusterSetup,
   holderSetup,
@@ -39,21 +31,13 @@ import {
   trainerSetup,
   voiceSetup,
 } from './setup.js'
-import { SnapshotFiles } from './snapshot-files.js'
 import { serveFrom, stageOf } from './stages.js'
 import { clusterMesh } from './swarm-mesh.js'
 import { SwarmPeer } from './swarm-peer.js'
-import { initialParameters } from './warm-start.js'
 import { Watch } from './watch.js'
 
-export interface NodeParts {
-  readonly options: PeerOptions
-  readonly disk: PeerDisk
-  readonly identity: Identity
-  readonly mesh: Mesh
+export interface NodeParts extends OwnStatesParts {
   readonly inbox: Inbox
-  readonly reporter: Reporter
-  readonly entered: Entered
   /** Null in a run that is open to everyone. */
   readonly membership: Membership | null
 }
@@ -72,14 +56,12 @@ const now = () => performance.now()
 export class PeerNode {
   readonly #account = new Account(now)
   readonly #figures: RunFigures
-  readonly #states: OuterStates
-  readonly #snapshots: SnapshotFiles
+  readonly #ownStates: OwnStates
   #trainer: Trainer | null = null
   #evaluation: Evaluation | null = null
   #peer: SwarmPeer | null = null
   /** This peer's part in the swarm above its cluster; null in a flat run. */
   #above: Above | null = null
-  #openedAbove: Promise<Opened | null> | null = null
   #watch: Watch | null = null
   #acquaintances: Acquaintances | null = null
   #keepsGenesis: boolean
@@ -91,8 +73,7 @@ export class PeerNode {
   private constructor(private readonly parts: NodeParts) {
     const { inForce, dataset, founds, isKept } = parts.entered
     this.#figures = runFigures(inForce, dataset)
-    this.#states = new OuterStates(inForce.run)
-    this.#snapshots = new SnapshotFiles(parts.disk.paths.snapshots)
+    this.#ownStates = new OwnStates(parts, this.#figures)
     this.#keepsGenesis = isKept || founds
     this.#broken.catch(() => {})
   }
@@ -122,7 +103,7 @@ export class PeerNode {
     try {
       const ending = await Promise.race([driver.ended, this.#broken])
       this.#account.finish()
-      await this.#saveState(driver)
+      await this.#ownStates.save(driver.state)
       const above = await Promise.race([this.#above?.ended() ?? null, this.#broken])
       if (ending.outcome === 'finished') await orStopped(this.#writeSample(above ?? driver.state), stop)
       this.parts.reporter.report(this.#account.report(this.parts.mesh.traffic()))
@@ -146,12 +127,11 @@ export class PeerNode {
     this.#watch?.close()
     this.#acquaintances?.close()
     await this.#above?.close()
-    await (await this.#openedAbove)?.close()
+    await this.#ownStates.closeAbove()
     this.#peer?.driver.close()
     await this.#trainer?.close()
     await this.#evaluation?.close()
-    await this.#snapshots.settled()
-    await this.#states.close()
+    await this.#ownStates.close()
   }
 
   async #start(stop: AbortSignal): Promise<void> {
@@ -179,57 +159,9 @@ export class PeerNode {
     const speed = await trainer.rehearse(await trainer.initial())
     stop.throwIfAborted()
     reporter.report({ type: 'engine', engine, reason, threads, stepsPerSecond: speed, memory })
-    const held = await this.#held(trainer)
+    const held = await this.#ownStates.begin(trainer)
     const heldAbove = (await disk.owner(disk.paths.above)) !== null
     this.#takeUp(trainer, this.#evaluation, { held, record, speed, heldAbove })
-  }
-
-  /** The outer state of a replica: the beginning of the run, or what its disk kept. */
-  #held(trainer: Trainer): Promise<HeldState | null> {
-    const { identity, reporter, entered } = this.parts
-    const { replica, snapshot } = identity
-    if (entered.founds || this.#foundsCluster()) return this.#found(trainer)
-    if (snapshot === null) return Promise.resolve(null)
-    return restoreReplica(replica, snapshot, this.#states, (text) => reporter.warn(text))
-  }
-
-  /** Makes the run, or the swarm of a cluster. The run's genesis is kept last: where it is, the rest is too. */
-  async #found(trainer: Trainer): Promise<HeldState> {
-    const { options, disk, mesh, identity, entered } = this.parts
-    const theta = await initialParameters(options.swarm?.run.warmStart, this.#figures.model, trainer)
-    const begun = await beginReplica(this.#states, theta, this.#shardSizes(), mesh.self)
-    await this.#save(0)
-    await identity.replica.log.persist(begun.hard, [])
-    if (entered.founds) await this.#openAbove(theta)
-    await keepGenesis(disk.run.genesis, entered.genesis)
-    return begun
-  }
-
-  /** The head of a cluster founds its own swarm when it comes for the first time, or died before it had. */
-  #foundsCluster(): boolean {
-    const { options, identity, entered } = this.parts
-    const { heads } = entered.genesis
-    if (heads === undefined || !identity.isNew || !identity.replica.isEmpty) return false
-    return heads[entered.cluster] === options.name
-  }
-
-  /** What this peer keeps of the swarm above. @param first the parameters from which that begins, if this peer founds it */
-  #openAbove(first: Float32Array | null): Promise<Opened | null> {
-    const { disk, mesh, reporter, entered } = this.parts
-    const { run, clusters } = entered.inForce
-    if (run.hierarchy === undefined) return Promise.resolve(null)
-    const above = upperRun(run, run.hierarchy, clusters.length)
-    this.#openedAbove ??= openAbove(disk, mesh.self, above, first, (text) => reporter.warn(text))
-    return this.#openedAbove
-  }
-
-  #shardSizes(): readonly number[] {
-    const { entered } = this.parts
-    const { run, clusters } = entered.inForce
-    const { shardSizes: sizes } = this.#figures
-    if (run.hierarchy === undefined) return sizes
-    const at = clusters.findIndex(({ name }) => name === entered.cluster)
-    return shardsOf(sizes, at, clusters.length)
   }
 
   #takeUp(trainer: Trainer, evaluation: Evaluation, { held, record, speed, heldAbove }: Kept): void {
@@ -267,8 +199,8 @@ export class PeerNode {
       setup: hierarchy === undefined ? setup : clusterSetup(setup),
       mesh: hierarchy === undefined ? mesh : clusterMesh(mesh, cluster),
       disk: identity.replica,
-      snapshots: this.#snapshots,
-      states: this.#states,
+      snapshots: this.#ownStates.snapshots,
+      states: this.#ownStates.states,
       work: (dispatch) => {
         const rounds = new Rounds(trainer, disk.workerRecords, inForce.run, this.#account, dispatch, fail)
         if (record !== null) rounds.restore(record)
@@ -312,7 +244,7 @@ export class PeerNode {
         mesh,
         holderSetup: (held) => holderSetup({ ...setup, held }, hierarchy),
         voiceSetup: () => voiceSetup(setup, hierarchy),
-        open: () => this.#openAbove(null),
+        open: () => this.#ownStates.openAbove(null),
         holder: {
           ...common,
           checkpoint: (...checkpoint) => this.#checkpoint(...checkpoint),
@@ -359,20 +291,10 @@ export class PeerNode {
     reporter.report({ type: 'checkpoint', version, path })
   }
 
-  async #save(version: Version): Promise<void> {
-    const snapshot = await this.#states.snapshot(version)
-    if (snapshot !== undefined) await this.#snapshots.save(snapshot)
-  }
-
-  /** A replica that comes back goes on from its latest version at once. */
-  async #saveState({ state: { replica } }: Driver): Promise<void> {
-    if (replica !== null && replica.healing === null) await this.#save(replica.applied)
-  }
-
   /** Whoever leads at the end shows what the model has learned. */
   async #writeSample({ lead, replica }: PeerState): Promise<void> {
     if (lead === null || replica === null || this.#evaluation === null) return
-    const theta = (this.#above ?? this.#states).theta(replica.applied)
+    const theta = (this.#above ?? this.#ownStates.states).theta(replica.applied)
     const { seed } = this.parts.entered.inForce.run
     if (theta !== undefined) await this.#evaluation.writeSample(replica.applied, theta, seed)
   }

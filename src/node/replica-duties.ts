@@ -1,6 +1,6 @@
 // What a replica does for the core: its log, payloads, outer steps and snapshots, each durable before it is told.
 import { payloadsOf } from '../core/entries.js'
-import type { Effect } from '../core/events.js'
+import type { EffectOf } from '../core/events.js'
 import type { Hash, Index, PeerId, Version } from '../core/ids.js'
 import type { Message } from '../core/messages.js'
 import type { Report } from '../core/reports.js'
@@ -15,8 +15,6 @@ import { vectorBytes } from './payload-check.js'
 import { reasonOf } from './reason.js'
 import type { SnapshotFiles } from './snapshot-files.js'
 import type { SwarmMesh } from './swarm-mesh.js'
-
-type Of<Type extends Effect['type']> = Extract<Effect, { type: Type }>
 
 export interface ReplicaParts {
   readonly mesh: Pick<SwarmMesh, 'fetch'>
@@ -50,7 +48,7 @@ export class ReplicaDuties {
 
   constructor(private readonly parts: ReplicaParts) {}
 
-  persist({ hard, entries, thenSend }: Of<'persist'>): void {
+  persist({ hard, entries, thenSend }: EffectOf<'persist'>): void {
     const { log, send, dispatch, fail } = this.parts
     const last = entries.at(-1)
     log
@@ -62,7 +60,7 @@ export class ReplicaDuties {
       .catch(fail)
   }
 
-  compact({ base }: Of<'compact'>): void {
+  compact({ base }: EffectOf<'compact'>): void {
     this.parts.log.compact(base).catch(this.parts.fail)
   }
 
@@ -73,15 +71,15 @@ export class ReplicaDuties {
     log.beginAnew({ index: 0, term: 0 }, snapshots.clear()).catch(fail)
   }
 
-  holdPayload({ payload, donors }: Of<'hold-payload'>): void {
+  holdPayload({ payload, donors }: EffectOf<'hold-payload'>): void {
     void this.parts.contributions.hold(payload, donors)
   }
 
-  dropPayloads({ payloads }: Of<'drop-payloads'>): void {
+  dropPayloads({ payloads }: EffectOf<'drop-payloads'>): void {
     this.parts.contributions.drop(payloads)
   }
 
-  applyOuter(effect: Of<'apply-outer'>): void {
+  applyOuter(effect: EffectOf<'apply-outer'>): void {
     const { dispatch, fail } = this.parts
     const installs = this.#installs
     const { version } = effect
@@ -99,7 +97,7 @@ export class ReplicaDuties {
   }
 
   /** Null where a snapshot took the place of what the step begins from. */
-  async #apply({ entry, ledger, donors }: Of<'apply-outer'>, installs: number) {
+  async #apply({ entry, ledger, donors }: EffectOf<'apply-outer'>, installs: number) {
     const { contributions, states } = this.parts
     const [payload, sent = null] = await Promise.all(
       payloadsOf(entry).map((name) => contributions.payload(name, donors)),
@@ -112,7 +110,7 @@ export class ReplicaDuties {
   }
 
   /** What the cluster has moved, as a contribution to the swarm above: durable before it is told. */
-  makeReport({ round, codec, speed, loss }: Of<'make-report'>): void {
+  makeReport({ round, codec, speed, loss }: EffectOf<'make-report'>): void {
     const { states, contributions, dispatch } = this.parts
     const make = async () => {
       const { payload, cut, norm } = await states.report(codec)
@@ -124,7 +122,7 @@ export class ReplicaDuties {
     make().catch((error) => dispatch({ type: 'report-failed', round: round.id, reason: reasonOf(error) }))
   }
 
-  saveSnapshot({ version, ledger }: Of<'save-snapshot'>): void {
+  saveSnapshot({ version, ledger }: EffectOf<'save-snapshot'>): void {
     const { states, snapshots, report, dispatch } = this.parts
     const installs = this.#installs
     const save = async () => {
@@ -155,7 +153,7 @@ export class ReplicaDuties {
     return encoded
   }
 
-  fetchSnapshot(effect: Of<'fetch-snapshot'>): void {
+  fetchSnapshot(effect: EffectOf<'fetch-snapshot'>): void {
     const { dispatch, fail } = this.parts
     this.#fetches++
     this.#fetch(effect, this.#fetches).catch((error) => {
@@ -165,7 +163,10 @@ export class ReplicaDuties {
   }
 
   /** From the first donor that gives the right one. */
-  async #fetch({ version, stateDigest, least, donors }: Of<'fetch-snapshot'>, fetch: number): Promise<void> {
+  async #fetch(
+    { version, stateDigest, least, donors }: EffectOf<'fetch-snapshot'>,
+    fetch: number,
+  ): Promise<void> {
     const atMost = mostSnapshotBytes(this.parts.parameters)
     let failure: unknown = new Error('nobody is there who may hold it')
     for (const donor of donors) {

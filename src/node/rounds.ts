@@ -8,7 +8,7 @@ import { fragmentCount } from '../outer/fragments.js'
 import { RoundAborted, type RoundResult, type Trainer } from '../ports/trainer.js'
 import type { FinishedRound, WorkerRecord } from '../store/worker-record.js'
 import type { RunConfig } from '../swarmfile/schema.js'
-import { codecsOf } from '../tensor/codec.js'
+import { codecNamed, codecsOf } from '../tensor/codec.js'
 import { positionAfter, type Residual, withoutRound } from '../tensor/error-feedback.js'
 import { fragmentAt } from '../tensor/fragments.js'
 import type { Standing } from '../tensor/mixing.js'
@@ -183,8 +183,7 @@ export class Rounds {
   }
 
   #formatOf({ codec: name, fragment = 0 }: Pick<Manifest, 'codec' | 'fragment'>, parameters: number) {
-    const codec = codecsOf(this.run.compression).get(name)
-    if (codec === undefined) throw new Error(`${name} is not a codec of this run`)
+    const codec = codecNamed(codecsOf(this.run.compression), name)
     return { codec, fragment: fragmentAt(parameters, fragmentCount(this.run), fragment) }
   }
 

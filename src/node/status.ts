@@ -1,9 +1,9 @@
 // What a peer tells of itself to other programs: who leads and why, who votes, how far it is.
 import { toleranceOf } from '../core/configuration.js'
 import type { PeerId } from '../core/ids.js'
+import { phaseOf } from '../core/pulse.js'
 import { entriesOf } from '../core/records.js'
 import type { PeerState } from '../core/state.js'
-import { phaseOf } from '../core/worker.js'
 import { reachBy } from '../network/reach/paths.js'
 import type { PeerPath } from '../ports/paths.js'
 import {

@@ -3,11 +3,11 @@ import { isMajority } from '../core/configuration.js'
 import type { PeerId } from '../core/ids.js'
 import type { Configuration } from '../core/ledger.js'
 import { configurationOf } from '../core/log.js'
+import { BrokenPromise } from './broken-promise.js'
 import type { Dice } from './dice.js'
-import type { Sabotage } from './executor.js'
 import { quietNetwork } from './network.js'
 import type { SimulatedPeer } from './peer.js'
-import { BrokenPromise } from './promises.js'
+import type { Sabotage } from './rounds.js'
 import type { SimulatedSwarm } from './swarm.js'
 
 /** What faults are made of. */

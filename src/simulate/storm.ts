@@ -1,12 +1,13 @@
 // A storm: a whole swarm under faults, all of it drawn from one seed. Promises are checked after every event; once
 // the faults stop, the run must finish.
+
+import { BrokenPromise } from './broken-promise.js'
 import { Counter, type Coverage } from './coverage.js'
 import { Dice } from './dice.js'
-import type { Sabotage } from './executor.js'
 import { faultKinds, inject, isMereWorker, type Weather } from './faults.js'
 import { lie } from './lies.js'
 import type { SimulatedPeer } from './peer.js'
-import { BrokenPromise } from './promises.js'
+import type { Sabotage } from './rounds.js'
 import { purposes, type Scenario, scenarioOf } from './scenario.js'
 import { SimulatedSwarm, type TraceLine } from './swarm.js'
 
@@ -181,7 +182,7 @@ class Storm {
       if (peer.outcome !== 'finished' && !this.#isShutOut(peer))
         throw new BrokenPromise(`${peer.name} ended as '${peer.outcome}'`)
     swarm.promises.everyoneAgrees()
-    swarm.promises.everyIntervalIsCovered(swarm.promises.ledger)
+    swarm.promises.work.everyIntervalIsCovered(swarm.promises.ledger)
   }
 
   #isBack(peer: SimulatedPeer): boolean {

@@ -16,11 +16,13 @@ import type { RunConfig, StopConfig } from '../swarmfile/schema.js'
 import { codecsOf } from '../tensor/codec.js'
 import { VirtualClock } from './clock.js'
 import { VirtualDisk } from './disk.js'
-import { type ClusterWorkers, type Sabotage, VirtualExecutor } from './executor.js'
+import { VirtualExecutor } from './executor.js'
 import { type NetworkModel, quietNetwork, VirtualNetwork } from './network.js'
 import { OuterSteps } from './outer-steps.js'
 import { type Device, heldOn, SimulatedPeer } from './peer.js'
+import { Processes } from './processes.js'
 import { Promises } from './promises.js'
+import type { ClusterWorkers, Sabotage } from './rounds.js'
 import type { SimulatedTask } from './task.js'
 import { QuadraticTask } from './toy-trainer.js'
 
@@ -120,7 +122,7 @@ export class SimulatedSwarm {
       clock: this.clock,
       peers: this.#byId,
       roll,
-      handle: (peer, event) => this.handle(peer, event),
+      processes: new Processes(this.clock, (peer, event) => this.handle(peer, event)),
       above: options.above ?? null,
       report: (peer, report) => this.reports.push({ ...report, at: this.clock.now, peer: peer.name }),
     })

@@ -28,3 +28,10 @@ export function codecsOf({ codec, density }: CodecChoice): ReadonlyMap<CodecName
     all.filter(({ name }) => codec === 'auto' || name === codec).map((one) => [one.name, one] as const),
   )
 }
+
+/** @throws Error if the run does not allow it */
+export function codecNamed(allowed: ReadonlyMap<CodecName, Codec>, name: CodecName): Codec {
+  const codec = allowed.get(name)
+  if (codec === undefined) throw new Error(`${name} is not a codec of this run`)
+  return codec
+}

@@ -2,13 +2,13 @@
 // by force where the voters of its upper swarm, or of a cluster, are gone for good.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { readRecords } from '../../src/faults/event-file.js'
 import { type RecordOf, type RunRecord, recordsOf } from '../../src/faults/records.js'
 import { isKept, judge } from '../../src/faults/verdict.js'
-import { type Ended, type Running, realMain, run, start, Workplace } from './processes.js'
+import { type Running, Workplace } from './processes.js'
 
 const swarm = {
   name: 'two',
@@ -65,20 +65,13 @@ function newsOf(
 describe('A hierarchical run in processes of its own', function () {
   this.timeout(240_000)
   const place = new Workplace()
-  const left: Running[] = []
-  after(async () => {
-    for (const { process } of left) process.kill('SIGKILL')
-    await Promise.all(left.map(({ ended }) => ended))
-    place.remove()
-  })
+  after(() => place.leave())
   const folder = 'runs/two'
   const inRun = (...path: string[]) => join(place.folder, folder, ...path)
   const records = () => readRecords(inRun('events.jsonl'))
   const up = (...args: string[]): Running => {
     writeFileSync(join(place.folder, 'two.yaml'), JSON.stringify(swarm))
-    const running = start(realMain, ['up', 'two.yaml', '--engine', 'onnx-cpu', ...args], place.folder)
-    left.push(running)
-    return running
+    return place.start('up', 'two.yaml', '--engine', 'onnx-cpu', ...args)
   }
   /** Resolves once each of its swarms has applied more than what was there earlier. */
   const goneOn = async (running: Running, earlier: readonly RunRecord[]) => {
@@ -86,29 +79,9 @@ describe('A hierarchical run in processes of its own', function () {
       while (newsOf(await records(), earlier, of).length === 0)
         await once(running.process.stdout as Readable, 'data')
   }
-  const command = (...args: string[]): Promise<Ended> => run(realMain, args, place.folder)
   const resumed = (name: string): Running => {
-    const args = [
-      'peer',
-      'two.yaml',
-      '--name',
-      name,
-      '--resume',
-      '--json',
-      '--out',
-      folder,
-      '--engine',
-      'onnx-cpu',
-    ]
-    const running = start(realMain, args, place.folder)
-    left.push(running)
-    return running
-  }
-  const kill = (names: readonly string[]) => {
-    for (const name of names) {
-      const { pid } = JSON.parse(readFileSync(inRun('peers', name, 'status.json'), 'utf8')) as { pid: number }
-      process.kill(pid, 'SIGKILL')
-    }
+    const options = ['--resume', '--json', '--out', folder, '--engine', 'onnx-cpu']
+    return place.start('peer', 'two.yaml', '--name', name, ...options)
   }
 
   it('goes on from what was acknowledged in each of its swarms after all processes died at once', async () => {
@@ -118,7 +91,7 @@ describe('A hierarchical run in processes of its own', function () {
     await first.shows(/ {2}voters: \w+, \w+, \w+ \(/)
     await first.shows(/ {2}version 8 of/)
     await first.shows(/\[south\] takes in version/)
-    kill(readdirSync(inRun('peers')))
+    place.killPeers(folder, readdirSync(inRun('peers')))
     assert.equal((await first.ended).code, 9)
     const before = await records()
 
@@ -126,7 +99,7 @@ describe('A hierarchical run in processes of its own', function () {
     await second.shows(`  version ${newest(before, undefined) + 4} of`)
     await goneOn(second, before)
     // Once all have stopped, nobody leads any more.
-    const { leader, peers } = JSON.parse((await command('status', folder, '--json')).stdout)
+    const { leader, peers } = JSON.parse((await place.run('status', folder, '--json')).stdout)
     assert.ok(
       peers.some((peer: { name: string; above: string }) => peer.name === leader && peer.above === 'leader'),
     )
@@ -134,7 +107,7 @@ describe('A hierarchical run in processes of its own', function () {
     assert.equal((await second.ended).code, 130)
     const between = await records()
 
-    const told = await command('status', folder, '--json')
+    const told = await place.run('status', folder, '--json')
     const { version, clusters } = JSON.parse(told.stdout)
     // The peers that stopped last may have told of a commit that those which had gone before did not hear of.
     const isBetween = (what: string, value: number, of: (records: readonly RunRecord[]) => number) =>
@@ -176,15 +149,15 @@ describe('A hierarchical run in processes of its own', function () {
   it('goes on with one voter above, and one in a cluster, where the others are gone for good', async () => {
     const before = await records()
     for (const name of ['anser', 'anas']) rmSync(inRun('peers', name), { recursive: true })
-    const asked = await command('recover', folder, '--name', 'branta', '--above')
+    const asked = await place.run('recover', folder, '--name', 'branta', '--above')
     assert.equal(asked.code, 6, asked.stderr)
     assert.match(asked.stdout, /^branta holds the ledger above the clusters up to entry \d+/)
     assert.match(asked.stderr, /nothing was changed[\s\S]*recover runs\/two --name branta --above --force/)
     for (const args of [['branta', '--above'], ['aythya']]) {
-      const done = await command('recover', folder, '--force', '--name', ...args)
+      const done = await place.run('recover', folder, '--force', '--name', ...args)
       assert.deepEqual([done.code, done.stderr], [0, ''])
     }
-    const { stdout } = await command('status', folder, '--json')
+    const { stdout } = await place.run('status', folder, '--json')
     const { voters, epoch, term, clusters } = JSON.parse(stdout)
     const north = clusters.find(({ cluster }: { cluster: string }) => cluster === 'north')
     assert.deepEqual([voters, epoch, north.voters, north.epoch], [['branta'], 1, ['aythya'], 1])

@@ -1,6 +1,6 @@
 // Runs command lines in real processes.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -64,9 +64,10 @@ export const run = (
   env?: NodeJS.ProcessEnv,
 ): Promise<Ended> => start(main, args, folder, env).ended
 
-/** A fresh folder that holds swarm files with the given peers, first the founder. */
+/** A fresh folder that holds swarm files with the given peers, first the founder; and what runs in it. */
 export class Workplace {
   readonly folder = mkdtempSync(join(tmpdir(), 'skein-cli-'))
+  readonly #started: Running[] = []
 
   swarm(peers: readonly string[], run = ''): string {
     const lines = [
@@ -78,6 +79,34 @@ export class Workplace {
     ]
     writeFileSync(join(this.folder, 'fake.yaml'), lines.join('\n'))
     return 'fake.yaml'
+  }
+
+  /** Starts `skein ARGS` here, for as long as the folder is there. */
+  start(...args: readonly string[]): Running {
+    const running = start(realMain, args, this.folder)
+    this.#started.push(running)
+    return running
+  }
+
+  /** What `skein ARGS` comes to here. */
+  run(...args: readonly string[]): Promise<Ended> {
+    return run(realMain, args, this.folder)
+  }
+
+  /** Kills peers of a run in this folder, each by the process that it says it is. */
+  killPeers(runFolder: string, names: readonly string[]): void {
+    for (const name of names) {
+      const status = readFileSync(join(this.folder, runFolder, 'peers', name, 'status.json'), 'utf8')
+      const { pid } = JSON.parse(status) as { pid: number }
+      process.kill(pid, 'SIGKILL')
+    }
+  }
+
+  /** Kills what was started here and runs still, and removes the folder. */
+  async leave(): Promise<void> {
+    for (const { process } of this.#started) process.kill('SIGKILL')
+    await Promise.all(this.#started.map(({ ended }) => ended))
+    this.remove()
   }
 
   remove(): void {

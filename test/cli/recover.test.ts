@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Running, realMain, run, start, Workplace } from './processes.js'
+import { type Running, Workplace } from './processes.js'
 
 const swarm = {
   name: 'three',
@@ -27,26 +27,16 @@ describe('skein recover', function () {
   // Real peers start, elect and train.
   this.timeout(120_000)
   const place = new Workplace()
-  const left: Running[] = []
-  after(async () => {
-    for (const { process } of left) process.kill('SIGKILL')
-    await Promise.all(left.map(({ ended }) => ended))
-    place.remove()
-  })
+  after(() => place.leave())
   const folder = 'runs/three'
   const peerFolder = (name: string) => join(place.folder, folder, 'peers', name)
-  const started = (...args: string[]): Running => {
-    const running = start(realMain, args, place.folder)
-    left.push(running)
-    return running
-  }
-  const recover = (...args: string[]) => run(realMain, ['recover', folder, ...args], place.folder)
+  const recover = (...args: string[]) => place.run('recover', folder, ...args)
   const resumed = (name: string): Running =>
-    started('peer', 'three.yaml', '--name', name, '--resume', '--out', folder, '--engine', 'onnx-cpu')
+    place.start('peer', 'three.yaml', '--name', name, '--resume', '--out', folder, '--engine', 'onnx-cpu')
 
   it('makes the one that is left the only voter; the run goes on, and an old voter comes back as a learner', async () => {
     writeFileSync(join(place.folder, 'three.yaml'), JSON.stringify(swarm))
-    const up = started('up', 'three.yaml', '--engine', 'onnx-cpu')
+    const up = place.start('up', 'three.yaml', '--engine', 'onnx-cpu')
     await up.shows('both sets of voters have agreed')
     await up.shows('checkpoint of version')
 
@@ -54,12 +44,7 @@ describe('skein recover', function () {
     assert.equal(refusedWhileRunning.code, 8)
     assert.match(refusedWhileRunning.stderr, /peer carol already runs as process \d+/)
 
-    for (const name of ['alice', 'bob']) {
-      const { pid } = JSON.parse(readFileSync(join(peerFolder(name), 'status.json'), 'utf8')) as {
-        pid: number
-      }
-      process.kill(pid, 'SIGKILL')
-    }
+    place.killPeers(folder, ['alice', 'bob'])
     // Without a majority the command has nothing to wait for.
     assert.equal((await up.ended).code, 9)
     renameSync(peerFolder('alice'), join(place.folder, 'alice'))
@@ -82,7 +67,7 @@ describe('skein recover', function () {
     assert.equal(written(inRun), written(own))
     assert.equal(JSON.parse(written(own)).type, 'recovered')
 
-    const told = await run(realMain, ['status', folder, '--json'], place.folder)
+    const told = await place.run('status', folder, '--json')
     const before = JSON.parse(told.stdout)
     assert.deepEqual([before.voters, before.leader, before.epoch], [['carol'], null, 1])
 
@@ -94,7 +79,7 @@ describe('skein recover', function () {
     const alice = resumed('alice')
     await alice.shows('carol recovered this run by force, and this voter is none any more')
     await carol.shows('steps of alice')
-    const { stdout } = await run(realMain, ['status', folder, '--json'], place.folder)
+    const { stdout } = await place.run('status', folder, '--json')
     const { voters, leader, epoch } = JSON.parse(stdout)
     assert.deepEqual([voters, leader, epoch], [['carol'], 'carol', 1])
     for (const { process } of [alice, carol]) process.kill('SIGINT')
@@ -102,7 +87,7 @@ describe('skein recover', function () {
   })
 
   it('refuses a folder that is none, a peer that is not in it, and one that never was a replica', async () => {
-    const nowhere = await run(realMain, ['recover', 'nowhere', '--name', 'carol'], place.folder)
+    const nowhere = await place.run('recover', 'nowhere', '--name', 'carol')
     assert.equal(nowhere.code, 8)
     assert.match(nowhere.stderr, /there is no run folder nowhere/)
     const stranger = await recover('--name', 'dave')

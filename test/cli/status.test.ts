@@ -7,7 +7,7 @@ import { statusReport, type Told } from '../../src/cli/status-report.js'
 import { toleranceOf } from '../../src/core/configuration.js'
 import { assignmentId, peerId, runId } from '../../src/core/ids.js'
 import { type AboveStatus, type NamedPeer, type PeerStatus, unknownStanding } from '../../src/ports/status.js'
-import { type Running, realMain, run, start, Workplace } from './processes.js'
+import { Workplace } from './processes.js'
 
 const now = new Date('2026-01-01T00:00:10.000Z')
 /** An id of the right form for a name of letters. */
@@ -263,12 +263,8 @@ describe('The status of a run', () => {
 describe('skein status', function () {
   this.timeout(60_000)
   const place = new Workplace()
-  let solo: Running | null = null
-  after(() => {
-    solo?.process.kill('SIGKILL')
-    place.remove()
-  })
-  const status = (...args: string[]) => run(realMain, ['status', ...args], place.folder)
+  after(() => place.leave())
+  const status = (...args: string[]) => place.run('status', ...args)
 
   it('tells of a peer by its folder and by a ticket alike, and nothing to who has none', async () => {
     const file = {
@@ -278,7 +274,7 @@ describe('skein status', function () {
       peers: [{ name: 'wren', cluster: 'home', slowdown: 5 }],
     }
     writeFileSync(join(place.folder, 'solo.yaml'), JSON.stringify(file))
-    solo = start(realMain, ['up', 'solo.yaml', '--engine', 'onnx-cpu'], place.folder)
+    const solo = place.start('up', 'solo.yaml', '--engine', 'onnx-cpu')
     await solo.shows('steps of wren')
     const byFolder = await status('runs/solo')
     assert.deepEqual([byFolder.code, byFolder.stderr], [0, ''])
@@ -289,7 +285,7 @@ describe('skein status', function () {
     const withoutTicket = await status(address)
     assert.equal(withoutTicket.code, 5)
     assert.match(withoutTicket.stderr, /it lets in only peers that have a ticket/)
-    const { stdout: ticket } = await run(realMain, ['ticket', 'runs/solo'], place.folder)
+    const { stdout: ticket } = await place.run('ticket', 'runs/solo')
     const byTicket = await status(ticket.trim(), '--json')
     assert.equal(byTicket.code, 0, byTicket.stderr)
     const { leader, voters, peers, from } = JSON.parse(byTicket.stdout)

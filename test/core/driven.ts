@@ -1,8 +1,10 @@
 // One peer driven by hand: events in, effects out; what the disk and the outer optimizer do is answered at once.
+
+import { applyEntry } from '../../src/core/apply-entry.js'
 import type { Assignment, Entry, EntryBody } from '../../src/core/entries.js'
-import type { Effect, HardState, NewEvent, Outgoing } from '../../src/core/events.js'
+import type { Effect, EffectOf, HardState, NewEvent, Outgoing } from '../../src/core/events.js'
 import { type AssignmentId, type Hash, hash, type PeerId, peerId } from '../../src/core/ids.js'
-import { applyEntry, emptyLedger, type LedgerState } from '../../src/core/ledger.js'
+import { emptyLedger, type LedgerState } from '../../src/core/ledger.js'
 import type { Join, Manifest, Message, Pulse } from '../../src/core/messages.js'
 import { createPeer, step } from '../../src/core/peer.js'
 import type { HeldState, Lead, PeerSetup, PeerState, Replica } from '../../src/core/state.js'
@@ -91,7 +93,7 @@ export class Driven {
   left: Outgoing[] = []
   /** Whether the outer step, the disk and payloads answer at once. */
   prompt = true
-  #writes: Extract<Effect, { type: 'persist' }>[] = []
+  #writes: EffectOf<'persist'>[] = []
 
   constructor(readonly setup: PeerSetup) {
     this.state = createPeer(setup)
@@ -154,8 +156,8 @@ export class Driven {
     return this
   }
 
-  of<Type extends Effect['type']>(type: Type): Extract<Effect, { type: Type }>[] {
-    return this.effects.filter((effect): effect is Extract<Effect, { type: Type }> => effect.type === type)
+  of<Type extends Effect['type']>(type: Type): EffectOf<Type>[] {
+    return this.effects.filter((effect): effect is EffectOf<Type> => effect.type === type)
   }
 
   sent<Type extends Message['type']>(to: PeerId, type: Type): Extract<Message, { type: Type }>[] {

@@ -1,15 +1,10 @@
 // The ledger's state: what each entry does to it.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { applyEntry } from '../../src/core/apply-entry.js'
 import type { EntryBody } from '../../src/core/entries.js'
 import { type AssignmentId, assignmentId, hash, peerId } from '../../src/core/ids.js'
-import {
-  applyEntry,
-  consumedSteps,
-  emptyLedger,
-  type LedgerState,
-  nextInterval,
-} from '../../src/core/ledger.js'
+import { consumedSteps, emptyLedger, type LedgerState, nextInterval } from '../../src/core/ledger.js'
 
 const bob = peerId('id-bob')
 const digest = hash('0'.repeat(64))

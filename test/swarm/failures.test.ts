@@ -1,6 +1,6 @@
 // Rounds that come to nothing: engines that fail, contributions that are no good, steps that never end.
 import assert from 'node:assert/strict'
-import type { Sabotage } from '../../src/simulate/executor.js'
+import type { Sabotage } from '../../src/simulate/rounds.js'
 import { appliedSince, outcomes, simulate } from './swarms.js'
 
 const always = (name: string, kind: Sabotage) => (peer: string) => (peer === name ? kind : null)

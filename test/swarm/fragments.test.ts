@@ -1,42 +1,13 @@
 // Swarms whose contributions are of one fragment of the parameters each: what a worker moved in the others is sent when
 // their turn comes, and every fragment has an outer cycle of its own.
 import assert from 'node:assert/strict'
-import type { Assignment } from '../../src/core/entries.js'
-import type { AssignmentId } from '../../src/core/ids.js'
 import type { SimulatedSwarm } from '../../src/simulate/swarm.js'
-import type { SimulatedTask, TrainedRound } from '../../src/simulate/task.js'
-import { QuadraticTask } from '../../src/simulate/toy-trainer.js'
 import { codecsOf } from '../../src/tensor/codec.js'
 import { fragmentAt, lengthOf } from '../../src/tensor/fragments.js'
-import { equals, outcomes, runConfig, simulate, trio } from './swarms.js'
+import { equals, outcomes, simulate, trio } from './swarms.js'
+import { assertNothingIsLost, dimensions, type Trouble, troubled, Watched } from './troubled.js'
 
-const dimensions = 300
 const finished = { alice: 'finished', bob: 'finished', carol: 'finished' }
-
-/** The toy; remembers every round. */
-class Watched implements SimulatedTask {
-  readonly dimensions = dimensions
-  readonly rounds = new Map<AssignmentId, { readonly start: Float32Array; readonly g: Float32Array }>()
-  readonly #toy: QuadraticTask
-
-  constructor() {
-    const { shards } = runConfig().data
-    const totalSteps = new Array<number>(shards).fill(1_000)
-    const schedule = { peak: 0.05, min: 0.01, warmupSteps: 4, totalSteps }
-    this.#toy = new QuadraticTask(dimensions, shards, 1, schedule)
-  }
-  initial(): Float32Array {
-    return this.#toy.initial()
-  }
-  train(theta: Float32Array, assignment: Assignment): TrainedRound {
-    const round = this.#toy.train(theta, assignment)
-    this.rounds.set(assignment.id, { start: theta.slice(), g: round.gradient.slice() })
-    return round
-  }
-  evaluate(theta: Float32Array): number {
-    return this.#toy.evaluate(theta)
-  }
-}
 
 const thetaAt = (swarm: SimulatedSwarm, peer: string, version: number): Float32Array =>
   swarm.peer(peer).held(version)?.outer.theta ?? assert.fail(`${peer} does not hold version ${version}`)
@@ -174,56 +145,8 @@ describe('Equal devices, each fragment contributed by half of them in every roun
   })
 })
 
-/** A run of 60 versions in which some rounds are refused and some come to nothing. */
-function troubled(
-  compression: Record<string, unknown>,
-  roundsAhead: number,
-  disturb?: (swarm: SimulatedSwarm) => void,
-) {
-  const task = new Watched()
-  /** Contributions as they decode. */
-  const sent = new Map<AssignmentId, Float32Array>()
-  const begun = new Map<string, number>()
-  const swarm: SimulatedSwarm = simulate({
-    task,
-    changes: { compression, roundsAhead, fragments: { count: 3 }, stop: { versions: 60 } },
-    sabotage: (peer) => {
-      const round = (begun.get(peer) ?? 0) + 1
-      begun.set(peer, round)
-      if (round % 5 === 3) return 'wrong-norm'
-      return round % 7 === 5 ? 'engine-fails' : null
-    },
-    trace: ({ peer, event }) => {
-      if (event.type !== 'trained') return
-      const { manifest } = event
-      const record = swarm.peer(peer).disk.records.get(manifest.assignment) ?? assert.fail()
-      const all = new Float32Array(dimensions)
-      all.set(record.gradient, fragmentAt(dimensions, 3, manifest.fragment ?? assert.fail()).start)
-      sent.set(manifest.assignment, all)
-    },
-  })
-  swarm.startAll()
-  disturb?.(swarm)
-  swarm.run(900_000)
-  return { swarm, task, sent }
-}
-
-/** What a worker owes at the end is what it did not send of the rounds that were applied. */
-function assertNothingIsLost({ swarm, task, sent }: ReturnType<typeof troubled>): void {
-  for (const [name, { id, memory }] of swarm.peers) {
-    const applied = swarm.promises.committed.flatMap((entry) =>
-      entry.kind === 'apply' && entry.worker === id ? [entry.assignment] : [],
-    )
-    assert.ok(applied.length > 3, `${name} took part`)
-    for (let i = 0; i < dimensions; i += 7) {
-      const owed = applied.reduce(
-        (sum, one) => sum + (task.rounds.get(one)?.g[i] ?? 0) - (sent.get(one)?.[i] ?? 0),
-        0,
-      )
-      assert.ok(Math.abs(owed - (memory?.residual?.[i] ?? 0)) < 1e-4, `${name} owes ${owed} at ${i}`)
-    }
-  }
-}
+const inThirds = (compression: Trouble['compression'], roundsAhead: number, disturb?: Trouble['disturb']) =>
+  troubled({ compression, roundsAhead, fragments: 3, untilMs: 900_000, disturb })
 
 describe('A swarm that sends fragments', () => {
   for (const [codec, ahead] of [
@@ -232,7 +155,7 @@ describe('A swarm that sends fragments', () => {
     ['int4', 1],
   ] as const)
     it(`ends with one state everywhere, nothing lost by refusals, by ${codec} with ${ahead} rounds ahead`, () => {
-      const run = troubled({ codec }, ahead)
+      const run = inThirds({ codec }, ahead)
       assert.deepEqual(outcomes(run.swarm), finished)
       assert.ok(run.swarm.of('refused').length > 3)
       assert.equal(new Set(trio.map(({ name }) => run.swarm.state(name).replica?.stateDigest)).size, 1)
@@ -240,7 +163,7 @@ describe('A swarm that sends fragments', () => {
     })
 
   it('loses nothing when a worker, and the leader, die and come back', () => {
-    const run = troubled({ codec: 'fp32' }, 1, (swarm) => {
+    const run = inThirds({ codec: 'fp32' }, 1, (swarm) => {
       for (const [name, atMs] of [
         ['carol', 7_000],
         ['alice', 13_300],
@@ -257,7 +180,7 @@ describe('A swarm that sends fragments', () => {
   })
 
   it('sends a third of the bytes with each contribution of one of three', () => {
-    const { swarm } = troubled({ codec: 'int8' }, 0)
+    const { swarm } = inThirds({ codec: 'int8' }, 0)
     const { int8 } = Object.fromEntries(codecsOf({ codec: 'int8', density: 1 }))
     const sizes = [0, 1, 2].map((index) => int8.encodedBytes(lengthOf(fragmentAt(dimensions, 3, index))))
     for (const { bytes, fragment } of swarm.of('contributed')) assert.equal(bytes, sizes[fragment ?? -1])

@@ -109,7 +109,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     rule: 'an assignment is settled once',
-    file: 'ledger.js',
+    file: 'apply-entry.js',
     code: 'const { [id]: assignment, ...open } = state.open',
     instead: 'const { [id]: assignment } = state.open; const open = state.open',
   },

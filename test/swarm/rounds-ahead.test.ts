@@ -1,8 +1,9 @@
 // Rounds given in advance: workers go on while nobody leads, and nothing that they did is lost or done twice.
 import assert from 'node:assert/strict'
-import type { Effect } from '../../src/core/events.js'
+import { applyEntry } from '../../src/core/apply-entry.js'
+import type { EffectOf } from '../../src/core/events.js'
 import { peerId } from '../../src/core/ids.js'
-import { applyEntry, emptyLedger } from '../../src/core/ledger.js'
+import { emptyLedger } from '../../src/core/ledger.js'
 import type { SimulatedSwarm, TraceLine } from '../../src/simulate/swarm.js'
 import { record, simulate } from './swarms.js'
 
@@ -10,7 +11,7 @@ const changes = { stop: { versions: 120 } }
 /** Long enough for three voters. */
 const settledMs = 15_000
 
-const trainings = (lines: readonly TraceLine[], peer: string): Extract<Effect, { type: 'train' }>[] =>
+const trainings = (lines: readonly TraceLine[], peer: string): EffectOf<'train'>[] =>
   lines
     .filter((line) => line.peer === peer)
     .flatMap(({ effects }) => effects.filter((effect) => effect.type === 'train'))
@@ -21,7 +22,7 @@ function coversAll(swarm: SimulatedSwarm): void {
     Array.from({ length }, () => 1_000),
     peerId('id-alice'),
   )
-  swarm.promises.everyIntervalIsCovered(swarm.promises.committed.reduce(applyEntry, empty))
+  swarm.promises.work.everyIntervalIsCovered(swarm.promises.committed.reduce(applyEntry, empty))
 }
 
 /** Leaves alice alone, without a majority, for a while. */

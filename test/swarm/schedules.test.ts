@@ -2,8 +2,9 @@
 // A failure prints the seed and the schedule: put them into `replay` below to see it again.
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
+import { applyEntry } from '../../src/core/apply-entry.js'
 import { peerId } from '../../src/core/ids.js'
-import { applyEntry, emptyLedger } from '../../src/core/ledger.js'
+import { emptyLedger } from '../../src/core/ledger.js'
 import { quietNetwork } from '../../src/simulate/network.js'
 import type { SimulatedSwarm } from '../../src/simulate/swarm.js'
 import { outcomes, simulate } from './swarms.js'
@@ -65,7 +66,7 @@ function replay({ seed, replicas, loss, duplication, jitterMs, grace, faults }: 
   const swarm = simulate({ devices, network, seed, changes }).startAll()
   const start = emptyLedger([1, 1, 1, 1], peerId('id-alice'))
   const checked = () =>
-    swarm.promises.everyIntervalIsCovered(swarm.promises.committed.reduce(applyEntry, start))
+    swarm.promises.work.everyIntervalIsCovered(swarm.promises.committed.reduce(applyEntry, start))
   const runFor = (ms: number) => {
     swarm.run(swarm.clock.now + ms)
     checked()

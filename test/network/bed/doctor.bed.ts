@@ -1,9 +1,6 @@
 // `skein doctor` on real networks: what it says behind routers.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Check } from '../../../src/cli/doctor-verdicts.js'
 import { peerId } from '../../../src/core/ids.js'
 import { genesisText } from '../../../src/swarmfile/genesis.js'
@@ -11,18 +8,14 @@ import { realMain } from '../../cli/processes.js'
 import { genesisOf } from '../../node/doctors.js'
 import type { Host } from './bed.js'
 import { MeshPeer } from './mesh-peer.js'
-import { onBed } from './on-bed.js'
+import { onBed, ownFolder } from './on-bed.js'
 import type { NatKind } from './tools.js'
 
 const somebody = '12D3KooWATcTB9VkZi8x498PiRVc5QruTwWCYxSwgywqBgNaguj7'
 
 describe('skein doctor', () => {
   const bed = onBed()
-  let folder = ''
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'skein-doctor-'))
-  })
-  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+  const folder = ownFolder()
 
   it('behind a router that keeps ports finds a member behind another through a relay, and then directly', async () => {
     const checks = await examinedBehind('preserving')
@@ -56,7 +49,7 @@ describe('skein doctor', () => {
       genesis: genesisText(genesisOf(peerId(somebody))),
     })
     const address = `${relays[0]}/p2p-circuit/p2p/${member.self}`
-    const args = ['doctor', address, '--out', folder, '--engine', 'wasm', '--json']
+    const args = ['doctor', address, '--out', folder(), '--engine', 'wasm', '--json']
     const child = bed().start(two, process.execPath, [realMain, ...args])
     let stdout = ''
     child.stdout?.on('data', (text) => {

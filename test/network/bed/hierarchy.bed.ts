@@ -187,19 +187,9 @@ describe('The three clusters of peers/hierarchy.yaml', function () {
   const isAbove = ({ swarm }: { readonly swarm?: string }) => swarm === undefined
   const successorOf = (cluster: string, lost: string, since: number) =>
     flock().next('leader', (record) => record.swarm === cluster && record.leader !== lost, since)
-  const leaderOf = (cluster: string) =>
-    last(
-      flock()
-        .of('leader')
-        .filter(({ swarm }) => swarm === cluster),
-    ).leader
-  const leaderAbove = () => last(flock().of('leader').filter(isAbove))
-  const roundOf = (cluster: string) =>
-    last(
-      flock()
-        .of('merged')
-        .filter(({ swarm }) => swarm === cluster),
-    ).round
+  const leaderOf = (cluster: string) => lastOf(cluster, flock().of('leader')).leader
+  const leaderAbove = () => lastOf(undefined, flock().of('leader'))
+  const roundOf = (cluster: string) => lastOf(cluster, flock().of('merged')).round
   const reportsOf = (round: string) =>
     flock()
       .of('reported')
@@ -215,4 +205,5 @@ describe('The three clusters of peers/hierarchy.yaml', function () {
     )
 })
 
-const last = <T>(items: readonly T[]): T => items.at(-1) ?? assert.fail('there is none')
+const lastOf = <One extends { readonly swarm?: string }>(of: string | undefined, records: readonly One[]) =>
+  records.findLast(({ swarm }) => swarm === of) ?? assert.fail('there is none')

@@ -1,4 +1,7 @@
 // A bed for each test of a group; skipped, saying why, where there can be none.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Bed } from './bed.js'
 import { Flock } from './flock.js'
 import { MeshPeer } from './mesh-peer.js'
@@ -25,6 +28,16 @@ export function onBed(): () => Bed {
     bed = null
   })
   return () => bed as Bed
+}
+
+/** An empty folder for each test of a group, removed after it: to be called in a `describe`. */
+export function ownFolder(): () => string {
+  let folder = ''
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'skein-bed-'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+  return () => folder
 }
 
 /** Whole peers on the bed of the same group: to be called after `onBed`. */

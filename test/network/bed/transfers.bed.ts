@@ -1,13 +1,11 @@
 // Bulk transfers whose donor, or receiver, is killed in the midst of them.
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { readdirSync } from 'node:fs'
 import { contentName } from '../../../src/platform/content-name.js'
 import type { Bed, Host } from './bed.js'
 import { bulkBytes } from './bulk-bytes.js'
 import { MeshPeer } from './mesh-peer.js'
-import { onBed } from './on-bed.js'
+import { onBed, ownFolder } from './on-bed.js'
 
 /** Of every donor: sixteen megabytes take some seconds. */
 const DONOR_MBIT = 20
@@ -15,11 +13,7 @@ const bulk = bulkBytes()
 
 describe('A transfer over a network', () => {
   const bed = onBed()
-  let folder = ''
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'skein-partial-'))
-  })
-  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+  const folder = ownFolder()
 
   it('from three donors, one of which is killed in its midst, is completed by the others', async () => {
     const [taker, ...donors] = await onOneNetwork(bed(), 3)
@@ -46,22 +40,22 @@ describe('A transfer over a network', () => {
   })
 
   it('whose receiver is killed in its midst goes on where it was once that is back', async () => {
-    const [first, donor] = await onOneNetwork(bed(), 1, { partial: folder })
+    const [first, donor] = await onOneNetwork(bed(), 1, { partial: folder() })
     first.order({ do: 'fetch', from: [donor.self] })
     const { bytes: had } = await first.heard(
       'progress',
       ({ bytes }) => (bytes as number) > bulk.byteLength / 2,
     )
     await first.kill()
-    assert.equal(readdirSync(folder).length, 1)
-    const again = await MeshPeer.start(bed(), first.host, { mdns: true, partial: folder })
+    assert.equal(readdirSync(folder()).length, 1)
+    const again = await MeshPeer.start(bed(), first.host, { mdns: true, partial: folder() })
     await again.reaches(donor, 'lan')
     again.order({ do: 'fetch', from: [donor.self] })
     const { content, received } = await again.heard('fetched')
     assert.equal(content, contentName(bulk))
     const missing = bulk.byteLength - (had as number)
     assert((received as number) < 1.05 * missing, `${received} bytes came again, and ${missing} were missing`)
-    assert.deepEqual(readdirSync(folder), [])
+    assert.deepEqual(readdirSync(folder()), [])
     console.log(`      ${received} bytes came for the ${missing} that were missing`)
   })
 })

@@ -1,8 +1,7 @@
 // A router that takes requests by UPnP, as those at home do: Debian's miniupnpd on the test bed.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
@@ -10,7 +9,7 @@ import type { Check } from '../../../src/cli/doctor-verdicts.js'
 import { realMain } from '../../cli/processes.js'
 import type { Bed, Host } from './bed.js'
 import { MeshPeer } from './mesh-peer.js'
-import { onBed } from './on-bed.js'
+import { onBed, ownFolder } from './on-bed.js'
 import { run } from './tools.js'
 
 const INSIDE = '192.168.1'
@@ -52,25 +51,21 @@ function takeRequests(bed: Bed, router: Host, folder: string): void {
 
 describe('A peer behind a router that takes requests by UPnP', () => {
   const bed = onBed()
-  let folder = ''
+  const folder = ownFolder()
   before(function () {
     if (spawnSync('miniupnpd', ['--version']).error === undefined) return
     console.log('    skipped: miniupnpd is not installed (Debian package miniupnpd-nftables)')
     this.skip()
   })
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'skein-upnp-'))
-  })
-  afterEach(() => rmSync(folder, { recursive: true }))
 
   it('tells its public address, and is called there from outside', async () => {
     bed().network('wan', '45.0.0')
     bed().network('home', INSIDE)
     const router = bed().nat('router', 'preserving', 'home', 'wan', 2)
-    takeRequests(bed(), router, folder)
+    takeRequests(bed(), router, folder())
     const home = bed().host('peer', 'home', 7)
     assert.match(
-      await upnpCheck(bed(), home, folder),
+      await upnpCheck(bed(), home, folder()),
       /^pass the router at 192\.168\.1\.1 forwards ports by UPnP; outside it is 45\.0\.0\.2/,
     )
     const peer = await MeshPeer.start(bed(), home, { reach: UPNP })
