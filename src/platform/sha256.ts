@@ -1,5 +1,5 @@
 // SHA-256 as the project writes it, by Node's own code: in one go, or so that the event loop turns in between.
-import { createHash, hash as digestOf, subtle } from 'node:crypto'
+import { createHash, hash as digestOf } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { type Hash, hash, type Sha256 } from '../core/ids.js'
 
@@ -7,11 +7,6 @@ import { type Hash, hash, type Sha256 } from '../core/ids.js'
 const sliceBytes = 4 * 2 ** 20
 
 export const sha256: Sha256 = (bytes) => hash(digestOf('sha256', bytes, 'hex'))
-
-/** The same digest by another thread, of bytes that are copied at once: for what comes while the event loop is busy. */
-export async function sha256Aside(bytes: Uint8Array<ArrayBuffer>): Promise<Hash> {
-  return hash(Buffer.from(await subtle.digest('SHA-256', bytes)).toString('hex'))
-}
 
 /** The same digest of something large, which must not change before the promise resolves. */
 export async function sha256InSlices(bytes: Uint8Array): Promise<Hash> {
