@@ -6,6 +6,7 @@ import { setImmediate } from 'node:timers/promises'
 import { sha256 } from '../../platform/sha256.js'
 import { messageOf } from '../errors.js'
 import { type ChunkList, ChunkSet } from './chunk-list.js'
+import type { ChunkTaken, ChunkThread } from './chunk-thread.js'
 
 /** What is smaller is fetched anew after a restart. */
 export const KEPT_FROM_BYTES = 8 * 2 ** 20
@@ -18,8 +19,11 @@ const PART = '.part'
 export interface ChunkStore {
   /** Chunks that were here from the beginning. */
   readonly found: ChunkSet
-  /** Takes a chunk, whose memory is used for another one afterwards. */
-  write(index: number, chunk: Uint8Array): Promise<void>
+  /**
+   * Keeps a chunk if its hash is the right one. Its memory, which may be elsewhere meanwhile, comes back for another.
+   * Rejects where it cannot be kept.
+   */
+  take(index: number, chunk: Uint8Array<ArrayBuffer>): Promise<ChunkTaken>
   read(index: number): Uint8Array | Promise<Uint8Array>
 }
 
@@ -58,9 +62,10 @@ export class MemoryStore implements ChunkStore {
     }
   }
 
-  async write(index: number, chunk: Uint8Array): Promise<void> {
-    this.bytes.set(chunk, this.list.start(index))
-    await this.file?.write(index, chunk)
+  async take(index: number, chunk: Uint8Array<ArrayBuffer>): Promise<ChunkTaken> {
+    const taken = this.file === null ? { chunk, hash: sha256(chunk) } : await this.file.take(index, chunk)
+    if (taken.hash === this.list.hashes[index]) this.bytes.set(taken.chunk, this.list.start(index))
+    return taken
   }
 
   read(index: number): Uint8Array {
@@ -74,17 +79,18 @@ export class FileStore implements ChunkStore {
     private readonly path: string,
     private readonly handle: FileHandle,
     readonly found: ChunkSet,
+    private readonly thread: ChunkThread,
   ) {}
 
   /** Opens or creates `path` with `.part` after it. @throws Error if the disk does not let it */
-  static async open(list: ChunkList, path: string): Promise<FileStore> {
+  static async open(list: ChunkList, path: string, thread: ChunkThread): Promise<FileStore> {
     const part = path + PART
     await mkdir(dirname(path), { recursive: true })
     // 'a' creates what is missing and leaves what is there; writing at positions needs 'r+'.
     await (await open(part, 'a')).close()
     const handle = await open(part, 'r+')
     try {
-      const store = new FileStore(list, path, handle, new ChunkSet(list.count))
+      const store = new FileStore(list, path, handle, new ChunkSet(list.count), thread)
       await store.#find()
       return store
     } catch (error) {
@@ -93,10 +99,10 @@ export class FileStore implements ChunkStore {
     }
   }
 
-  async write(index: number, chunk: Uint8Array): Promise<void> {
-    const { bytesWritten } = await this.handle.write(chunk, 0, chunk.byteLength, this.list.start(index))
-    if (bytesWritten < chunk.byteLength)
-      throw new Error(`${this.path}${PART}: the disk took less than was given`)
+  take(index: number, chunk: Uint8Array<ArrayBuffer>): Promise<ChunkTaken> {
+    const { list, path } = this
+    const [expected, position] = [list.hashes[index], list.start(index)]
+    return this.thread.take({ chunk, expected, path: path + PART, position })
   }
 
   async read(index: number): Promise<Uint8Array> {
@@ -120,6 +126,7 @@ export class FileStore implements ChunkStore {
 
   /** Nobody reads or writes any more. */
   async close(): Promise<void> {
+    this.thread.release(this.path + PART)
     await this.handle.close()
   }
 

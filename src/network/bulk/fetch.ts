@@ -6,6 +6,7 @@ import { UserError } from '../../core/user-error.js'
 import type { BulkName, FetchOptions, Progress } from '../../ports/mesh.js'
 import type { ChunkList } from './chunk-list.js'
 import { FileStore, KEPT_FROM_BYTES, MemoryStore } from './chunk-store.js'
+import { ChunkThread } from './chunk-thread.js'
 import { Download, type DownloadParts, type Kept } from './download.js'
 
 export interface FetcherParts extends DownloadParts {
@@ -17,6 +18,7 @@ export interface FetcherParts extends DownloadParts {
 
 export class Fetcher {
   readonly #downloads = new Set<Download>()
+  readonly #thread = new ChunkThread()
   #closed = false
 
   constructor(private readonly parts: FetcherParts) {}
@@ -37,7 +39,7 @@ export class Fetcher {
     const keep = async (list: ChunkList): Promise<Kept> => {
       const { folder } = this.parts
       const isKept = folder !== null && list.bytes >= KEPT_FROM_BYTES
-      const file = isKept ? await FileStore.open(list, join(folder, list.name)) : null
+      const file = isKept ? await FileStore.open(list, join(folder, list.name), this.#thread) : null
       const store = new MemoryStore(list, file)
       await store.load()
       if (options.like !== undefined) await store.adopt(options.like)
@@ -61,7 +63,7 @@ export class Fetcher {
     options: FetchOptions = {},
   ): Promise<void> {
     const keep = async (list: ChunkList): Promise<Kept> => {
-      const store = await FileStore.open(list, path)
+      const store = await FileStore.open(list, path, this.#thread)
       return { store, finish: () => store.finish(), close: () => store.close() }
     }
     await this.#run(run, name, donors, expected, keep, options)
@@ -75,6 +77,7 @@ export class Fetcher {
   close(): void {
     this.#closed = true
     for (const download of this.#downloads) download.fail(new Error('the network is closed'))
+    this.#thread.close()
   }
 
   /** What is told of a transfer beside what its caller is. */

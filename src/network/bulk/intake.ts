@@ -1,12 +1,13 @@
-// Chunks that have come whole: each is verified, and written while the next ones come, so many at a time.
-import { sha256 } from '../../platform/sha256.js'
+// Chunks that have come whole: each is verified and kept while the next ones come, so many at a time.
+import type { Hash } from '../../core/ids.js'
 import { asError } from '../errors.js'
 import type { ChunkBuffers } from './chunk-buffers.js'
 import type { ChunkStore } from './chunk-store.js'
+import type { ChunkTaken } from './chunk-thread.js'
 import type { Holding } from './holding.js'
 import { Liar } from './taking.js'
 
-/** Chunks that are written at a time; each is held in memory. */
+/** Chunks that are verified and kept at a time; each is held in memory. */
 const SETTLING = 16
 
 export interface IntakeParts {
@@ -44,14 +45,16 @@ export class Intake {
    * @throws Liar if it is another one
    */
   async take(index: number, chunk: Uint8Array<ArrayBuffer>, verified: () => void): Promise<void> {
-    const { holding, buffers } = this.parts
+    if (this.#isOver) return
     this.#settling++
     try {
-      this.#verify(index, chunk)
+      const taken = await this.#keep(index, chunk)
+      if (taken === null) return
+      this.parts.buffers.giveBack(taken.chunk)
+      this.#check(index, taken.hash)
       verified()
-      if (!holding.held.has(index) && !this.#isOver) await this.#write(index, chunk)
+      this.#gain(index)
     } finally {
-      buffers.giveBack(chunk)
       this.#settling--
       this.#wake()
     }
@@ -63,24 +66,25 @@ export class Intake {
     this.#wake()
   }
 
-  /** Here and now, 0.2 ms a chunk: to hand it to another thread takes more work than to do it. */
-  #verify(index: number, chunk: Uint8Array<ArrayBuffer>): void {
-    const expected = this.parts.holding.list.hashes[index]
-    const digest = sha256(chunk)
-    if (digest === expected) return
-    throw new Liar(
-      `chunk ${index}: its SHA-256 is ${digest.slice(0, 12)}..., not ${expected.slice(0, 12)}...`,
-    )
+  /** Null where it could not be written. */
+  async #keep(index: number, chunk: Uint8Array<ArrayBuffer>): Promise<ChunkTaken | null> {
+    try {
+      return await this.parts.store.take(index, chunk)
+    } catch (error) {
+      this.parts.failed(asError(error))
+      return null
+    }
   }
 
-  async #write(index: number, chunk: Uint8Array<ArrayBuffer>): Promise<void> {
-    const { holding, store, gained, failed } = this.parts
-    try {
-      await store.write(index, chunk)
-    } catch (error) {
-      return failed(asError(error))
-    }
-    if (holding.held.has(index)) return
+  #check(index: number, hash: Hash): void {
+    const expected = this.parts.holding.list.hashes[index]
+    if (hash === expected) return
+    throw new Liar(`chunk ${index}: its SHA-256 is ${hash.slice(0, 12)}..., not ${expected.slice(0, 12)}...`)
+  }
+
+  #gain(index: number): void {
+    const { holding, gained } = this.parts
+    if (this.#isOver || holding.held.has(index)) return
     holding.gain(index)
     gained()
   }
