@@ -16,6 +16,7 @@ interface RevokeOptions {
 /** A peer looks for orders once a second, and an election takes seconds. */
 const PATIENCE_MS = 20_000
 const LOOK_MS = 200
+const LOOKS_PER_ORDER = 15
 
 /** Adds the command. */
 export function addRevoke(program: Command, context: CommandContext, exit: (code: ExitCode) => void): void {
@@ -40,8 +41,8 @@ export function addRevoke(program: Command, context: CommandContext, exit: (code
       const voter = votingPeer(await peersOfFolder(folder), folder)
       const who = target(text, voter.status)
       const { giveOrder } = await import('../node/orders.js')
-      giveOrder(peerPaths(folder, voter.name).orders, { shutOut: who, reason })
-      await withProgress(context.io, 'revoking', () => untilRevoked(folder, who))
+      const order = () => giveOrder(peerPaths(folder, voter.name).orders, { shutOut: who, reason })
+      await withProgress(context.io, 'revoking', () => untilRevoked(folder, who, order))
       const name = text.length > 60 ? who : text
       context.io.stdout.write(`${name} is shut out${ofWhat(voter.status)}: ${reason}\n`)
       exit(0)
@@ -94,9 +95,11 @@ function target(text: string, { members }: PeerStatus): PeerId {
   )
 }
 
-async function untilRevoked(folder: string, who: PeerId): Promise<void> {
+/** A leader that is not sure to lead, or about to change, lets an order pass: it is given again. */
+async function untilRevoked(folder: string, who: PeerId, order: () => void): Promise<void> {
   const deadline = Date.now() + PATIENCE_MS
-  while (Date.now() < deadline) {
+  for (let look = 0; Date.now() < deadline; look++) {
+    if (look % LOOKS_PER_ORDER === 0) order()
     const told = await peersOfFolder(folder)
     if (told.some(({ status }) => status?.revoked.some((entry) => entry.who === who))) return
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS))

@@ -97,7 +97,7 @@ interface Digests {
 
 function unequalDigests(records: readonly RunRecord[]): string[] {
   const known = new Map<number, Digests>()
-  return recordsOf(sinceRecovery(records), 'digest').flatMap(({ peer, version, digest, stateDigest }) => {
+  return recordsOf(heldSinceRecovery(records), 'digest').flatMap(({ peer, version, digest, stateDigest }) => {
     const first = known.get(version)
     if (first === undefined) {
       known.set(version, { peer, digest, stateDigest })
@@ -243,6 +243,17 @@ const versionIn = (record: RunRecord): number | null =>
 /** 0 of none; there may be more of them than a call takes arguments. */
 const greatest = (values: readonly number[]): number =>
   values.reduce((most, value) => Math.max(most, value), 0)
+
+/** Less what a peer that came back told of its own until it heard of the recovery. */
+function heldSinceRecovery(records: readonly RunRecord[]): readonly RunRecord[] {
+  const since = sinceRecovery(records)
+  const heardAt = new Map<string, number>()
+  for (const [at, record] of since.entries()) {
+    const gaveUp = record.type === 'refused' && record.what === 'own ledger'
+    if (gaveUp && /recovered this run by force/.test(record.reason)) heardAt.set(record.peer, at)
+  }
+  return since.filter(({ type, peer }, at) => type !== 'digest' || at > (heardAt.get(peer) ?? -1))
+}
 
 /** What others alone held was given up then. */
 function sinceRecovery(records: readonly RunRecord[]): readonly RunRecord[] {

@@ -228,6 +228,14 @@ describe('The verdict on a run', () => {
       digest(22, 'a', 2, 'x'),
     ]
     assert.deepEqual(violations([...sound, ...after]), [])
+    // Another one comes back with what it held, until it hears of it.
+    const back = [started(23, 'b'), digest(23, 'b', 2)]
+    assert.match(violations([...sound, ...after, ...back]).join(), /version 2 has one theta at a/)
+    const reason = 'a recovered this run by force, and this voter is none any more'
+    const heard = at(24, 'b', { type: 'refused', what: 'own ledger', from: null, reason })
+    assert.deepEqual(violations([...sound, ...after, ...back, heard]), [])
+    const since = digest(25, 'b', 2, 'y')
+    assert.match(violations([...sound, ...after, ...back, heard, since]).join(), /version 2 has one theta/)
   })
 })
 
