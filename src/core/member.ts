@@ -79,8 +79,34 @@ export function watchLeader(turn: Turn): void {
     })
     change(turn, { joined: false, leader: null })
   }
-  if (turn.state.joined) emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: silenceMs })
-  else askToJoin(turn)
+  if (turn.state.joined) return emit(turn, { type: 'set-timer', name: 'rejoin', afterMs: silenceMs })
+  const { stranger } = turn.state
+  if (stranger !== null && isOutOfDate(turn)) beginAnew(turn, stranger)
+  askToJoin(turn)
+}
+
+/**
+ * Nobody of those who may lead, as far as this peer knows, has led for a while, and somebody else says that it does: all
+ * may have been replaced while this peer was away. A voter believes no stranger: the run may need it, and what it holds.
+ */
+function isOutOfDate({ state, at }: Turn): boolean {
+  const { heardLeaderAt, replica, setup } = state
+  if (at - heardLeaderAt <= silenceMs) return false
+  return replica === null || !isVoter(replica.configuration, setup.self.id)
+}
+
+/** Like a peer that never was in the run. What its disk has stays there. */
+function beginAnew(turn: Turn, stranger: PeerId): void {
+  const message = `None of those who led this run is heard any more, and ${nameOf(turn, stranger)} says that it does: joining anew.`
+  report(turn, { type: 'warning', message })
+  change(turn, {
+    replica: null,
+    installing: false,
+    replicas: [],
+    replicasAt: 0,
+    stranger: null,
+    leader: null,
+  })
 }
 
 /** Another peer says who leads. It is only asked, not believed: the leader has to answer itself. */
@@ -116,6 +142,7 @@ export function fromLeader(turn: Turn, from: PeerId, message: LeaderMessage): bo
   const { state } = turn
   const no = whyNot(turn, from, message)
   if (no !== null) {
+    if (message.type === 'welcome' && !state.joined) change(turn, { stranger: from })
     refuse(turn, message.type, nameOf(turn, from), no)
     tellTerm(turn, from, message)
     return false
@@ -125,6 +152,7 @@ export function fromLeader(turn: Turn, from: PeerId, message: LeaderMessage): bo
     // It asks anew: what it was told concerned a replica that it is no more.
     if (state.replica !== null) return false
   }
+  if (state.stranger !== null) change(turn, { stranger: null })
   const isNew = message.term > turn.state.term || turn.state.leader === null
   if (message.term > turn.state.term) {
     beginTerm(turn, message.term)

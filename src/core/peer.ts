@@ -56,6 +56,7 @@ export function createPeer(setup: PeerSetup): PeerState {
     elapsedMs: held?.ledger.elapsedMs ?? 0,
     replicas: [],
     replicasAt: 0,
+    stranger: null,
     restored: [],
     replica: held === null ? null : replicaOf(held),
     installing: false,

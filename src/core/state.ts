@@ -246,6 +246,8 @@ export interface PeerState {
   /** The replicas and where they are, as the leader said last, and at which entry that was. */
   readonly replicas: readonly Address[]
   readonly replicasAt: Index
+  /** Says that it leads, and may not as far as this peer knows: that one lies, or this one was away for long. */
+  readonly stranger: PeerId | null
   /** Contributions that survived a restart, until a leader has the worker back. */
   readonly restored: readonly Manifest[]
   readonly replica: Replica | null

@@ -1,9 +1,9 @@
 // How a peer comes into its run: it starts, looks for the leader, asks to be taken in, and again once it has moved.
 import assert from 'node:assert/strict'
-import { peerId } from '../../src/core/ids.js'
+import { type PeerId, peerId } from '../../src/core/ids.js'
 import type { Join, Redirect } from '../../src/core/messages.js'
-import { Driven, founder, heldAfter, other, setupOf, third } from './driven.js'
-import { assign, fenced, ledger, member, round, start, welcome } from './joined.js'
+import { Driven, founder, heldAfter, ledgerOf, other, setupOf, third } from './driven.js'
+import { asReplica, assign, fenced, ledger, member, round, start, welcome } from './joined.js'
 
 describe('A peer that starts', () => {
   it('asks to be taken in only when everything local is ready, and again until it is', () => {
@@ -123,5 +123,63 @@ describe('A member that is reached elsewhere than before', () => {
     driven.from(founder, welcome({ replica: true }))
     driven.timer('rejoin')
     assert.equal(driven.sent(founder, 'join').length, before + 2)
+  })
+})
+
+describe('A peer that was away until all whom it knows were replaced', () => {
+  const stranger = peerId('id-stranger')
+  const replicas = [{ peer: stranger, addresses: [] }]
+  const greeting = welcome({ term: 7, replicas, ...asReplica })
+  /** What its disk kept is of a run that others voted in, or it too; they are gone, and the stranger leads. */
+  function back(voters: readonly PeerId[]): Driven {
+    const held = heldAfter(ledgerOf([founder, third, other], voters))
+    return new Driven(setupOf(other, {}, held)).start(stranger).from(stranger, greeting)
+  }
+
+  it('believes nobody before those have been silent for as long as a lost peer', () => {
+    const driven = back([founder])
+    driven.at = 9_000
+    driven.timer('rejoin').from(stranger, greeting)
+    assert.equal(driven.state.joined, false)
+    assert.deepEqual(driven.refused().at(-1), { what: 'welcome', reason: 'it is no voter' })
+  })
+
+  it('says so, and joins anew as if it had never been there', () => {
+    const driven = back([founder])
+    driven.at = 11_000
+    driven.clear().timer('rejoin')
+    const told = driven
+      .of('report')
+      .flatMap(({ report }) => (report.type === 'warning' ? [report.message] : []))
+    assert.match(told.join(), /^None of those who led this run .* id-stranger says that it does/)
+    assert.equal(driven.sent(stranger, 'join')[0].log, null)
+    assert.deepEqual(driven.of('forget-replica'), [], 'what its disk has stays there')
+    driven.from(stranger, greeting)
+    assert.deepEqual([driven.state.joined, driven.state.leader], [true, stranger])
+  })
+
+  it('does so as a mere worker, too', () => {
+    const driven = member(false)
+    driven.at = 11_000
+    driven.timer('rejoin').from(stranger, greeting)
+    assert.equal(driven.state.joined, false)
+    driven.timer('rejoin').from(stranger, greeting)
+    assert.equal(driven.state.joined, true)
+  })
+
+  it('does not where it is one of the voters: the run may need what it holds', () => {
+    const driven = back([founder, third, other])
+    for (driven.at = 11_000; driven.at < 60_000; driven.at += 1_000)
+      driven.timer('rejoin').from(stranger, greeting)
+    assert.equal(driven.state.joined, false)
+    assert.notEqual(driven.state.replica, null)
+  })
+
+  it('does not while nobody else says that it leads: the network may be gone', () => {
+    const held = heldAfter(ledgerOf([founder, third, other], [founder]))
+    const driven = new Driven(setupOf(other, {}, held)).start(stranger)
+    driven.at = 60_000
+    driven.timer('rejoin')
+    assert.notEqual(driven.state.replica, null)
   })
 })

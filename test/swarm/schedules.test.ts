@@ -141,6 +141,23 @@ describe('Any schedule of crashes, cuts, stops, losses and delays', () => {
     )
   })
 
+  it('leaves nobody outside who knows only voters that are gone: it believes others after a while', () => {
+    const plan: Schedule = {
+      seed: 1,
+      replicas: 3,
+      loss: 0,
+      duplication: 0,
+      jitterMs: 300,
+      grace: 'auto',
+      faults: [
+        { afterMs: 340, fault: { what: 'stop', who: 'bob', forMs: 4_084 } },
+        { afterMs: 1_951, fault: { what: 'crash', who: 'alice', forMs: 3_507, wiped: true } },
+        { afterMs: 0, fault: { what: 'stop-all', forMs: 0 } },
+      ],
+    }
+    assert.equal(outcomes(replay(plan).swarm).bob, 'finished')
+  })
+
   it('gives the same run again for the same schedule', () => {
     const plan: Schedule = {
       seed: 7,
