@@ -110,9 +110,14 @@ export class Above implements RunStage {
     this.#holder?.driver.dispatch({ type: 'stop-requested' })
   }
 
-  /** Its user has a peer shut out: if this peer votes above, of every cluster. */
-  requestShutOut(who: PeerId, reason: string): void {
-    this.#holder?.driver.dispatch({ type: 'shut-out-requested', who, reason })
+  /** Its user has a peer shut out. False if this peer does not vote above: else every cluster, its own too, hears of it. */
+  requestShutOut(who: PeerId, reason: string): boolean {
+    const driver = this.#holder?.driver
+    const configuration = driver?.state.replica?.configuration
+    if (driver === undefined || configuration === undefined || !isVoter(configuration, this.#self))
+      return false
+    driver.dispatch({ type: 'shut-out-requested', who, reason })
+    return true
   }
 
   /** Resolves once this peer's part there is over; at once where it has none, or the end is not in sight. */
@@ -195,6 +200,11 @@ export class Above implements RunStage {
       states: opened.states,
       work: () => noWork,
       stepped: () => {},
+      // The cluster's voice beside who leads above does not hear what that one publishes.
+      shutOut: (who) => {
+        this.parts.holder.shutOut(who)
+        this.#voice?.shutOut(who)
+      },
     })
     this.#holder = holder
     holder.driver.dispatch({ type: 'started', speed: null, holding: [] })

@@ -65,6 +65,12 @@ export class ClusterVoice {
     this.#farewell?.(account)
   }
 
+  /** Voters above are trusted as those of the cluster are: it shuts out whom they do, whichever cluster that is of. */
+  shutOut(who: PeerId): void {
+    const reason = 'it was shut out of the swarm above'
+    this.parts.cluster.dispatch({ type: 'shut-out-requested', who, reason })
+  }
+
   close(): void {
     this.#closed = true
     this.#driver.close()
@@ -95,11 +101,8 @@ export class ClusterVoice {
       case 'report':
         if (effect.report.type === 'warning') warn(`In the swarm above: ${effect.report.message}`)
         return
-      // Voters above are trusted as those of the cluster are: it shuts out whom they do, whichever cluster that is of.
-      case 'shut-out': {
-        const reason = 'it was shut out of the swarm above'
-        return this.parts.cluster.dispatch({ type: 'shut-out-requested', who: effect.who, reason })
-      }
+      case 'shut-out':
+        return this.shutOut(effect.who)
       // The rounds of a cluster cannot be taken back, and are known by its reports.
       case 'abort-training':
       case 'place':

@@ -232,8 +232,9 @@ export class PeerNode {
       report: reporter.report,
       look: () => addresses.look(),
       order: ({ shutOut: who, reason }) => {
+        // What is shut out above comes back as what the own cluster shuts out: told of that, the user knows of both.
+        if (this.#above?.requestShutOut(who, reason) === true) return
         driver.dispatch({ type: 'shut-out-requested', who, reason })
-        this.#above?.requestShutOut(who, reason)
       },
     })
     this.#watch = watch

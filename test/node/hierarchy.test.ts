@@ -195,7 +195,7 @@ describe('A peer that a voter above the clusters has shut out', function () {
     const { reason } = await branta.next('left', ({ name }) => name === 'cygnus')
     assert.equal(reason, 'it was shut out of the swarm above')
     await assert.rejects(cygnus.ended, /shut out/)
-    // The other cluster's ledger says so, too.
+    // The voter's own cluster has it from above, too: then its user is told.
     await anser.next(
       'refused',
       ({ swarm: of, what, from }) => of === 'north' && what === 'peer' && from === id,
